@@ -1,0 +1,54 @@
+# make lm     train a language model on Python's own reference manual
+# make test   run the tests
+# Both make .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# The first of these that runs and is new enough: a name may exist and still not run (pyenv).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help lm test test-slow lint format clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+	@echo "make test-slow, make lint, make format, make clean"
+
+lm: $(VENV)/.scripts
+	$(BIN)/python -m experiments.lm train $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; say PYTHON=/path/to/python"; exit 1; }
+	@echo "making $(VENV) with $(PYTHON) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.scripts: $(VENV)/.made pyproject.toml
+	@echo "installing rnnjax and what its scripts need into $(VENV) (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[scripts]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.scripts pyproject.toml
+	@echo "installing test and lint tools into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

@@ -1,0 +1,45 @@
+"""What the scripts share: how they start, how they fail, and how they print."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rnnjax import host
+from rnnjax.extras import require
+from rnnjax.train import DivergedError, InterruptedRunError
+
+
+def main(commands: dict[str, Callable[..., None]], description: str) -> None:
+    """Run the command that the arguments name; a failure is one line and a non-zero exit."""
+    tyro = require("tyro", "scripts")
+    try:
+        print(host.tune(), file=sys.stderr)
+        tyro.extras.subcommand_cli_from_dict(
+            commands,
+            description=description,
+            config=(
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.CascadeSubcommandArgs,
+            ),
+        )
+    except InterruptedRunError as error:
+        print(error, file=sys.stderr)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (ValueError, OSError, ImportError, DivergedError) as error:
+        sys.exit(f"error: {error}")
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table, the first column to the left and the others to the right."""
+    table = Table(title=title, title_justify="left")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)

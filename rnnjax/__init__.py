@@ -1,0 +1,35 @@
+"""Recurrent networks for JAX: cells, fast unrolling, models, training and decoding.
+
+`import rnnjax as rx` brings the cells and `unroll`; the other rooms (`rx.linen`, `rx.models`,
+`rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) open at first use, so that
+importing a cell costs no more than importing JAX.
+"""
+
+import importlib
+from typing import Any
+
+from rnnjax import initializers as initializers
+from rnnjax.cells import GRU as GRU
+from rnnjax.cells import LSTM as LSTM
+from rnnjax.cells import Core as Core
+from rnnjax.cells import Elman as Elman
+from rnnjax.cells import ElmanState as ElmanState
+from rnnjax.cells import GatedCell as GatedCell
+from rnnjax.cells import GRUState as GRUState
+from rnnjax.cells import LSTMState as LSTMState
+from rnnjax.sequence import Bidirectional as Bidirectional
+from rnnjax.sequence import BidirectionalState as BidirectionalState
+from rnnjax.sequence import Stack as Stack
+from rnnjax.sequence import unroll as unroll
+
+_ROOMS = ("baselines", "data", "decoding", "host", "linen", "losses", "metrics", "models", "train")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"rnnjax.{name}")
+    raise AttributeError(f"module 'rnnjax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOMS])

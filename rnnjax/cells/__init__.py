@@ -1,0 +1,10 @@
+"""One step: parameters, state, equation. One family a file."""
+
+from rnnjax.cells.base import Core as Core
+from rnnjax.cells.base import GatedCell as GatedCell
+from rnnjax.cells.elman import Elman as Elman
+from rnnjax.cells.elman import ElmanState as ElmanState
+from rnnjax.cells.gru import GRU as GRU
+from rnnjax.cells.gru import GRUState as GRUState
+from rnnjax.cells.lstm import LSTM as LSTM
+from rnnjax.cells.lstm import LSTMState as LSTMState

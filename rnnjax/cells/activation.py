@@ -1,0 +1,24 @@
+"""Activations of packed gates."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rnnjax.products import lead
+
+
+def packed_activation(gates: Array, kinds: Sequence[str]) -> tuple[Array, ...]:
+    """Activate gates packed along the last axis with one tanh, and return them one by one.
+
+    `kinds` names each gate's activation, "sigmoid" or "tanh". sigmoid(a) = tanh(a/2)/2 + 1/2, and
+    halving is exact in floating point, so a single tanh over contiguous memory serves all gates;
+    activations on slices do not vectorise (65 against 13 µs a step for an LSTM of 32 × 256).
+    """
+    hidden = gates.shape[-1] // len(kinds)
+    sigmoid = np.repeat([kind == "sigmoid" for kind in kinds], hidden)
+    scale = lead(jnp.where(sigmoid, 0.5, 1.0).astype(gates.dtype), gates.ndim)
+    shift = lead(jnp.where(sigmoid, 0.5, 0.0).astype(gates.dtype), gates.ndim)
+    active = jnp.tanh(gates * scale) * scale + shift
+    return tuple(jnp.split(active, len(kinds), axis=-1))

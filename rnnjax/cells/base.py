@@ -1,0 +1,205 @@
+"""What every cell shares: the protocol, and the gated form that the fast paths rely on."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.products import accumulator, lead, product
+
+Params = Mapping[str, Any]
+State = Any
+Initializer = Callable[..., Array]
+
+# Made once, so that two cells with default initialisers compare and hash equal.
+_GLOROT = initializers.glorot_uniform()
+_ORTHOGONAL = initializers.orthogonal()
+_ZEROS = initializers.zeros
+
+
+@runtime_checkable
+class Core(Protocol):
+    """Anything that runs over time: a cell, a `Stack`, a `Bidirectional`, or a user's own.
+
+    A core holds no arrays. A user's own needs only these three methods (and `output_size`, the
+    width of its outputs, to stand in a `Stack` below another layer).
+    """
+
+    def init(self, key: Array, input_size: int) -> Params:
+        """Return new parameters for inputs of width `input_size`."""
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+        """Return the state before the first step; every leaf leads with `batch_shape`."""
+
+    def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+        """Read one input `(*batch, input_size)`; return the new state and the output."""
+
+
+def output_size(core: Core) -> int:
+    """Return the width of a core's outputs; raise `ValueError` where it does not say."""
+    size = getattr(core, "output_size", None)
+    if size is None:
+        raise ValueError(f"core must have an output_size to be part of something, got {core!r}")
+    return size
+
+
+def check_positive(**sizes: int) -> None:
+    """Raise `ValueError` naming the first of `sizes` that is not an integer of at least 1."""
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
+
+
+@dataclass(frozen=True)
+class GatedCell:
+    """A cell whose step is one recurrent product and one pointwise function.
+
+        g_x = x @ w_x + b
+        g_h = h @ w_h
+        state' = pointwise(g_x, g_h, state);   the output is state'.h
+
+    A subclass says how many gates it packs side by side, what its state is (a NamedTuple whose
+    leaves are all `(*batch, hidden_size)`, one of them named `h`) and its `pointwise`. Everything
+    else, the fast paths included, follows. Parameters are a dict: `w_x` `(input, gates * hidden)`,
+    `w_h` `(hidden, gates * hidden)`, `b` `(gates * hidden,)`, and the vectors that `own_names`
+    lists, which its `init` adds and its `pointwise` receives by name.
+
+    Products take operands of the compute dtype and accumulate in float32 or better; states stay
+    in that wider dtype, outputs are in the compute dtype.
+
+    Args:
+      hidden_size: width of the state and of the output.
+      kernel_init: initialiser of `w_x`, one gate at a time, `(input, hidden)`.
+      recurrent_init: initialiser of `w_h`, one gate at a time, `(hidden, hidden)`. For instance
+        `rnnjax.initializers.identity()`, or `jax.nn.initializers.variance_scaling(3.0, "fan_in",
+        "normal")` for N(0, 3/n).
+      bias_init: initialiser of `b`.
+      dtype: compute dtype; None takes what inputs and parameters promote to.
+      param_dtype: dtype of new parameters.
+    """
+
+    hidden_size: int
+    kernel_init: Initializer = field(default=_GLOROT, kw_only=True, repr=False)
+    recurrent_init: Initializer = field(default=_ORTHOGONAL, kw_only=True, repr=False)
+    bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
+    dtype: Any = field(default=None, kw_only=True)
+    param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
+
+    num_gates: ClassVar[int]
+    state_type: ClassVar[Any]  # a NamedTuple
+    # Whether `pointwise` sees g_x and g_h through their sum alone: a fast path then keeps and
+    # differentiates one array in place of two.
+    additive: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_positive(hidden_size=self.hidden_size)
+        for name in ("dtype", "param_dtype"):
+            dtype = getattr(self, name)
+            if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
+                raise ValueError(f"{name} must be a floating dtype, got {dtype!r}")
+
+    @abstractmethod
+    def pointwise(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
+        """Return the state after a step.
+
+        Args:
+          g_x: `(*batch, gates * hidden_size)`, the projected input.
+          g_h: `(*batch, gates * hidden_size)`, the projected state.
+          state: the state before the step.
+          **own: the parameters in `own_names`, with leading axes of size 1 up to the rank of `g_x`.
+        """
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return self.hidden_size
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the step has the form above, so that a fast path may be used."""
+        return True
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Names of the parameters beside `w_x`, `w_h` and `b`: vectors that `pointwise` reads."""
+        return ()
+
+    def init(self, key: Array, input_size: int) -> dict[str, Array]:
+        """Return new parameters for inputs of width `input_size`."""
+        check_positive(input_size=input_size)
+        hidden, dtype = self.hidden_size, self.param_dtype
+        key_x, key_h, key_b = jax.random.split(key, 3)
+
+        def per_gate(init: Initializer, key: Array, rows: int) -> Array:
+            keys = jax.random.split(key, self.num_gates)
+            return jnp.concatenate([init(k, (rows, hidden), dtype) for k in keys], axis=1)
+
+        return {
+            "w_x": per_gate(self.kernel_init, key_x, input_size),
+            "w_h": per_gate(self.recurrent_init, key_h, hidden),
+            "b": self.bias_init(key_b, (self.num_gates * hidden,), dtype),
+        }
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> Any:
+        """Return the zero state, every leaf `(*batch_shape, hidden_size)`."""
+        shape = (*batch_shape, self.hidden_size)
+        dtype = accumulator(self.dtype or self.param_dtype)
+        return self.state_type(*(jnp.zeros(shape, dtype) for _ in self.state_type._fields))
+
+    def step(self, params: Params, state: Any, x: Array) -> tuple[Any, Array]:
+        """Return the state after reading `x` `(*batch, input_size)`, and the output.
+
+        Raises:
+          ValueError: where `x`, `state` and `params` do not fit each other.
+        """
+        self.check(params, state, x)
+        dtype = self.compute_dtype(params, x)
+        state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
+        g_h = product(state.h, params["w_h"], dtype)
+        own = self.own(params, x.ndim, dtype)
+        state = self.pointwise(self.project(params, x), g_h, state, **own)
+        return state, state.h.astype(dtype)
+
+    def compute_dtype(self, params: Params, x: Array) -> Any:
+        """Return the dtype of the products' operands and of the output."""
+        return self.dtype or jnp.result_type(x, params["w_x"])
+
+    def project(self, params: Params, x: Array) -> Array:
+        """Return `g_x = x @ w_x + b` for inputs with any leading axes."""
+        g_x = product(x, params["w_x"], self.compute_dtype(params, x))
+        return g_x + lead(params["b"].astype(g_x.dtype), g_x.ndim)
+
+    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
+        """Return the parameters that `pointwise` reads, ready to broadcast at `rank`."""
+        return {n: lead(params[n].astype(accumulator(dtype)), rank) for n in self.own_names}
+
+    def check(self, params: Params, state: Any, x: Array) -> None:
+        """Raise `ValueError` where one step's arguments do not fit each other."""
+        width = self.num_gates * self.hidden_size
+        names = {"w_x", "w_h", "b", *self.own_names}
+        if set(params) != names:
+            raise ValueError(f"params of {self} must hold {sorted(names)}, got {sorted(params)}")
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"inputs must be of a floating dtype, got {x.dtype}")
+        if x.ndim < 1 or params["w_x"].shape != (x.shape[-1], width):
+            raise ValueError(
+                f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
+                f"want inputs (..., features) and w_x (features, {width})"
+            )
+        if params["w_h"].shape != (self.hidden_size, width):
+            raise ValueError(
+                f"w_h must have shape {(self.hidden_size, width)}, got {params['w_h'].shape}"
+            )
+        if not isinstance(state, self.state_type):
+            raise ValueError(
+                f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
+            )
+        want = (*x.shape[:-1], self.hidden_size)
+        for name, leaf in zip(self.state_type._fields, state, strict=True):
+            if leaf.shape != want:
+                raise ValueError(f"state.{name} must have shape {want}, got {leaf.shape}")

@@ -1,0 +1,51 @@
+"""Long short-term memory."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.activation import packed_activation
+from rnnjax.cells.base import GatedCell
+
+
+class LSTMState(NamedTuple):
+    """State of an `LSTM` cell."""
+
+    h: Array  # (*batch, hidden)
+    c: Array  # (*batch, hidden)
+
+
+@dataclass(frozen=True)
+class LSTM(GatedCell):
+    """Long short-term memory with forget gates (Gers, Schmidhuber and Cummins 2000).
+
+        i, f, o = sigmoid(x @ w_x + b + h @ w_h);   g = tanh(the same)
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    Gates are packed i, f, g, o, as PyTorch and cuDNN do.
+
+    Args:
+      hidden_size: width of the state and of the output.
+      forget_bias: added to the initial bias of the forget gate; it lives in `b` and nowhere else
+        (Jozefowicz, Zaremba and Sutskever 2015 recommend 1).
+    """
+
+    forget_bias: float = 1.0
+
+    num_gates: ClassVar[int] = 4
+    state_type: ClassVar[Any] = LSTMState
+
+    def init(self, key: Array, input_size: int) -> dict[str, Array]:
+        """Return new parameters for inputs of width `input_size`."""
+        params = super().init(key, input_size)
+        forget = slice(self.hidden_size, 2 * self.hidden_size)
+        return {**params, "b": params["b"].at[forget].add(self.forget_bias)}
+
+    def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:
+        """Return the state after a step; see `GatedCell.pointwise`."""
+        i, f, g, o = packed_activation(g_x + g_h, ("sigmoid", "sigmoid", "tanh", "sigmoid"))
+        c = f * state.c + i * g
+        return LSTMState(o * jnp.tanh(c), c)

@@ -1,0 +1,119 @@
+"""Sampling from a language model."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from rnnjax.cells.base import check_positive
+from rnnjax.models.language_model import LanguageModel
+
+
+def sample(
+    model: LanguageModel,
+    variables: Any,
+    prompts: ArrayLike,
+    lengths: ArrayLike,
+    key: Array,
+    *,
+    num_tokens: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_token: int | None = None,
+) -> tuple[Array, Array]:
+    """Continue each prompt by tokens drawn from the model.
+
+    Args:
+      model: the model; jitted once for each model, shape and set of options.
+      variables: its variables, `{"params": ...}`.
+      prompts: `(batch, time)` integers; padding stands at the end.
+      lengths: `(batch,)` integers from 1 to time, the tokens of each prompt.
+      key: random key; unused where `temperature` is 0.
+      num_tokens: how many tokens to add at most.
+      temperature: what logits are divided by; 0 always takes the likeliest token.
+      top_k: draw among the k likeliest tokens only.
+      top_p: draw among the fewest likeliest tokens whose probability sums to p or more only
+        (Holtzman et al. 2020, arXiv:1904.09751), after temperature and `top_k`.
+      stop_token: a sequence ends with this token, and is filled up with it.
+
+    Returns:
+      The tokens `(batch, num_tokens)` int32, and how many of each row were drawn, the stop token
+      included, `(batch,)` int32.
+
+    Raises:
+      ValueError: an option or a length out of range.
+    """
+    prompts, lengths = jnp.asarray(prompts), jnp.asarray(lengths)
+    check_positive(num_tokens=num_tokens)
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, got {temperature}")
+    if top_k is not None:
+        check_positive(top_k=top_k)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
+    if prompts.ndim != 2 or lengths.shape != prompts.shape[:1]:
+        raise ValueError(
+            f"prompts must be (batch, time) and lengths (batch,), "
+            f"got {prompts.shape} and {lengths.shape}"
+        )
+    if not isinstance(lengths, jax.core.Tracer) and np.any(np.asarray(lengths) < 1):
+        raise ValueError("lengths must be at least 1: a prompt needs a token to start from")
+    return _sample(
+        model, num_tokens, temperature, top_k, top_p, stop_token, variables, prompts, lengths, key
+    )
+
+
+@partial(jax.jit, static_argnums=range(6))
+def _sample(
+    model: LanguageModel,
+    num_tokens: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    stop_token: int | None,
+    variables: Any,
+    prompts: Array,
+    lengths: Array,
+    key: Array,
+) -> tuple[Array, Array]:
+    state, features = model.apply(variables, prompts, lengths=lengths, method="features")
+    last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
+    logits = model.apply(variables, last, method="logits")
+
+    def body(carry: Any, key: Array) -> tuple[Any, tuple[Array, Array]]:
+        state, logits, done = carry
+        if temperature == 0:
+            token = jnp.argmax(logits, axis=-1)
+        else:
+            token = jax.random.categorical(key, restrict(logits / temperature, top_k, top_p))
+        drawn = ~done
+        if stop_token is not None:
+            token = jnp.where(done, stop_token, token)
+            done = done | (token == stop_token)
+        state, logits = model.apply(variables, state, token, method="step")
+        return (state, logits, done), (token, drawn)
+
+    done = jnp.zeros(lengths.shape, bool)
+    keys = jax.random.split(key, num_tokens)
+    _, (tokens, drawn) = jax.lax.scan(body, (state, logits, done), keys)
+    return tokens.T.astype(jnp.int32), drawn.sum(axis=0, dtype=jnp.int32)
+
+
+def restrict(logits: Array, top_k: int | None, top_p: float | None) -> Array:
+    """Return `logits` `(..., vocab)` with -inf at the tokens that are not to be drawn."""
+    if top_k is not None and top_k < logits.shape[-1]:
+        least = jax.lax.top_k(logits, top_k)[0][..., -1:]
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    if top_p is not None:
+        ordered = jnp.sort(logits, axis=-1, descending=True)
+        probabilities = jax.nn.softmax(ordered, axis=-1)
+        before = jnp.cumsum(probabilities, axis=-1) - probabilities
+        # The likeliest token always stays: nothing stands before it.
+        least = jnp.min(jnp.where(before < top_p, ordered, jnp.inf), axis=-1, keepdims=True)
+        logits = jnp.where(logits < least, -jnp.inf, logits)
+    return logits

@@ -1,0 +1,35 @@
+"""The probability that a language model gives to text."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from rnnjax.models.language_model import LanguageModel
+
+
+@partial(jax.jit, static_argnums=0)
+def log_probability(
+    model: LanguageModel, variables: Any, tokens: ArrayLike, lengths: ArrayLike
+) -> Array:
+    """Return the log-probability of each sequence, in nats, given its first token.
+
+        sum over t from 1 to length - 1 of log p(tokens[t] | tokens[:t])
+
+    Args:
+      model: the model.
+      variables: its variables, `{"params": ...}`.
+      tokens: `(batch, time)` integers; padding stands at the end.
+      lengths: `(batch,)` integers, the tokens of each row, the first included.
+
+    Returns:
+      `(batch,)` float32; 0 where the length is 0 or 1.
+    """
+    tokens, lengths = jnp.asarray(tokens), jnp.asarray(lengths)
+    _, logits = model.apply(variables, tokens[:, :-1], lengths=jnp.maximum(lengths - 1, 0))
+    logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
+    counted = jnp.arange(1, tokens.shape[1])[None] < lengths[:, None]
+    return jnp.where(counted, logs, 0.0).sum(axis=1)

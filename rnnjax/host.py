@@ -1,0 +1,41 @@
+"""Settings of the host that make JAX quicker on CPU; for scripts, before JAX starts."""
+
+import ctypes
+import sys
+from pathlib import Path
+
+# glibc's mallopt parameters, from <malloc.h>.
+_MALLOPT = {
+    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
+    "M_TOP_PAD": (-2, 64 * 2**20),
+    "M_MMAP_MAX": (-4, 0),
+    "M_ARENA_MAX": (-8, 1),
+}
+
+
+def tune() -> str:
+    """Keep large buffers in the process rather than hand them back to the system after each use.
+
+    glibc otherwise returns them after every step and pays for their pages again at the next:
+    training takes 1.3 to 1.6 times as long. It lasts for the process and costs memory (the peak
+    stays allocated), so a library should not do it on import; the scripts do, first thing.
+
+    Returns:
+      A line that says what was set, for the log.
+    """
+    if not sys.platform.startswith("linux"):
+        return "host: nothing set (the allocator settings are glibc's)"
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return "host: nothing set (the C library has no mallopt)"
+    done = [name for name, (key, value) in _MALLOPT.items() if mallopt(key, value)]
+    return f"host: allocator keeps large buffers ({', '.join(done)})"
+
+
+def has_fast_bfloat16() -> bool:
+    """Return whether this CPU multiplies bfloat16 matrices in hardware (AMX, on Linux).
+
+    There, `dtype="bfloat16"` trains an LSTM of 512 units 2.4 times as fast as float32.
+    """
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "amx_bf16" in flags.read_text()

@@ -1,0 +1,52 @@
+"""Recurrent cores inside Flax Linen modules."""
+
+from typing import Any
+
+import flax.linen as nn
+from jax import Array
+
+from rnnjax.cells.base import Core, State
+from rnnjax.sequence.unroll import Implementation, unroll
+
+
+class RNN(nn.Module):
+    """A Linen module that runs any core over time.
+
+    Its parameters are the core's own, under the name "core". Dropout inside the core is on
+    exactly where `apply` gets a "dropout" rng.
+
+    Attributes:
+      core: a cell, `Stack`, `Bidirectional`, or any object with `init`, `initial_state`, `step`.
+      implementation: see `rnnjax.unroll`.
+      recompute: see `rnnjax.unroll`.
+    """
+
+    core: Core
+    implementation: Implementation = "auto"
+    recompute: bool = False
+
+    @nn.compact
+    def __call__(self, xs: Array, initial_state: State | None = None, **masks: Any) -> Any:
+        """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
+
+        `lengths`, `resets` and `reverse` are those of `rnnjax.unroll`.
+        """
+        key = self.make_rng("dropout") if self.has_rng("dropout") else None
+        return unroll(
+            self.core,
+            self._params(xs.shape[-1]),
+            xs,
+            initial_state,
+            implementation=self.implementation,
+            recompute=self.recompute,
+            dropout_key=key,
+            **masks,
+        )
+
+    @nn.compact
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        """Read one input `(*batch, features)`; return the new state and the output."""
+        return self.core.step(self._params(x.shape[-1]), state, x)
+
+    def _params(self, input_size: int) -> Any:
+        return self.param("core", self.core.init, input_size)

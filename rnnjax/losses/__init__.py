@@ -1,0 +1,4 @@
+"""Losses: pure functions on arrays."""
+
+from rnnjax.losses.cross_entropy import cross_entropy as cross_entropy
+from rnnjax.losses.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy

@@ -1,0 +1,3 @@
+"""Tasks as Flax Linen modules."""
+
+from rnnjax.models.language_model import LanguageModel as LanguageModel

@@ -1,0 +1,183 @@
+"""Recurrent language models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.cells.base import Core, Initializer, State, output_size
+from rnnjax.linen import RNN
+from rnnjax.losses import linear_cross_entropy
+from rnnjax.products import lead, product
+from rnnjax.sequence.dropout import check_rate, sequence_dropout
+
+
+class LanguageModel(nn.Module):
+    """Predicts each next token from all before it (Mikolov et al. 2010; Zaremba et al. 2014).
+
+        x = embedding[token];  h = core(x);  logits = h @ head + bias
+
+    Dropout is on exactly where `apply` gets a "dropout" rng, and draws one mask a sequence.
+
+    Attributes:
+      vocab_size: number of tokens.
+      core: what runs over time; it must be able to `step`, so no `Bidirectional`.
+      embed_size: width of the token embedding; None feeds one-hot vectors to the core.
+      tie_embeddings: use the embedding as the head (Press and Wolf 2017, arXiv:1608.05859); a
+        core of another width is projected to `embed_size` first.
+      dropout: share of the embedding's and of the core's outputs dropped in training; what
+        happens between layers is the `Stack`'s.
+      embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
+      kernel_init: initialiser of the head and of the projection.
+      dtype: compute dtype of embedding and head (the core has its own); logits are float32.
+    """
+
+    vocab_size: int
+    core: Core
+    embed_size: int | None = None
+    tie_embeddings: bool = False
+    dropout: float = 0.0
+    embedding_init: Initializer = initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+    kernel_init: Initializer = initializers.lecun_normal()
+    dtype: Any = None
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        check_rate("dropout", self.dropout)
+        if self.tie_embeddings and self.embed_size is None:
+            raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
+        self.rnn = RNN(self.core)
+        if self.embed_size is not None:
+            self.embedding = nn.Embed(
+                self.vocab_size,
+                self.embed_size,
+                dtype=self.dtype,
+                embedding_init=self.embedding_init,
+            )
+        width = output_size(self.core)
+        if self.tie_embeddings and width != self.embed_size:
+            self.projection = nn.Dense(
+                self.embed_size, dtype=self.dtype, kernel_init=self.kernel_init
+            )
+        if not self.tie_embeddings:
+            self.kernel = self.param("kernel", self.kernel_init, (width, self.vocab_size))
+        self.bias = self.param("bias", initializers.zeros, (self.vocab_size,))
+
+    def __call__(
+        self,
+        tokens: Array,
+        initial_state: State | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+    ) -> tuple[State, Array]:
+        """Return the final state and the logits of each next token.
+
+        Args:
+          tokens: `(batch, time)` integers below `vocab_size`.
+          initial_state: the core's state before the first token; None is the zero state.
+          lengths: `(batch,)`, how many tokens of each row count; see `rnnjax.unroll`.
+          resets: `(batch, time)` bool, True where another text starts; see `rnnjax.unroll`.
+
+        Returns:
+          The final state, and logits `(batch, time, vocab_size)`, float32: those at [b, t]
+          predict the token that follows `tokens[b, t]`.
+
+        Raises:
+          ValueError: `tokens` of a wrong rank or dtype, or out of range where concrete.
+        """
+        final, outputs = self.features(tokens, initial_state, lengths=lengths, resets=resets)
+        return final, self.logits(outputs)
+
+    def features(
+        self,
+        tokens: Array,
+        initial_state: State | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+    ) -> tuple[State, Array]:
+        """Return the final state and what the head reads, `(batch, time, features)`."""
+        self._check(tokens, ndim=2)
+        xs = self._drop(self._embed(tokens.T))
+        resets = None if resets is None else resets.T
+        final, ys = self.rnn(xs, initial_state, lengths=lengths, resets=resets)
+        return final, jnp.swapaxes(self._drop(ys), 0, 1)
+
+    def logits(self, features: Array) -> Array:
+        """Return the logits `(..., vocab_size)`, float32, of features `(..., width)`."""
+        features, kernel = self._head(features)
+        dtype = self.dtype or jnp.result_type(features, kernel)
+        logits = product(features, kernel, dtype)
+        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+
+    def cross_entropy(
+        self,
+        tokens: Array,
+        targets: Array,
+        initial_state: State | None = None,
+        *,
+        mask: Array | None = None,
+    ) -> tuple[State, Array, Array]:
+        """Return the final state and what `losses.cross_entropy` makes of the logits.
+
+        It never holds all logits at once; see `rnnjax.losses.linear_cross_entropy`.
+
+        Args:
+          tokens: `(batch, time)` integers.
+          targets: `(batch, time)` integers, the tokens that follow.
+          initial_state: the core's state before the first token; None is the zero state.
+          mask: `(batch, time)` bool, True where a target counts; None counts all.
+        """
+        final, features = self.features(tokens, initial_state)
+        features, kernel = self._head(features)
+        nats, count = linear_cross_entropy(
+            features, kernel, self.bias, targets, mask, dtype=self.dtype
+        )
+        return final, nats, count
+
+    def step(self, state: State, token: Array) -> tuple[State, Array]:
+        """Read one token `(batch,)`; return the new state and the logits `(batch, vocab_size)`."""
+        self._check(token, ndim=1)
+        state, y = self.rnn.step(state, self._embed(token))
+        return state, self.logits(y)
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+        """Return the core's zero state."""
+        return self.core.initial_state(batch_shape)
+
+    def _head(self, features: Array) -> tuple[Array, Array]:
+        """Return what the last product multiplies: features, and a kernel (width, vocab_size)."""
+        if not self.tie_embeddings:
+            return features, self.kernel
+        if features.shape[-1] != self.embed_size:
+            features = self.projection(features)
+        return features, self.embedding.embedding.T
+
+    def _embed(self, tokens: Array) -> Array:
+        if self.embed_size is None:
+            return jax.nn.one_hot(tokens, self.vocab_size, dtype=self.dtype or jnp.float32)
+        return self.embedding(tokens)
+
+    def _drop(self, xs: Array) -> Array:
+        if not self.has_rng("dropout"):
+            return xs
+        return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
+
+    def _check(self, tokens: Array, ndim: int) -> None:
+        shape = ("(batch,)", "(batch, time)")[ndim - 1]
+        if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
+            raise ValueError(
+                f"tokens must be integers of shape {shape}, got {tokens.dtype} {tokens.shape}"
+            )
+        if not isinstance(tokens, jax.core.Tracer) and tokens.size:
+            low, high = np.min(tokens), np.max(tokens)
+            if low < 0 or high >= self.vocab_size:
+                raise ValueError(
+                    f"tokens must lie in [0, {self.vocab_size}), got values from {low} to {high}"
+                )

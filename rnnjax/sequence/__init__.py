@@ -1,0 +1,9 @@
+"""Over time: `unroll`, the one entrance, and the cores that are made of cores."""
+
+from rnnjax.sequence.bidirectional import Bidirectional as Bidirectional
+from rnnjax.sequence.bidirectional import BidirectionalState as BidirectionalState
+from rnnjax.sequence.dropout import sequence_dropout as sequence_dropout
+from rnnjax.sequence.stack import Stack as Stack
+from rnnjax.sequence.unroll import Composite as Composite
+from rnnjax.sequence.unroll import Implementation as Implementation
+from rnnjax.sequence.unroll import unroll as unroll

@@ -1,0 +1,83 @@
+"""Two cores that read in opposite directions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.sequence.unroll import Composite, unroll
+
+
+class BidirectionalState(NamedTuple):
+    """The states of the two directions."""
+
+    forward: State
+    backward: State
+
+
+@dataclass(frozen=True)
+class Bidirectional(Composite):
+    """A core that reads forwards beside one that reads backwards (Schuster and Paliwal 1997).
+
+    Outputs are the two outputs side by side, forward first: `(time, *batch, 2 * output_size)`.
+    Parameters are `{"forward": ..., "backward": ...}`.
+
+    Args:
+      core: what each direction runs.
+    """
+
+    core: Core
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return 2 * output_size(self.core)
+
+    def init(self, key: Array, input_size: int) -> dict[str, Params]:
+        """Return new parameters for inputs of width `input_size`."""
+        forward, backward = jax.random.split(key)
+        return {
+            "forward": self.core.init(forward, input_size),
+            "backward": self.core.init(backward, input_size),
+        }
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> BidirectionalState:
+        """Return the zero state of both directions."""
+        return BidirectionalState(
+            self.core.initial_state(batch_shape), self.core.initial_state(batch_shape)
+        )
+
+    def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+        """Raise `ValueError`: the backward direction needs the sequence's end first."""
+        raise ValueError("Bidirectional has no step: use unroll, which sees the whole sequence")
+
+    def over_time(
+        self,
+        params: Params,
+        xs: Array,
+        initial_state: State,
+        *,
+        dropout_key: Array | None,
+        reverse: bool,
+        **options: Any,
+    ) -> tuple[BidirectionalState, Array]:
+        """Run both directions; see `unroll`."""
+        keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
+        runs = [
+            unroll(
+                self.core,
+                params[name],
+                xs,
+                getattr(initial_state, name),
+                reverse=reverse != (name == "backward"),
+                dropout_key=key,
+                **options,
+            )
+            for name, key in zip(("forward", "backward"), keys, strict=True)
+        ]
+        finals, outputs = zip(*runs, strict=True)
+        return BidirectionalState(*finals), jnp.concatenate(outputs, axis=-1)

@@ -1,0 +1,1 @@
+"""The implementations of a sequence; `rnnjax.sequence.unroll` chooses among them."""

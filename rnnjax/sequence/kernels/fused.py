@@ -1,0 +1,168 @@
+"""A gated cell over a whole sequence, with a derivative for the whole sequence.
+
+Differentiating a scan carries every weight gradient through the loop and keeps whatever the step
+happened to compute. Here the input projection is one product before the loop, the loop does only
+what must wait for the step before (`h @ w_h` and `pointwise`), the backward loop emits the
+gradients of the gates, and each weight gradient is one product over time × batch after it.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.products import outer, product
+from rnnjax.sequence.masks import Masks, clear, select
+
+
+class Plan(NamedTuple):
+    """What does not change while a program runs."""
+
+    cell: GatedCell
+    reverse: bool
+    recompute: bool
+
+
+class Kept(NamedTuple):
+    """What the forward pass keeps for the backward pass."""
+
+    params: Params
+    xs: Array
+    state: State  # before the first step
+    masks: Masks
+    states: State  # after each step, leaves (time, *batch, hidden)
+    gates: Any  # see `_gates`; None where they are to be computed again
+
+
+def fused(
+    cell: GatedCell,
+    params: Params,
+    xs: Array,
+    state: State,
+    masks: Masks,
+    *,
+    reverse: bool,
+    recompute: bool,
+) -> tuple[State, Array]:
+    """Run a gated cell; the same arguments and results as `scan`, to rounding.
+
+    It may be differentiated in reverse any number of times and vmapped over anything, but not
+    differentiated forwards (`jax.jvp`, `jax.jacfwd`): `scan` may.
+
+    Memory between the passes, for each step and batch row, in units of hidden_size: one for each
+    leaf of the state, and the gates, once or (where `cell.additive` is False) twice; with
+    `recompute`, the states only, at the price of both products again.
+    """
+    final, hs = _run(Plan(cell, reverse, recompute), params, xs, state, masks)
+    invalid = None if masks.valid is None else ~masks.valid
+    return final, clear(invalid, hs.astype(cell.compute_dtype(params, xs)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+    """Return the final state and every step's h."""
+    final, (states, _) = _forward(plan, params, xs, state, masks)
+    return final, states.h
+
+
+def _run_fwd(
+    plan: Plan, params: Params, xs: Array, state: State, masks: Masks
+) -> tuple[tuple[State, Array], Kept]:
+    final, (states, gates) = _forward(plan, params, xs, state, masks)
+    kept = Kept(params, xs, state, masks, states, None if plan.recompute else gates)
+    return (final, states.h), kept
+
+
+def _gates(cell: GatedCell, g_x: Array, g_h: Array) -> tuple[Array, ...]:
+    """Return what `pointwise` depends on beside the state: the gates' sum, or both summands."""
+    return (g_x + g_h,) if cell.additive else (g_x, g_h)
+
+
+def _pointwise(cell: GatedCell, gates: tuple[Array, ...], state: State, own: Params) -> State:
+    """Return the cell's `pointwise`, as a function of `_gates`."""
+    g_x, g_h = gates if len(gates) == 2 else (gates[0], jnp.zeros_like(gates[0]))
+    return cell.pointwise(g_x, g_h, state, **own)
+
+
+def _forward(
+    plan: Plan, params: Params, xs: Array, state: State, masks: Masks
+) -> tuple[State, tuple[State, tuple[Array, ...]]]:
+    cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
+    own = cell.own(params, xs.ndim - 1, dtype)
+    w_h = params["w_h"].astype(dtype)
+
+    def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Any]:
+        g_x, (valid, fresh) = inputs
+        state = clear(fresh, state)
+        gates = _gates(cell, g_x, product(state.h, w_h, dtype))
+        state = select(valid, _pointwise(cell, gates, state, own), state)
+        return state, (state, gates)
+
+    return jax.lax.scan(body, state, (cell.project(params, xs), masks), reverse=plan.reverse)
+
+
+def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[Any, ...]:
+    cell, params, xs, masks = plan.cell, kept.params, kept.xs, kept.masks
+    dtype = cell.compute_dtype(params, xs)
+    d_final, d_hs = cotangents
+
+    before = _states_before(plan, kept)
+    gates = kept.gates
+    if plan.recompute:
+        gates = _gates(cell, cell.project(params, xs), product(before.h, params["w_h"], dtype))
+    own = cell.own(params, xs.ndim - 1, dtype)
+    # Own parameters get one row a sequence, so that their gradients are summed over time within
+    # the pointwise part of the loop and over the batch once, after it.
+    own_rows = jax.tree.map(lambda v: jnp.broadcast_to(v, (*xs.shape[1:-1], v.shape[-1])), own)
+    w_h_t = params["w_h"].T.astype(dtype)
+
+    def body(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, ...]]:
+        d_state, d_own = carry
+        d_h, gates, before, (valid, fresh) = inputs
+        d_state = d_state._replace(h=d_state.h + d_h)
+        _, pullback = jax.vjp(partial(_pointwise, cell), gates, before, own_rows)
+        d_gates, d_before, d_own_now = pullback(select(valid, d_state, _zeros(d_state)))
+        d_recurrent = product(d_gates[-1], w_h_t, dtype)
+        d_before = d_before._replace(h=d_before.h + d_recurrent)
+        d_state = clear(fresh, select(valid, d_before, d_state))
+        return (d_state, jax.tree.map(jnp.add, d_own, d_own_now)), d_gates
+
+    (d_state, d_own), d_gates = jax.lax.scan(
+        body, (d_final, _zeros(own_rows)), (d_hs, gates, before, masks), reverse=not plan.reverse
+    )
+    d_gx, d_gh = d_gates[0], d_gates[-1]
+    d_params = {
+        "w_x": outer(xs, d_gx, dtype),
+        "w_h": outer(before.h, d_gh, dtype),
+        "b": _sum_rows(d_gx),
+        **jax.tree.map(_sum_rows, d_own),
+    }
+    d_params = {name: value.astype(params[name].dtype) for name, value in d_params.items()}
+    d_xs = product(d_gx, params["w_x"].T, dtype).astype(xs.dtype)
+    return d_params, d_xs, d_state, None
+
+
+_run.defvjp(_run_fwd, _run_bwd)
+
+
+def _states_before(plan: Plan, kept: Kept) -> State:
+    """Return the state that each step started from."""
+
+    def shift(first: Array, after: Array) -> Array:
+        if plan.reverse:
+            return jnp.concatenate([after[1:], first[None]])
+        return jnp.concatenate([first[None], after[:-1]])
+
+    return clear(kept.masks.fresh, jax.tree.map(shift, kept.state, kept.states))
+
+
+def _zeros(tree: Any) -> Any:
+    return jax.tree.map(jnp.zeros_like, tree)
+
+
+def _sum_rows(values: Array) -> Array:
+    """Return the sum over all axes but the last."""
+    return values.reshape(-1, values.shape[-1]).sum(axis=0)

@@ -1,0 +1,52 @@
+"""The oracle: `jax.lax.scan` over a core's `step`."""
+
+from typing import Any
+
+import jax
+from jax import Array
+
+from rnnjax.cells.base import Core, Params, State
+from rnnjax.sequence.masks import Masks, clear, select
+
+
+def scan(
+    core: Core,
+    params: Params,
+    xs: Array,
+    state: State,
+    masks: Masks,
+    *,
+    reverse: bool,
+    recompute: bool,
+) -> tuple[State, Array]:
+    """Run any core that has a `step`; the meaning that every other kernel must agree with.
+
+    Args:
+      core: the core.
+      params: its parameters.
+      xs: inputs `(time, *batch, features)`, finite at padding.
+      state: the state before the first step read.
+      masks: which steps count, and where sequences start.
+      reverse: read from the last step to the first.
+      recompute: keep only the states for the backward pass and compute each step again.
+
+    Returns:
+      The final state, and the outputs `(time, *batch, ...)`, zero at padding.
+    """
+    zero = core.initial_state(xs.shape[1:-1])
+
+    def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Array]:
+        x, (valid, fresh) = inputs
+        if fresh is not None:
+            state = select(fresh, like(zero, state), state)
+        new, y = core.step(params, state, x)
+        invalid = None if valid is None else ~valid
+        return select(valid, new, state), clear(invalid, y)
+
+    step: Any = jax.checkpoint(body) if recompute else body
+    return jax.lax.scan(step, state, (xs, masks), reverse=reverse)
+
+
+def like(state: State, other: State) -> State:
+    """Return `state` with the dtypes of `other`."""
+    return jax.tree.map(lambda a, b: a.astype(b.dtype), state, other)

@@ -1,0 +1,57 @@
+"""Which steps count, and where sequences start: one meaning for every kernel."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Masks(NamedTuple):
+    """What `lengths` and `resets` mean at each step; None where nothing is masked.
+
+    Attributes:
+      valid: `(time, *batch)` bool; a step that is not valid leaves the state as it is.
+      fresh: `(time, *batch)` bool; the state is zero before this step, in reading order.
+    """
+
+    valid: Array | None
+    fresh: Array | None
+
+
+def make_masks(time: int, lengths: Array | None, resets: Array | None, *, reverse: bool) -> Masks:
+    """Return the masks for a sequence of `time` steps.
+
+    A reset at step t cuts the sequence between t - 1 and t. Read forwards, the state is zero
+    before step t; read backwards, before step t - 1. Cuts outside a sequence's own length have no
+    effect.
+    """
+    valid = None
+    if lengths is not None:
+        steps = jnp.arange(time).reshape((time,) + (1,) * lengths.ndim)
+        valid = steps < lengths[None]
+    if resets is None:
+        return Masks(valid, None)
+    cuts = resets if valid is None else resets & valid
+    if reverse:
+        cuts = jnp.concatenate([cuts[1:], jnp.zeros_like(cuts[:1])])
+    return Masks(valid, cuts)
+
+
+def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
+    """Choose between two pytrees by a `(*batch,)` mask; a mask of None chooses `on_true`.
+
+    A select, never a product: what is not chosen may hold NaN.
+    """
+    if mask is None:
+        return on_true
+
+    def choose(a: Array, b: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)
+
+    return jax.tree.map(choose, on_true, on_false)
+
+
+def clear(mask: Array | None, tree: Any) -> Any:
+    """Put zeros where a `(*batch,)` mask is set; a mask of None clears nothing."""
+    return tree if mask is None else select(mask, jax.tree.map(jnp.zeros_like, tree), tree)

@@ -1,0 +1,114 @@
+"""Cores on top of each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax import Array
+
+from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.sequence.dropout import check_rate, sequence_dropout
+from rnnjax.sequence.unroll import Composite, unroll
+
+
+@dataclass(frozen=True)
+class Stack(Composite):
+    """Cores on top of each other: each layer reads the outputs of the one below.
+
+    The state is a tuple with each layer's state; parameters are `{"layer_0": ..., ...}`.
+
+    Args:
+      layers: the cores, bottom first.
+      dropout: share of each layer's outputs dropped on the way to the next layer, with one mask
+        for all steps of a sequence (Gal and Ghahramani 2016, arXiv:1512.05287). It is on only
+        where `unroll` gets a `dropout_key`; inputs of the first and outputs of the last layer are
+        the caller's.
+      residual: add each layer's input to its output wherever the two have the same width.
+    """
+
+    layers: tuple[Core, ...]
+    dropout: float = 0.0
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        check_rate("dropout", self.dropout)
+        if not self.layers:
+            raise ValueError("layers must hold at least one core, got none")
+        for layer in self.layers:
+            if not isinstance(layer, Core):
+                raise ValueError(f"layers must have init, initial_state and step, got {layer!r}")
+            output_size(layer)
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return output_size(self.layers[-1])
+
+    def init(self, key: Array, input_size: int) -> dict[str, Params]:
+        """Return new parameters for inputs of width `input_size`."""
+        keys, params = jax.random.split(key, len(self.layers)), {}
+        for name, layer, layer_key in self._each(keys):
+            params[name] = layer.init(layer_key, input_size)
+            input_size = output_size(layer)
+        return params
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> tuple[State, ...]:
+        """Return the zero state of every layer."""
+        return tuple(layer.initial_state(batch_shape) for layer in self.layers)
+
+    def step(
+        self, params: Params, state: tuple[State, ...], x: Array
+    ) -> tuple[tuple[State, ...], Array]:
+        """Read one input `(*batch, input_size)` through all layers, for streaming; no dropout."""
+        self._check(params, state)
+        states = []
+        for name, layer, below in self._each(state):
+            new, y = layer.step(params[name], below, x)
+            states.append(new)
+            x = self._join(x, y)
+        return tuple(states), x
+
+    def over_time(
+        self,
+        params: Params,
+        xs: Array,
+        initial_state: tuple[State, ...],
+        *,
+        dropout_key: Array | None,
+        reverse: bool,
+        **options: Any,
+    ) -> tuple[tuple[State, ...], Array]:
+        """Run all layers; see `unroll`."""
+        self._check(params, initial_state)
+        finals = []
+        for index, (name, layer, state) in enumerate(self._each(initial_state)):
+            key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+            if key is not None and index > 0:
+                key, mask_key = jax.random.split(key)
+                xs = sequence_dropout(mask_key, xs, self.dropout)
+            final, ys = unroll(
+                layer, params[name], xs, state, reverse=reverse, dropout_key=key, **options
+            )
+            finals.append(final)
+            xs = self._join(xs, ys)
+        return tuple(finals), xs
+
+    def _each(self, values: Any) -> list[tuple[str, Core, Any]]:
+        """Return (parameter name, layer, value) for each layer."""
+        pairs = zip(self.layers, values, strict=True)
+        return [(f"layer_{i}", layer, value) for i, (layer, value) in enumerate(pairs)]
+
+    def _join(self, below: Array, above: Array) -> Array:
+        return above + below if self.residual and below.shape == above.shape else above
+
+    def _check(self, params: Params, state: tuple[State, ...]) -> None:
+        names = [f"layer_{i}" for i in range(len(self.layers))]
+        if sorted(params) != sorted(names):
+            raise ValueError(f"params of a Stack must hold {names}, got {sorted(params)}")
+        if not isinstance(state, tuple) or len(state) != len(self.layers):
+            raise ValueError(
+                f"the state of a Stack must be a tuple of {len(self.layers)} layers' states, "
+                f"got {type(state).__name__}"
+            )

@@ -1,0 +1,179 @@
+"""The one entrance to running a core over time."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rnnjax.cells.base import Core, GatedCell, Params, State
+from rnnjax.sequence.kernels.fused import fused
+from rnnjax.sequence.kernels.scan import scan
+from rnnjax.sequence.masks import clear, make_masks
+
+Implementation = Literal["auto", "scan", "fused"]
+
+
+class Composite:
+    """A core made of cores: it says itself how it runs over time."""
+
+    @abstractmethod
+    def over_time(
+        self,
+        params: Params,
+        xs: Array,
+        initial_state: State,
+        *,
+        dropout_key: Array | None,
+        reverse: bool,
+        **options: Any,
+    ) -> tuple[State, Array]:
+        """Do the work of `unroll`, by calling `unroll` with `options` on each part."""
+
+
+def unroll(
+    core: Core,
+    params: Params,
+    xs: Array,
+    initial_state: State | None = None,
+    *,
+    lengths: Array | Sequence[int] | None = None,
+    resets: Array | None = None,
+    reverse: bool = False,
+    implementation: Implementation = "auto",
+    recompute: bool = False,
+    dropout_key: Array | None = None,
+) -> tuple[State, Array]:
+    """Run a core over a batch of sequences.
+
+    Args:
+      core: a cell, a `Stack`, a `Bidirectional`, or any object with `init`, `initial_state` and
+        `step`.
+      params: what `core.init` makes.
+      xs: inputs `(time, *batch, features)`, time first; any number of batch axes, none included.
+      initial_state: the state before the first step read; None is `core.initial_state(batch)`.
+      lengths: `(*batch,)` integers from 0 to time. Step t of a sequence counts where t < length:
+        beyond, outputs are 0, the state stays what it was, and what stands in `xs`, NaN included,
+        reaches neither values nor gradients. The final state is the one at each sequence's own
+        length; of length 0, the initial state.
+      resets: `(time, *batch)` bool. True at t says that another sequence starts at step t: its
+        state is the zero state, so that sequences packed end to end give what each gives alone,
+        in either reading direction.
+      reverse: read each sequence from its own last element to its first; outputs stay at the
+        steps they belong to, and the final state is the one after step 0.
+      implementation: "scan" steps through time and works for every core; "fused" is the fast path
+        for gated cells, equal to it to rounding, but cannot be differentiated forwards
+        (`jax.jvp`); "auto" takes the fastest that is exact for the core. A composite hands it to
+        its parts.
+      recompute: keep only the states for the backward pass and compute the gates again: less
+        memory, more time.
+      dropout_key: a key turns on whatever dropout the core has; None leaves it off.
+
+    Returns:
+      The final state, and the outputs `(time, *batch, output_size)`.
+
+    Raises:
+      ValueError: an argument has a wrong shape, dtype or name; `lengths` out of range, where they
+        are concrete.
+    """
+    xs, batch = _check_inputs(xs)
+    lengths = _check_lengths(lengths, xs.shape[0], batch)
+    resets = _check_resets(resets, xs.shape[:-1])
+    _check_names(core, implementation)
+    if isinstance(core, Composite):
+        if initial_state is None:
+            initial_state = core.initial_state(batch)
+        return core.over_time(
+            params,
+            xs,
+            initial_state,
+            lengths=lengths,
+            resets=resets,
+            reverse=reverse,
+            implementation=implementation,
+            recompute=recompute,
+            dropout_key=dropout_key,
+        )
+    masks = make_masks(xs.shape[0], lengths, resets, reverse=reverse)
+    if masks.valid is not None:
+        # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
+        xs = clear(~masks.valid, xs)
+    state = _start(core, params, xs, initial_state)
+    kernel: Any = fused if choose(core, implementation, xs) == "fused" else scan
+    return kernel(core, params, xs, state, masks, reverse=reverse, recompute=recompute)
+
+
+def choose(core: Core, implementation: Implementation, xs: Array) -> Implementation:
+    """Return the implementation that runs `core` on `xs`; the one place that decides.
+
+    An empty sequence always goes to the scan: there is nothing to be fast about.
+    """
+    if xs.shape[0] == 0 or implementation == "scan":
+        return "scan"
+    return "fused" if isinstance(core, GatedCell) and core.is_gated else "scan"
+
+
+def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
+    xs = jnp.asarray(xs)
+    if xs.ndim < 2:
+        raise ValueError(f"xs must have shape (time, *batch, features), got {xs.shape}")
+    if not jnp.issubdtype(xs.dtype, jnp.floating):
+        raise ValueError(f"xs must be of a floating dtype, got {xs.dtype}")
+    return xs, xs.shape[1:-1]
+
+
+def _check_lengths(
+    lengths: Array | Sequence[int] | None, time: int, batch: tuple[int, ...]
+) -> Array | None:
+    if lengths is None:
+        return None
+    lengths = jnp.asarray(lengths)
+    if not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise ValueError(f"lengths must be integers, got {lengths.dtype}")
+    if lengths.shape != batch:
+        raise ValueError(f"lengths must have the batch's shape {batch}, got {lengths.shape}")
+    if not isinstance(lengths, jax.core.Tracer) and lengths.is_fully_addressable:
+        values = np.asarray(lengths)
+        wrong = values[(values < 0) | (values > time)]
+        if wrong.size:
+            raise ValueError(
+                f"lengths must lie between 0 and the number of steps, {time}; got {wrong[0]}"
+            )
+    return lengths
+
+
+def _check_resets(resets: Array | None, steps: tuple[int, ...]) -> Array | None:
+    if resets is None:
+        return None
+    resets = jnp.asarray(resets)
+    if resets.dtype != jnp.bool_:
+        raise ValueError(f"resets must be of dtype bool, got {resets.dtype}")
+    if resets.shape != steps:
+        raise ValueError(f"resets must have shape (time, *batch) = {steps}, got {resets.shape}")
+    return resets
+
+
+def _check_names(core: Core, implementation: Implementation) -> None:
+    if not isinstance(core, Core):
+        raise ValueError(f"core must have init, initial_state and step, got {core!r}")
+    if implementation not in get_args(Implementation):
+        names = ", ".join(get_args(Implementation))
+        raise ValueError(f"implementation must be one of {names}, got {implementation!r}")
+    gated = isinstance(core, GatedCell) and core.is_gated
+    if implementation == "fused" and not gated and not isinstance(core, Composite):
+        raise ValueError(f"implementation 'fused' needs a gated cell, and {core!r} is none")
+
+
+def _start(core: Core, params: Params, xs: Array, initial_state: State | None) -> State:
+    """Return the state before the first step, in the dtypes and on the devices of the scan."""
+    batch = xs.shape[1:-1]
+    state = core.initial_state(batch) if initial_state is None else initial_state
+    x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+    after, _ = jax.eval_shape(core.step, params, state, x)
+    got, want = str(jax.tree.structure(state)), str(jax.tree.structure(after))
+    if got != want:
+        raise ValueError(f"initial_state must be what {core!r}.step returns, {want}, got {got}")
+    return jax.tree.map(lambda leaf, want: leaf.astype(want.dtype), state, after)

@@ -1,0 +1,18 @@
+"""From arrays to parameters: optimiser, update, loop, checkpoints, log."""
+
+from rnnjax.train.checkpoint import Checkpoints as Checkpoints
+from rnnjax.train.interrupt import InterruptedRunError as InterruptedRunError
+from rnnjax.train.language_model import evaluate_language_model as evaluate_language_model
+from rnnjax.train.language_model import language_model_loss as language_model_loss
+from rnnjax.train.log import MetricsLog as MetricsLog
+from rnnjax.train.log import read_metrics as read_metrics
+from rnnjax.train.loop import DivergedError as DivergedError
+from rnnjax.train.loop import FitResult as FitResult
+from rnnjax.train.loop import Schedule as Schedule
+from rnnjax.train.loop import fit as fit
+from rnnjax.train.loop import load_best as load_best
+from rnnjax.train.optimizer import Optimizer as Optimizer
+from rnnjax.train.plot import plot_curves as plot_curves
+from rnnjax.train.step import TrainState as TrainState
+from rnnjax.train.step import init_state as init_state
+from rnnjax.train.step import make_train_step as make_train_step

@@ -1,0 +1,52 @@
+"""The metrics file, and TensorBoard."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from rnnjax.extras import require
+
+
+class MetricsLog:
+    """A file of JSON lines, one record a line, that survives a kill and a resume.
+
+    Args:
+      path: the file.
+      tensorboard: folder to write TensorBoard events to as well (extra "tensorboard"), or None.
+    """
+
+    def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
+        self._path = path
+        self._writer: Any = None
+        if tensorboard is not None:
+            self._writer = require("tensorboardX", "tensorboard").SummaryWriter(str(tensorboard))
+
+    def rewind(self, step: int) -> None:
+        """Drop records beyond `step`, and a line that a kill cut short."""
+        kept = [r for r in read_metrics(self._path) if r["step"] <= step]
+        unfinished = self._path.with_suffix(".tmp")
+        unfinished.write_text("".join(json.dumps(r) + "\n" for r in kept))
+        os.replace(unfinished, self._path)
+
+    def append(self, split: str, step: int, values: dict[str, float]) -> None:
+        """Write one record; a value that is not finite is written as null."""
+        finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
+        with self._path.open("a") as file:
+            file.write(json.dumps({"split": split, "step": step, **finite}) + "\n")
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(f"{split}/{name}", value, step)
+            self._writer.flush()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a metrics file; none without a file. Torn lines are left out."""
+    records = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records

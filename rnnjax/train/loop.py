@@ -1,0 +1,212 @@
+"""The training loop: the same for every task."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rnnjax.cells.base import check_positive
+from rnnjax.train.checkpoint import Checkpoints
+from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
+from rnnjax.train.log import MetricsLog
+from rnnjax.train.progress import ProgressReport
+from rnnjax.train.step import Batch, Metrics, TrainState, TrainStep
+
+
+class DivergedError(Exception):
+    """Several updates in a row had a gradient that is not finite."""
+
+
+class FitResult(NamedTuple):
+    """How a run ended."""
+
+    state: TrainState
+    best: float  # the lowest validation loss
+    seconds: float  # spent, evaluations included, over all sittings
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When things happen.
+
+    Attributes:
+      total_steps: length of the run.
+      eval_every: steps between evaluations; one more follows the last step.
+      log_every: steps between records of the training loss.
+      save_every: seconds between checkpoints, beside those at evaluations.
+      max_skipped: updates skipped in a row that end the run.
+    """
+
+    total_steps: int
+    eval_every: int
+    log_every: int = 20
+    save_every: float = 60.0
+    max_skipped: int = 10
+
+    def __post_init__(self) -> None:
+        """Check that every count is positive."""
+        counts = ("total_steps", "eval_every", "log_every", "max_skipped")
+        check_positive(**{name: getattr(self, name) for name in counts})
+
+
+def fit(
+    folder: Path,
+    state: TrainState,
+    train_step: TrainStep,
+    batch_at: Callable[[int], Batch],
+    evaluate: Callable[[Any], dict[str, float]],
+    schedule: Schedule,
+    *,
+    tokens_per_step: int,
+    tensorboard: bool = False,
+) -> FitResult:
+    """Train until the schedule's end, from where a run in the same folder stopped.
+
+    The folder gets `metrics.jsonl`, and checkpoints: `latest/` (two, whole states) and `best/`
+    (one, the parameters with the lowest validation loss). As a batch is a function of the step
+    and so is the random key, a run that was killed at any moment and started again ends with
+    the same bits as one that was not.
+
+    Args:
+      folder: where the run lives.
+      state: the state before the first step; its memory is given up.
+      train_step: what `make_train_step` returns.
+      batch_at: the batch of a step, counted from 0.
+      evaluate: metrics of parameters, among them "loss", which decides what is best.
+      schedule: when things happen.
+      tokens_per_step: tokens a batch holds, for the rates shown.
+      tensorboard: write TensorBoard events to `tensorboard/` as well.
+
+    Raises:
+      InterruptedRunError: Ctrl-C or SIGTERM came; the state was saved.
+      DivergedError: `schedule.max_skipped` updates in a row were skipped.
+      OSError: a checkpoint could not be written.
+    """
+    run = _Run(folder, evaluate, schedule, tensorboard)
+    state = run.resume(state)
+    first = int(state.step)
+    pending: Metrics | None = None
+    with (
+        deferred_interrupts() as interrupted,
+        ProgressReport(schedule.total_steps, first, tokens_per_step) as progress,
+    ):
+        for step in range(first + 1, schedule.total_steps + 1):
+            state, metrics = train_step(state, batch_at(step - 1))
+            # Read the step before: the device is busy with this one meanwhile, and never waits.
+            if pending is not None:
+                run.record(step - 1, pending, progress)
+            pending = metrics
+            stop = interrupted()
+            if stop or run.is_due(step):
+                run.record(step, metrics, progress)
+                pending = None
+                run.pause(step, state, progress, evaluate=not stop and run.is_evaluation(step))
+            if stop:
+                raise InterruptedRunError(
+                    f"interrupted at step {step} of {schedule.total_steps}; saved in {folder}, "
+                    "the same command goes on from there"
+                )
+    return FitResult(state, run.best, run.seconds)
+
+
+class _Run:
+    """What `fit` keeps beside the state: files, clocks, and the best loss so far."""
+
+    def __init__(
+        self,
+        folder: Path,
+        evaluate: Callable[[Any], dict[str, float]],
+        schedule: Schedule,
+        tensorboard: bool,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.best = float("inf")
+        self._evaluate, self._schedule = evaluate, schedule
+        self._latest = Checkpoints(folder / "latest", keep=2)
+        self._best = Checkpoints(folder / "best", keep=1)
+        self._log = MetricsLog(
+            folder / "metrics.jsonl", folder / "tensorboard" if tensorboard else None
+        )
+        self._losses: list[float] = []
+        self._saved = self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def resume(self, state: TrainState) -> TrainState:
+        restored = self._latest.restore(self._tree(state))
+        if restored is None:
+            return state
+        step, tree = restored
+        self.best = float(tree["best"])
+        self._start -= float(tree["seconds"])
+        self._log.rewind(step)
+        print(f"resuming at step {step} of {self._schedule.total_steps}")
+        return tree["state"]
+
+    def is_evaluation(self, step: int) -> bool:
+        return step % self._schedule.eval_every == 0 or step == self._schedule.total_steps
+
+    def is_due(self, step: int) -> bool:
+        overdue = time.monotonic() - self._saved > self._schedule.save_every
+        return overdue or self.is_evaluation(step)
+
+    def record(self, step: int, metrics: Metrics, progress: ProgressReport) -> None:
+        """Log one step's metrics, and stop a run that has diverged."""
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        self._losses.append(values["loss"])
+        progress.step(step, values["loss"])
+        if step % self._schedule.log_every == 0:
+            values["loss"] = float(np.mean(self._losses))
+            values["tokens_per_second"] = progress.rate(step)
+            values["seconds"] = self.seconds
+            self._log.append("train", step, values)
+            self._losses.clear()
+        if values["skipped_in_a_row"] >= self._schedule.max_skipped:
+            raise DivergedError(
+                f"stopped at step {step}: the gradients of {self._schedule.max_skipped} updates "
+                "in a row were not finite; a lower learning rate or a tighter clip may help. "
+                f"Checkpoints in {self._latest.folder.parent} are intact"
+            )
+
+    def pause(
+        self, step: int, state: TrainState, progress: ProgressReport, *, evaluate: bool
+    ) -> None:
+        """Evaluate if asked to, and save."""
+        start = time.monotonic()
+        if evaluate:
+            values = self._evaluate(state.params)
+            best = values["loss"] < self.best
+            if best:
+                self.best = values["loss"]
+                self._best.save(step, {"params": state.params})
+            self._log.append("valid", step, {**values, "seconds": self.seconds})
+            progress.evaluated(step, values["loss"], best)
+        self._latest.save(step, self._tree(state))
+        self._saved = time.monotonic()
+        progress.pause(self._saved - start)
+
+    def _tree(self, state: TrainState) -> dict[str, Any]:
+        numbers = {"best": np.asarray(self.best), "seconds": np.asarray(self.seconds)}
+        return {"state": state, **numbers}
+
+
+def load_best(folder: Path, params: Any) -> Any:
+    """Return the parameters with the lowest validation loss of the run in `folder`.
+
+    Args:
+      folder: where the run lives.
+      params: parameters of the same model, or their shapes.
+
+    Raises:
+      ValueError: there is no such checkpoint, or none that fits.
+    """
+    restored = Checkpoints(folder / "best", keep=1).restore({"params": params})
+    if restored is None:
+        raise ValueError(f"{folder} holds no trained model yet: there is no checkpoint in 'best'")
+    return restored[1]["params"]

@@ -1,0 +1,90 @@
+"""The optimiser chain, from one description."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import optax
+
+from rnnjax.cells.base import check_positive
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Clip, then SGD or AdamW, with a schedule.
+
+    Attributes:
+      method: "adamw" (Loshchilov and Hutter 2019), which is Adam at weight_decay 0, or "sgd".
+      learning_rate: the schedule's highest value.
+      schedule: "cosine" falls to `final_learning_rate` over the whole run; "zaremba" divides the
+        rate by `decay` at the start of every epoch after the first `hold_epochs`
+        (Zaremba et al. 2014, arXiv:1409.2329); "constant" does neither.
+      warmup: share of the run over which the rate rises linearly from 0, for "cosine".
+      final_learning_rate: share of `learning_rate` at which "cosine" ends.
+      hold_epochs: epochs at the full rate, for "zaremba".
+      decay: divisor of the rate an epoch, for "zaremba".
+      clip: bound on the gradient; None clips nothing.
+      clip_by: what the bound bounds: the "global_norm" (Pascanu et al. 2013) or each "value".
+      weight_decay: of matrices only, for "adamw".
+      b1: decay of the mean of gradients, for "adamw".
+      b2: decay of the mean of squared gradients, for "adamw".
+    """
+
+    method: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 4e-3
+    schedule: Literal["cosine", "zaremba", "constant"] = "cosine"
+    warmup: float = 0.05
+    final_learning_rate: float = 0.0
+    hold_epochs: int = 6
+    decay: float = 1.2
+    clip: float | None = 1.0
+    clip_by: Literal["global_norm", "value"] = "global_norm"
+    weight_decay: float = 0.0
+    b1: float = 0.9
+    b2: float = 0.99
+
+    def __post_init__(self) -> None:
+        """Check the numbers that would otherwise fail, or worse, train."""
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip must be positive or None, got {self.clip}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup must lie in [0, 1), got {self.warmup}")
+
+    def make(self, total_steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
+        """Return the chain for a run of `total_steps` updates."""
+        check_positive(total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+        clip = {"global_norm": optax.clip_by_global_norm, "value": optax.clip}[self.clip_by]
+        schedule = self.rate(total_steps, steps_per_epoch)
+        return optax.chain(
+            optax.identity() if self.clip is None else clip(self.clip),
+            optax.sgd(schedule)
+            if self.method == "sgd"
+            else optax.adamw(
+                schedule, self.b1, self.b2, weight_decay=self.weight_decay, mask=_matrices
+            ),
+        )
+
+    def rate(self, total_steps: int, steps_per_epoch: int) -> optax.Schedule:
+        """Return the learning rate as a function of the number of updates done."""
+        if self.schedule == "constant":
+            return optax.constant_schedule(self.learning_rate)
+        if self.schedule == "cosine":
+            warmup = round(self.warmup * total_steps)
+            return optax.warmup_cosine_decay_schedule(
+                0.0 if warmup else self.learning_rate,
+                self.learning_rate,
+                warmup,
+                total_steps,
+                self.final_learning_rate * self.learning_rate,
+            )
+        epochs = max(1, -(-total_steps // steps_per_epoch))
+        falls = {
+            epoch * steps_per_epoch: 1 / self.decay for epoch in range(self.hold_epochs, epochs)
+        }
+        return optax.piecewise_constant_schedule(self.learning_rate, falls)
+
+
+def _matrices(params: Any) -> Any:
+    return jax.tree.map(lambda p: p.ndim > 1, params)

@@ -1,0 +1,42 @@
+"""Pictures of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from rnnjax.extras import require
+from rnnjax.train.log import read_metrics
+
+
+def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: float = 1.0) -> None:
+    """Draw training and validation loss, and the gradient's norm before clipping, over steps.
+
+    Args:
+      metrics: the run's `metrics.jsonl`.
+      picture: file to write.
+      unit: name of the loss's unit, for the axis.
+      scale: what a loss in nats is multiplied by to be in `unit`.
+    """
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    records = read_metrics(metrics)
+    figure, (loss, norm) = plt.subplots(
+        2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
+    for split, style in (("train", {"alpha": 0.6}), ("valid", {"marker": "."})):
+        rows = [r for r in records if r["split"] == split and r["loss"] is not None]
+        ys = [r["loss"] * scale for r in rows]
+        loss.plot([r["step"] for r in rows], ys, label=split, **_style(style))
+    loss.set_ylabel(unit)
+    loss.legend()
+    rows = [r for r in records if r.get("grad_norm") is not None]
+    norm.semilogy([r["step"] for r in rows], [r["grad_norm"] for r in rows], linewidth=0.8)
+    norm.set_ylabel("gradient norm")
+    norm.set_xlabel("step")
+    for axes in (loss, norm):
+        axes.grid(alpha=0.3)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)
+
+
+def _style(style: dict[str, Any]) -> dict[str, Any]:
+    return {"linewidth": 1.2, **style}
