@@ -1,5 +1,6 @@
 """What the scripts share: how they start, how they fail, and how they print."""
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from rnnjax.train import DivergedError, InterruptedRunError
 def main(commands: dict[str, Callable[..., None]], description: str) -> None:
     """Run the command that the arguments name; a failure is one line and a non-zero exit."""
     tyro = require("tyro", "scripts")
+    # Orbax logs a stack of its own beside the error that it raises.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
         print(host.tune(), file=sys.stderr)
         tyro.extras.subcommand_cli_from_dict(
@@ -30,6 +33,7 @@ def main(commands: dict[str, Callable[..., None]], description: str) -> None:
         print(error, file=sys.stderr)
         sys.exit(130)
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
     except (ValueError, OSError, ImportError, DivergedError) as error:
         sys.exit(f"error: {error}")

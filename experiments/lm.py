@@ -89,10 +89,7 @@ def train(
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = _vocabulary(experiment, corpus)
     out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)
-    _claim(out, experiment, corpus)
-    vocabulary.save(out / "vocabulary.json")
     tokens = Tokens(*map(vocabulary.encode, corpus))
-
     chunks = Chunks(
         tokens.train, experiment.batch_size, experiment.chunk, vocabulary.start, experiment.seed
     )
@@ -107,13 +104,17 @@ def train(
         f"{len(tokens.train):,} / {len(tokens.valid):,} / {len(tokens.test):,} tokens to train, "
         f"validate and test on; {steps:,} steps, {chunks.steps_per_epoch:,} an epoch"
     )
+    schedule = Schedule(steps, experiment.evaluations)
+    # Only now, when nothing can be wrong with data and settings any more.
+    _claim(out, experiment, corpus)
+    vocabulary.save(out / "vocabulary.json")
     result = fit(
         out,
         init_state(params, optimizer, model.initial_state((experiment.batch_size,))),
         make_train_step(language_model_loss(model), optimizer, experiment.seed),
         chunks.at,
         lambda params: {"loss": _nats(experiment, vocabulary, model, params, tokens.valid)},
-        Schedule(steps, eval_every=max(1, steps // experiment.evaluations)),
+        schedule,
         tokens_per_step=experiment.batch_size * experiment.chunk,
         tensorboard=tensorboard,
     )
@@ -171,7 +172,8 @@ def generate(
     stop_token = None if stop is None else _single_token(trained.vocabulary, stop)
     texts = _continue(trained, prompt, num_tokens, seed, temperature, top_k, top_p, stop_token)
     for start, text in zip(prompt, texts, strict=True):
-        print(start + text)
+        between = " " if start and trained.vocabulary.kind == "word" else ""
+        print(start + between + text)
         if len(prompt) > 1:
             print("-" * 40)
 
@@ -192,6 +194,9 @@ def score(run: Path, data: Path | None = None) -> None:
     tokens, lengths = _pad(rows)
     logs = np.asarray(log_probability(trained.model, trained.variables, tokens, lengths))
     unit = trained.vocabulary.unit
+    unknown = _count_unknown(trained.vocabulary, sentences)
+    if unknown:
+        print(f"{unknown} words are not in the vocabulary and are read as <unk>", file=sys.stderr)
     print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
     for index in np.argsort(-logs, kind="stable"):
         each = perplexity(-logs[index] / (lengths[index] - 1))
@@ -209,7 +214,7 @@ def _vocabulary(experiment: Experiment, corpus: Corpus) -> Vocabulary:
 def _claim(out: Path, experiment: Experiment, corpus: Corpus) -> None:
     """Write the run's configuration, or check that the run that is there has the same."""
     digest = hashlib.sha256("\0".join(corpus).encode()).hexdigest()
-    config = json.loads(json.dumps({"experiment": dataclasses.asdict(experiment), "data": digest}))
+    config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": digest}))
     path = out / "config.json"
     if not path.exists():
         out.mkdir(parents=True, exist_ok=True)
@@ -218,27 +223,34 @@ def _claim(out: Path, experiment: Experiment, corpus: Corpus) -> None:
         os.replace(unfinished, path)
         return
     before = _read_config(out)
-    if before != config:
-        changed = [
-            f"{name} was {before['experiment'].get(name)!r} and is now {value!r}"
-            for name, value in config["experiment"].items()
-            if before["experiment"].get(name) != value
-        ] or ["the data changed"]
+    changed = [
+        "the data changed"
+        if name == "data"
+        else f"{name} was {before[name]!r} and is now {value!r}"
+        for name, value in config.items()
+        if before[name] != value
+    ]
+    if changed:
         raise ValueError(f"{out} holds another run ({'; '.join(changed)}): choose another --out")
 
 
 def _read_config(run: Path) -> dict[str, Any]:
+    """Return what `_claim` wrote."""
     path = run / "config.json"
     try:
-        return json.loads(read_text(path))
+        config = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not a run's configuration: {error}") from error
+    names = {"data", *(f.name for f in dataclasses.fields(Experiment))}
+    if not isinstance(config, dict) or set(config) != names:
+        raise ValueError(f"{path} is not the configuration of a run of this version")
+    return config
 
 
 def _load(run: Path) -> Trained:
-    config = _read_config(run)["experiment"]
-    optimizer = Optimizer(**config.pop("optimizer"))
-    experiment = Experiment(**config, optimizer=optimizer)
+    config = _read_config(run)
+    del config["data"]
+    experiment = Experiment(**{**config, "optimizer": Optimizer(**config["optimizer"])})
     vocabulary = Vocabulary.load(run / "vocabulary.json")
     model = experiment.model(len(vocabulary))
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
@@ -270,8 +282,8 @@ def _report(out: Path, trained: Trained, corpus: Corpus, tokens: Tokens) -> None
     rows.append(("this model", nats))
     unit = trained.vocabulary.unit
     print_table(
-        f"held-out text ({split}, {len(ids):,} {unit}s)",
-        ("", f"nats a {unit}", f"bits a {unit}", f"perplexity a {unit}"),
+        f"held-out text ({split}, {len(ids):,} {unit}s): cost of one {unit}",
+        ("", "nats", "bits", "perplexity"),
         [(n, f"{v:.4f}", f"{bits_per_character(v):.4f}", f"{perplexity(v):.2f}") for n, v in rows],
     )
     word = trained.vocabulary.kind == "word"
@@ -334,6 +346,13 @@ def _single_token(vocabulary: Vocabulary, text: str) -> int:
     if len(ids) != 1:
         raise ValueError(f"stop must be one {vocabulary.unit}, got {text!r}")
     return int(ids[0])
+
+
+def _count_unknown(vocabulary: Vocabulary, sentences: list[str]) -> int:
+    if vocabulary.kind != "word":
+        return 0
+    known = set(vocabulary.symbols)
+    return sum(word not in known for line in sentences for word in line.split())
 
 
 def _pad(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from numbers import Integral
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 import jax
 import jax.numpy as jnp
@@ -48,11 +58,27 @@ def output_size(core: Core) -> int:
     return size
 
 
+def _is_floating(dtype: Any) -> bool:
+    try:
+        return bool(jnp.issubdtype(jnp.dtype(dtype), jnp.floating))
+    except TypeError:  # not the name of any dtype
+        return False
+
+
 def check_positive(**sizes: int) -> None:
     """Raise `ValueError` naming the first of `sizes` that is not an integer of at least 1."""
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
             raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
+
+
+def check_choices(described: Any) -> None:
+    """Raise `ValueError` naming the first field of a dataclass outside its `Literal`'s names."""
+    for name, hint in get_type_hints(type(described)).items():
+        value = getattr(described, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            names = ", ".join(map(repr, get_args(hint)))
+            raise ValueError(f"{name} must be one of {names}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -66,8 +92,8 @@ class GatedCell:
     A subclass says how many gates it packs side by side, what its state is (a NamedTuple whose
     leaves are all `(*batch, hidden_size)`, one of them named `h`) and its `pointwise`. Everything
     else, the fast paths included, follows. Parameters are a dict: `w_x` `(input, gates * hidden)`,
-    `w_h` `(hidden, gates * hidden)`, `b` `(gates * hidden,)`, and the vectors that `own_names`
-    lists, which its `init` adds and its `pointwise` receives by name.
+    `w_h` `(hidden, gates * hidden)`, `b` `(gates * hidden,)`, and the vectors `(hidden,)` that
+    `own_names` lists, which its `init` adds and its `pointwise` receives by name.
 
     Products take operands of the compute dtype and accumulate in float32 or better; states stay
     in that wider dtype, outputs are in the compute dtype.
@@ -100,7 +126,7 @@ class GatedCell:
         check_positive(hidden_size=self.hidden_size)
         for name in ("dtype", "param_dtype"):
             dtype = getattr(self, name)
-            if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
+            if dtype is not None and not _is_floating(dtype):
                 raise ValueError(f"{name} must be a floating dtype, got {dtype!r}")
 
     @abstractmethod
@@ -136,8 +162,10 @@ class GatedCell:
         key_x, key_h, key_b = jax.random.split(key, 3)
 
         def per_gate(init: Initializer, key: Array, rows: int) -> Array:
-            keys = jax.random.split(key, self.num_gates)
-            return jnp.concatenate([init(k, (rows, hidden), dtype) for k in keys], axis=1)
+            # Drawn in a wide dtype: LAPACK has no orthogonal matrices in bfloat16.
+            keys, wide = jax.random.split(key, self.num_gates), accumulator(dtype)
+            gates = [init(k, (rows, hidden), wide) for k in keys]
+            return jnp.concatenate(gates, axis=1).astype(dtype)
 
         return {
             "w_x": per_gate(self.kernel_init, key_x, input_size),
@@ -191,15 +219,17 @@ class GatedCell:
                 f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
                 f"want inputs (..., features) and w_x (features, {width})"
             )
-        if params["w_h"].shape != (self.hidden_size, width):
-            raise ValueError(
-                f"w_h must have shape {(self.hidden_size, width)}, got {params['w_h'].shape}"
-            )
+        shapes = {"w_h": (self.hidden_size, width), "b": (width,)}
+        for name in self.own_names:
+            shapes[name] = (self.hidden_size,)
+        for name, shape in shapes.items():
+            if params[name].shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {params[name].shape}")
         if not isinstance(state, self.state_type):
             raise ValueError(
                 f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
             )
         want = (*x.shape[:-1], self.hidden_size)
         for name, leaf in zip(self.state_type._fields, state, strict=True):
-            if leaf.shape != want:
-                raise ValueError(f"state.{name} must have shape {want}, got {leaf.shape}")
+            if jnp.shape(leaf) != want:
+                raise ValueError(f"state.{name} must have shape {want}, got {jnp.shape(leaf)}")

@@ -1,15 +1,13 @@
 """The simple recurrent network."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import GatedCell
-
-Activation = Literal["tanh", "relu"]
+from rnnjax.cells.base import GatedCell, check_choices
 
 
 class ElmanState(NamedTuple):
@@ -29,15 +27,14 @@ class Elman(GatedCell):
       activation: "tanh" or "relu".
     """
 
-    activation: Activation = "tanh"
+    activation: Literal["tanh", "relu"] = "tanh"
 
     num_gates: ClassVar[int] = 1
     state_type: ClassVar[Any] = ElmanState
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.activation not in get_args(Activation):
-            raise ValueError(f"activation must be 'tanh' or 'relu', got {self.activation!r}")
+        check_choices(self)
 
     def pointwise(self, g_x: Array, g_h: Array, state: ElmanState, **own: Array) -> ElmanState:
         """Return the state after a step; see `GatedCell.pointwise`."""

@@ -5,11 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import check_positive
+from rnnjax.decoding.arguments import padded_text
 from rnnjax.models.language_model import LanguageModel
 
 
@@ -48,7 +48,6 @@ def sample(
     Raises:
       ValueError: an option or a length out of range.
     """
-    prompts, lengths = jnp.asarray(prompts), jnp.asarray(lengths)
     check_positive(num_tokens=num_tokens)
     if temperature < 0:
         raise ValueError(f"temperature must be at least 0, got {temperature}")
@@ -56,13 +55,7 @@ def sample(
         check_positive(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
-    if prompts.ndim != 2 or lengths.shape != prompts.shape[:1]:
-        raise ValueError(
-            f"prompts must be (batch, time) and lengths (batch,), "
-            f"got {prompts.shape} and {lengths.shape}"
-        )
-    if not isinstance(lengths, jax.core.Tracer) and np.any(np.asarray(lengths) < 1):
-        raise ValueError("lengths must be at least 1: a prompt needs a token to start from")
+    prompts, lengths = padded_text(model, prompts, lengths, least=1)
     return _sample(
         model, num_tokens, temperature, top_k, top_p, stop_token, variables, prompts, lengths, key
     )

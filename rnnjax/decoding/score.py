@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from rnnjax.decoding.arguments import padded_text
 from rnnjax.models.language_model import LanguageModel
 
 
-@partial(jax.jit, static_argnums=0)
 def log_probability(
     model: LanguageModel, variables: Any, tokens: ArrayLike, lengths: ArrayLike
 ) -> Array:
@@ -27,8 +27,16 @@ def log_probability(
 
     Returns:
       `(batch,)` float32; 0 where the length is 0 or 1.
+
+    Raises:
+      ValueError: tokens or lengths of a wrong shape, or out of range where concrete.
     """
-    tokens, lengths = jnp.asarray(tokens), jnp.asarray(lengths)
+    tokens, lengths = padded_text(model, tokens, lengths, least=0)
+    return _log_probability(model, variables, tokens, lengths)
+
+
+@partial(jax.jit, static_argnums=0)
+def _log_probability(model: LanguageModel, variables: Any, tokens: Array, lengths: Array) -> Array:
     _, logits = model.apply(variables, tokens[:, :-1], lengths=jnp.maximum(lengths - 1, 0))
     logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
     counted = jnp.arange(1, tokens.shape[1])[None] < lengths[:, None]

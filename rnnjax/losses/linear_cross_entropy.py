@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.products import accumulator, lead, outer, product, transposed
+from rnnjax.products import accumulator, last_first, lead, outer, product
 
 # Rows whose logits are held at once: enough for an efficient product, and at 33,278 words 136 MB.
 _ROWS = 1024
@@ -79,7 +79,7 @@ def _nats_fwd(
     dtype: Any, rows: Array, kernel: Array, bias: Array, targets: Array, mask: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     compact = kernel.astype(dtype)
-    compact_t = transposed(compact)
+    compact_t = last_first(compact)
 
     def body(sums: Any, chunk: tuple[Array, Array, Array]) -> tuple[Any, Array]:
         total, d_kernel, d_bias = sums
@@ -89,7 +89,7 @@ def _nats_fwd(
         one_hot = jnp.arange(bias.shape[0])[None] == target[:, None]
         d_logits = (exps * (weight / norm) - jnp.where(one_hot, weight, 0)).astype(dtype)
         total += jnp.where(counts, nats, 0).sum()
-        d_kernel += outer(x, d_logits, dtype)
+        d_kernel += outer(x, d_logits, dtype, kernel)
         d_bias += product(jnp.ones((1, x.shape[0])), d_logits, dtype)[0]
         return (total, d_kernel, d_bias), product(d_logits, compact_t, dtype)
 

@@ -103,7 +103,7 @@ class LanguageModel(nn.Module):
         resets: Array | None = None,
     ) -> tuple[State, Array]:
         """Return the final state and what the head reads, `(batch, time, features)`."""
-        self._check(tokens, ndim=2)
+        self.check_tokens(tokens, ndim=2)
         xs = self._drop(self._embed(tokens.T))
         resets = None if resets is None else resets.T
         final, ys = self.rnn(xs, initial_state, lengths=lengths, resets=resets)
@@ -143,7 +143,7 @@ class LanguageModel(nn.Module):
 
     def step(self, state: State, token: Array) -> tuple[State, Array]:
         """Read one token `(batch,)`; return the new state and the logits `(batch, vocab_size)`."""
-        self._check(token, ndim=1)
+        self.check_tokens(token, ndim=1)
         state, y = self.rnn.step(state, self._embed(token))
         return state, self.logits(y)
 
@@ -169,7 +169,9 @@ class LanguageModel(nn.Module):
             return xs
         return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
 
-    def _check(self, tokens: Array, ndim: int) -> None:
+    @nn.nowrap
+    def check_tokens(self, tokens: Array, ndim: int) -> None:
+        """Raise `ValueError` unless `tokens` are `ndim` axes of integers below `vocab_size`."""
         shape = ("(batch,)", "(batch, time)")[ndim - 1]
         if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
             raise ValueError(

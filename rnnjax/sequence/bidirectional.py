@@ -66,6 +66,15 @@ class Bidirectional(Composite):
         **options: Any,
     ) -> tuple[BidirectionalState, Array]:
         """Run both directions; see `unroll`."""
+        if sorted(params) != ["backward", "forward"]:
+            raise ValueError(
+                f"params of a Bidirectional must hold forward and backward, got {sorted(params)}"
+            )
+        if not isinstance(initial_state, BidirectionalState):
+            raise ValueError(
+                "the initial_state of a Bidirectional must be a BidirectionalState, "
+                f"got {type(initial_state).__name__}"
+            )
         keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
         runs = [
             unroll(

@@ -55,3 +55,16 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
 def clear(mask: Array | None, tree: Any) -> Any:
     """Put zeros where a `(*batch,)` mask is set; a mask of None clears nothing."""
     return tree if mask is None else select(mask, jax.tree.map(jnp.zeros_like, tree), tree)
+
+
+def beside(xs: Array, tree: Any) -> Any:
+    """Return `tree`, whose leaves lead with the batch, laid over the devices as `xs` is.
+
+    Under explicit sharding, and inside `jax.shard_map`, where an array lies is part of its type,
+    and a scan's carry must not change its type: a zero state has to lie where the inputs do.
+
+    Args:
+      xs: `(time, *batch, features)`; with no steps there is no carry, and nothing is done.
+      tree: leaves `(*batch, ...)`.
+    """
+    return select(jnp.ones_like(xs[0, ..., 0], bool), tree, tree) if len(xs) else tree

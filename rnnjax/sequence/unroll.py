@@ -12,7 +12,7 @@ from jax import Array
 from rnnjax.cells.base import Core, GatedCell, Params, State
 from rnnjax.sequence.kernels.fused import fused
 from rnnjax.sequence.kernels.scan import scan
-from rnnjax.sequence.masks import clear, make_masks
+from rnnjax.sequence.masks import beside, clear, make_masks
 
 Implementation = Literal["auto", "scan", "fused"]
 
@@ -83,13 +83,16 @@ def unroll(
     lengths = _check_lengths(lengths, xs.shape[0], batch)
     resets = _check_resets(resets, xs.shape[:-1])
     _check_names(core, implementation)
+    masks = make_masks(xs.shape[0], lengths, resets, reverse=reverse)
+    if masks.valid is not None:
+        # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
+        xs = clear(~masks.valid, xs)
+    state = core.initial_state(batch) if initial_state is None else initial_state
     if isinstance(core, Composite):
-        if initial_state is None:
-            initial_state = core.initial_state(batch)
         return core.over_time(
             params,
             xs,
-            initial_state,
+            state,
             lengths=lengths,
             resets=resets,
             reverse=reverse,
@@ -97,11 +100,7 @@ def unroll(
             recompute=recompute,
             dropout_key=dropout_key,
         )
-    masks = make_masks(xs.shape[0], lengths, resets, reverse=reverse)
-    if masks.valid is not None:
-        # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
-        xs = clear(~masks.valid, xs)
-    state = _start(core, params, xs, initial_state)
+    state = beside(xs, _in_step_dtypes(core, params, xs, state))
     kernel: Any = fused if choose(core, implementation, xs) == "fused" else scan
     return kernel(core, params, xs, state, masks, reverse=reverse, recompute=recompute)
 
@@ -130,19 +129,20 @@ def _check_lengths(
 ) -> Array | None:
     if lengths is None:
         return None
-    lengths = jnp.asarray(lengths)
-    if not jnp.issubdtype(lengths.dtype, jnp.integer):
-        raise ValueError(f"lengths must be integers, got {lengths.dtype}")
-    if lengths.shape != batch:
-        raise ValueError(f"lengths must have the batch's shape {batch}, got {lengths.shape}")
-    if not isinstance(lengths, jax.core.Tracer) and lengths.is_fully_addressable:
-        values = np.asarray(lengths)
+    # A list or a numpy array is looked at before JAX sees it: under jit it would be traced.
+    given: Any = lengths if isinstance(lengths, Array) else np.asarray(lengths)
+    if not jnp.issubdtype(given.dtype, jnp.integer):
+        raise ValueError(f"lengths must be integers, got {given.dtype}")
+    if given.shape != batch:
+        raise ValueError(f"lengths must have the batch's shape {batch}, got {given.shape}")
+    if not isinstance(given, jax.core.Tracer) and getattr(given, "is_fully_addressable", True):
+        values = np.asarray(given)
         wrong = values[(values < 0) | (values > time)]
         if wrong.size:
             raise ValueError(
                 f"lengths must lie between 0 and the number of steps, {time}; got {wrong[0]}"
             )
-    return lengths
+    return jnp.asarray(given)
 
 
 def _check_resets(resets: Array | None, steps: tuple[int, ...]) -> Array | None:
@@ -157,7 +157,7 @@ def _check_resets(resets: Array | None, steps: tuple[int, ...]) -> Array | None:
 
 
 def _check_names(core: Core, implementation: Implementation) -> None:
-    if not isinstance(core, Core):
+    if not isinstance(core, Core) or isinstance(core, type):
         raise ValueError(f"core must have init, initial_state and step, got {core!r}")
     if implementation not in get_args(Implementation):
         names = ", ".join(get_args(Implementation))
@@ -167,10 +167,8 @@ def _check_names(core: Core, implementation: Implementation) -> None:
         raise ValueError(f"implementation 'fused' needs a gated cell, and {core!r} is none")
 
 
-def _start(core: Core, params: Params, xs: Array, initial_state: State | None) -> State:
-    """Return the state before the first step, in the dtypes and on the devices of the scan."""
-    batch = xs.shape[1:-1]
-    state = core.initial_state(batch) if initial_state is None else initial_state
+def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:
+    """Return `state` in the dtypes that a step returns, which a scan's carry has to keep."""
     x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
     after, _ = jax.eval_shape(core.step, params, state, x)
     got, want = str(jax.tree.structure(state)), str(jax.tree.structure(after))

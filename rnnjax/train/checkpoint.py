@@ -1,5 +1,6 @@
 """Checkpoints on disk, with Orbax."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,22 +63,43 @@ class Checkpoints:
         Raises:
           ValueError: there are checkpoints, but none that fits `like` can be read.
         """
-        failure: Exception | None = None
+        failure: str | None = None
         for step in reversed(self.steps):
+            path = self.folder / str(step)
             try:
-                return step, ocp.load(self.folder / str(step), jax.tree.map(_abstract, like))
+                _check_fits(path, like)
+                return step, ocp.load(path, jax.tree.map(_abstract, like))
             except Exception as error:  # Orbax documents no common type for damage
-                failure = error
-                print(f"checkpoint {self.folder / str(step)} cannot be read: {_line(error)}")
+                failure = _line(error)
+                print(f"checkpoint {path} cannot be read: {failure}")
         if failure is not None:
-            raise ValueError(f"no readable checkpoint in {self.folder}: {_line(failure)}")
+            raise ValueError(f"no readable checkpoint in {self.folder}: {failure}")
         return None
 
 
+def _check_fits(path: Path, like: Any) -> None:
+    """Raise `ValueError` where a checkpoint holds other names or shapes than `like`.
+
+    Before loading, for Orbax leaves warnings behind for every array that does not fit.
+    """
+    stored, wanted = _shapes(ocp.metadata(path).metadata), _shapes(like)
+    for name in sorted({*stored, *wanted}):
+        got, want = stored.get(name, "no such array"), wanted.get(name, "no such array")
+        if got != want:
+            raise ValueError(f"it is of another model: {name} is {got}, wanted is {want}")
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    keystr = partial(jax.tree_util.keystr, simple=True, separator="/")
+    return {keystr(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
 def _abstract(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray):
+        return np.empty_like(leaf)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     sharding = getattr(leaf, "sharding", None) or device
-    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
 def _line(error: Exception) -> str:

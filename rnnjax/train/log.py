@@ -21,7 +21,8 @@ class MetricsLog:
         self._path = path
         self._writer: Any = None
         if tensorboard is not None:
-            self._writer = require("tensorboardX", "tensorboard").SummaryWriter(str(tensorboard))
+            writer = require("tensorboardX", "tensorboard").SummaryWriter
+            self._writer = writer(str(tensorboard), flush_secs=5)
 
     def rewind(self, step: int) -> None:
         """Drop records beyond `step`, and a line that a kill cut short."""
@@ -29,6 +30,11 @@ class MetricsLog:
         unfinished = self._path.with_suffix(".tmp")
         unfinished.write_text("".join(json.dumps(r) + "\n" for r in kept))
         os.replace(unfinished, self._path)
+
+    def close(self) -> None:
+        """Write out what TensorBoard has not got yet."""
+        if self._writer is not None:
+            self._writer.close()
 
     def append(self, split: str, step: int, values: dict[str, float]) -> None:
         """Write one record; a value that is not finite is written as null."""
@@ -38,7 +44,6 @@ class MetricsLog:
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(f"{split}/{name}", value, step)
-            self._writer.flush()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

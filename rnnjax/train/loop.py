@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,21 +36,21 @@ class Schedule:
 
     Attributes:
       total_steps: length of the run.
-      eval_every: steps between evaluations; one more follows the last step.
+      evaluations: how many, evenly spaced; the last follows the last step.
       log_every: steps between records of the training loss.
       save_every: seconds between checkpoints, beside those at evaluations.
       max_skipped: updates skipped in a row that end the run.
     """
 
     total_steps: int
-    eval_every: int
+    evaluations: int
     log_every: int = 20
     save_every: float = 60.0
     max_skipped: int = 10
 
     def __post_init__(self) -> None:
         """Check that every count is positive."""
-        counts = ("total_steps", "eval_every", "log_every", "max_skipped")
+        counts = ("total_steps", "evaluations", "log_every", "max_skipped")
         check_positive(**{name: getattr(self, name) for name in counts})
 
 
@@ -91,6 +92,7 @@ def fit(
     first = int(state.step)
     pending: Metrics | None = None
     with (
+        closing(run.log),
         deferred_interrupts() as interrupted,
         ProgressReport(schedule.total_steps, first, tokens_per_step) as progress,
     ):
@@ -128,7 +130,7 @@ class _Run:
         self._evaluate, self._schedule = evaluate, schedule
         self._latest = Checkpoints(folder / "latest", keep=2)
         self._best = Checkpoints(folder / "best", keep=1)
-        self._log = MetricsLog(
+        self.log = MetricsLog(
             folder / "metrics.jsonl", folder / "tensorboard" if tensorboard else None
         )
         self._losses: list[float] = []
@@ -141,16 +143,18 @@ class _Run:
     def resume(self, state: TrainState) -> TrainState:
         restored = self._latest.restore(self._tree(state))
         if restored is None:
+            self.log.rewind(0)
             return state
         step, tree = restored
         self.best = float(tree["best"])
         self._start -= float(tree["seconds"])
-        self._log.rewind(step)
+        self.log.rewind(step)
         print(f"resuming at step {step} of {self._schedule.total_steps}")
         return tree["state"]
 
     def is_evaluation(self, step: int) -> bool:
-        return step % self._schedule.eval_every == 0 or step == self._schedule.total_steps
+        total, count = self._schedule.total_steps, self._schedule.evaluations
+        return step * count // total > (step - 1) * count // total
 
     def is_due(self, step: int) -> bool:
         overdue = time.monotonic() - self._saved > self._schedule.save_every
@@ -165,7 +169,7 @@ class _Run:
             values["loss"] = float(np.mean(self._losses))
             values["tokens_per_second"] = progress.rate(step)
             values["seconds"] = self.seconds
-            self._log.append("train", step, values)
+            self.log.append("train", step, values)
             self._losses.clear()
         if values["skipped_in_a_row"] >= self._schedule.max_skipped:
             raise DivergedError(
@@ -185,7 +189,7 @@ class _Run:
             if best:
                 self.best = values["loss"]
                 self._best.save(step, {"params": state.params})
-            self._log.append("valid", step, {**values, "seconds": self.seconds})
+            self.log.append("valid", step, {**values, "seconds": self.seconds})
             progress.evaluated(step, values["loss"], best)
         self._latest.save(step, self._tree(state))
         self._saved = time.monotonic()

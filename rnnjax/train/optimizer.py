@@ -1,12 +1,13 @@
 """The optimiser chain, from one description."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
 import optax
 
-from rnnjax.cells.base import check_positive
+from rnnjax.cells.base import check_choices, check_positive
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,15 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         """Check the numbers that would otherwise fail, or worse, train."""
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if self.clip is not None and self.clip <= 0:
-            raise ValueError(f"clip must be positive or None, got {self.clip}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup must lie in [0, 1), got {self.warmup}")
+        check_choices(self)
+        for name in ("learning_rate", "decay", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive, got {value}")
+        for name in ("warmup", "b1", "b2", "weight_decay"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {value}")
 
     def make(self, total_steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
         """Return the chain for a run of `total_steps` updates."""
@@ -71,7 +75,7 @@ class Optimizer:
         if self.schedule == "constant":
             return optax.constant_schedule(self.learning_rate)
         if self.schedule == "cosine":
-            warmup = round(self.warmup * total_steps)
+            warmup = min(round(self.warmup * total_steps), total_steps - 1)
             return optax.warmup_cosine_decay_schedule(
                 0.0 if warmup else self.learning_rate,
                 self.learning_rate,

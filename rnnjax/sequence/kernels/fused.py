@@ -15,7 +15,7 @@ from jax import Array
 
 from rnnjax.cells.base import GatedCell, Params, State
 from rnnjax.products import outer, product
-from rnnjax.sequence.masks import Masks, clear, select
+from rnnjax.sequence.masks import Masks, beside, clear, select
 
 
 class Plan(NamedTuple):
@@ -56,7 +56,8 @@ def fused(
     leaf of the state, and the gates, once or (where `cell.additive` is False) twice; with
     `recompute`, the states only, at the price of both products again.
     """
-    final, hs = _run(Plan(cell, reverse, recompute), params, xs, state, masks)
+    # A derivative has to return the type it was given: a plain dict, whatever mapping came in.
+    final, hs = _run(Plan(cell, reverse, recompute), dict(params), xs, state, masks)
     invalid = None if masks.valid is None else ~masks.valid
     return final, clear(invalid, hs.astype(cell.compute_dtype(params, xs)))
 
@@ -117,6 +118,7 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     # Own parameters get one row a sequence, so that their gradients are summed over time within
     # the pointwise part of the loop and over the batch once, after it.
     own_rows = jax.tree.map(lambda v: jnp.broadcast_to(v, (*xs.shape[1:-1], v.shape[-1])), own)
+    own_rows = beside(xs, own_rows)
     w_h_t = params["w_h"].T.astype(dtype)
 
     def body(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, ...]]:
@@ -135,8 +137,8 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     )
     d_gx, d_gh = d_gates[0], d_gates[-1]
     d_params = {
-        "w_x": outer(xs, d_gx, dtype),
-        "w_h": outer(before.h, d_gh, dtype),
+        "w_x": outer(xs, d_gx, dtype, params["w_x"]),
+        "w_h": outer(before.h, d_gh, dtype, params["w_h"]),
         "b": _sum_rows(d_gx),
         **jax.tree.map(_sum_rows, d_own),
     }
@@ -165,4 +167,4 @@ def _zeros(tree: Any) -> Any:
 
 def _sum_rows(values: Array) -> Array:
     """Return the sum over all axes but the last."""
-    return values.reshape(-1, values.shape[-1]).sum(axis=0)
+    return values.sum(axis=tuple(range(values.ndim - 1)))

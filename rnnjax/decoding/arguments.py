@@ -1,0 +1,35 @@
+"""What sampling and scoring ask of the text that they are given."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from rnnjax.models.language_model import LanguageModel
+
+
+def padded_text(
+    model: LanguageModel, tokens: ArrayLike, lengths: ArrayLike, *, least: int
+) -> tuple[Array, Array]:
+    """Return tokens `(batch, time)`, with token 0 for whatever stood in the padding, and lengths.
+
+    Raises:
+      ValueError: a wrong shape; lengths outside [least, time] or tokens outside the vocabulary,
+        where they are concrete.
+    """
+    tokens, lengths = jnp.asarray(tokens), jnp.asarray(lengths)
+    if tokens.ndim != 2 or lengths.shape != tokens.shape[:1]:
+        raise ValueError(
+            f"tokens must be (batch, time) and lengths (batch,), "
+            f"got {tokens.shape} and {lengths.shape}"
+        )
+    time = tokens.shape[1]
+    if not isinstance(lengths, jax.core.Tracer):
+        values = np.asarray(lengths)
+        wrong = values[(values < least) | (values > time)]
+        if wrong.size:
+            raise ValueError(f"lengths must lie between {least} and {time}, got {wrong[0]}")
+    tokens = jnp.where(jnp.arange(time)[None] < lengths[:, None], tokens, 0)
+    model.check_tokens(tokens, ndim=2)
+    return tokens, lengths

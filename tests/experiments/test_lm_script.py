@@ -1,0 +1,464 @@
+"""The script as a person meets it: what it writes, what it says, and how it fails."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+pytest.importorskip("tyro")
+pytest.importorskip("matplotlib")
+
+from experiments import lm
+from experiments.common import main
+from rnnjax import host
+from rnnjax.train.checkpoint import ocp
+
+ROOT = Path(lm.__file__).resolve().parents[1]
+COMMANDS = {"train": lm.train, "evaluate": lm.evaluate, "generate": lm.generate, "score": lm.score}
+SMALL = (
+    *("--hidden-size", "12", "--layers", "1", "--embed-size", "8", "--dropout", "0.1"),
+    *("--batch-size", "4", "--chunk", "16", "--epochs", "8", "--evaluations", "5"),
+    *("--learning-rate", "0.02"),
+)
+
+
+def write_text(path, sentences=200):
+    words = ["the cat", "the dog", "a bird", "sees", "hears", "finds", "a fish", "the tree"]
+    draw = random.Random(0)
+    lines = [
+        f"{draw.choice(words[:3])} {draw.choice(words[3:6])} {draw.choice(words[6:])}.\n"
+        for _ in range(sentences)
+    ]
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """The script as a process of its own; they share what JAX has compiled."""
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def call(*arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, "-m", "experiments.lm", *map(str, arguments)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **cache},
+            **options,
+        )
+
+    return call
+
+
+def finish(process, text=None):
+    out, err = process.communicate(text, timeout=300)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """The script within this process, for what need not be one: quicker by seconds."""
+    monkeypatch.setattr(host, "tune", lambda: "")  # its settings would last
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lm", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main(COMMANDS, description="")
+        except SystemExit as stop:
+            out, err = capsys.readouterr()
+            if isinstance(stop.code, str):  # as the interpreter does
+                return 1, out, err + stop.code + "\n"
+            return stop.code or 0, out, err
+        return 0, *capsys.readouterr()
+
+    return call
+
+
+def assert_fails(outcome, *names):
+    """One line on the error stream, with these words in it, and a non-zero exit."""
+    code, _, err = outcome
+    assert code == 1
+    (line,) = err.strip().splitlines()
+    assert line.startswith("error: ")
+    for name in names:
+        assert str(name) in line
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    return write_text(tmp_path_factory.mktemp("text") / "animals.txt")
+
+
+@pytest.fixture(scope="module")
+def trained(text, start):
+    """A run that nothing broke: its folder and what it printed. Not to be written to."""
+    folder = text.parent / "run"
+    code, out, err = finish(start("train", "--data", text, "--out", folder, *SMALL))
+    assert code == 0, err
+    return folder, out
+
+
+def final_state(folder):
+    """All arrays of the newest checkpoint."""
+    newest = max((folder / "latest").iterdir(), key=lambda p: int(p.name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it was not told the arrays' shardings
+        return newest.name, ocp.load(newest)
+
+
+def assert_same_end(folder, other):
+    (step, tree), (other_step, other_tree) = final_state(folder), final_state(other)
+    assert step == other_step
+    states = tree["state"], other_tree["state"]
+    assert jax.tree.structure(states[0]) == jax.tree.structure(states[1])
+    jax.tree.map(np.testing.assert_array_equal, *states)
+
+
+def test_train_leaves_all_that_a_run_needs(trained):
+    folder, out = trained
+    names = {"config.json", "vocabulary.json", "metrics.jsonl", "curves.png", "sample.txt"}
+    assert {p.name for p in folder.iterdir()} == {*names, "best", "latest"}
+    assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    experiment = json.loads((folder / "config.json").read_text())
+    assert experiment["hidden_size"] == 12
+    assert experiment["optimizer"]["learning_rate"] == 0.02
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    valid = [r["loss"] for r in records if r["split"] == "valid"]
+    assert len(valid) >= 5
+    assert valid[-1] < valid[0] < np.log(17)  # it learned, and better than a uniform guess
+    assert all(r["grad_norm"] > 0 for r in records if r["split"] == "train")
+    sample = (folder / "sample.txt").read_text()
+    assert len(sample) == 1001
+    assert sample[:300] in out
+    for row in ("uniform", "unigram", "6-gram", "gzip", "bz2", "xz", "this model"):
+        assert row in out
+
+
+def test_the_table_compares_bits_on_the_same_text(trained):
+    _, out = trained
+    # The cells of each row, whatever draws the lines between them.
+    rows = {}
+    for line in out.splitlines():
+        cells = [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+        if len(cells) == 4:
+            rows[cells[0]] = cells[1:]
+    nats, bits, perplexity = map(float, rows["this model"])
+    assert bits == pytest.approx(nats / np.log(2), abs=1e-3)
+    assert perplexity == pytest.approx(np.exp(nats), abs=0.01)
+    assert bits < float(rows["unigram"][1]) < float(rows["uniform"][1])
+
+
+def test_training_again_goes_on_from_the_end(trained, text, cli, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained[0], folder)
+    code, out, _ = cli("train", "--data", text, "--out", folder, *SMALL)
+    assert code == 0
+    assert "resuming at step" in out
+    assert_same_end(folder, trained[0])
+
+
+def test_another_configuration_or_text_in_the_same_folder_is_named(trained, text, cli, tmp_path):
+    folder, _ = trained
+    before = (folder / "config.json").read_text()
+    changed = ("train", "--data", text, "--out", folder, *SMALL, "--hidden-size", "13")
+    assert_fails(cli(*changed), folder, "hidden_size was 12 and is now 13", "--out")
+    other = write_text(tmp_path / "other.txt", 150)
+    assert_fails(cli("train", "--data", other, "--out", folder, *SMALL), folder, "data changed")
+    assert (folder / "config.json").read_text() == before
+
+
+def test_evaluate_prints_nats_bits_and_perplexity(trained, text, cli):
+    folder, _ = trained
+    code, out, _ = cli("evaluate", "--run", folder, "--data", text)
+    assert code == 0
+    assert f"{len(text.read_text()):,}" in out
+    values = [
+        float(line.replace("│", " ").split()[-1]) for line in out.splitlines() if " a " in line
+    ]
+    nats, bits, perplexity = values[-3:]
+    assert bits == pytest.approx(nats / np.log(2), abs=1e-3)
+    assert perplexity == pytest.approx(np.exp(nats), rel=1e-2)
+
+
+def test_generate_repeats_by_seed_and_continues_the_prompt(trained, cli, start):
+    folder, _ = trained
+    draw = ("generate", "--run", folder, "--num-tokens", "60", "--prompt", "the cat ")
+    first, again, other = cli(*draw), cli(*draw), cli(*draw, "--seed", "1")
+    assert first[0] == 0
+    assert first[1].startswith("the cat ")
+    assert len(first[1].rstrip("\n")) in range(60, 70)
+    assert first == again
+    assert first[1] != other[1]
+    # And from a process of its own, as people call it.
+    assert finish(start(*draw))[1] == first[1]
+
+
+def test_generate_takes_several_prompts_and_a_stop(trained, cli):
+    folder, _ = trained
+    draw = ("generate", "--run", folder, "--temperature", "0", "--num-tokens", "80")
+    code, out, _ = cli(*draw, "--stop", ".", "--prompt", "the cat ", "a ")
+    assert code == 0
+    first, second = (part.strip() for part in out.split("-" * 40)[:2])
+    assert first.startswith("the cat ")
+    assert second.startswith("a ")
+    for part in (first, second):
+        assert part.count(".") == 1
+        assert part.endswith(".")
+    assert_fails(cli(*draw, "--stop", "ca"), "stop must be one character", "'ca'")
+
+
+def test_an_unknown_character_is_named(trained, cli):
+    folder, _ = trained
+    assert_fails(cli("generate", "--run", folder, "--prompt", "the Zebra"), "'Z'", "vocabulary")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "name"),
+    [("--num-tokens", "0", "num_tokens"), ("--temperature", "-1", "temperature")],
+)
+def test_a_bad_option_of_generate_is_named(trained, cli, option, value, name):
+    assert_fails(cli("generate", "--run", trained[0], option, value), name)
+
+
+def test_score_ranks_the_likelier_sentence_first(trained, start):
+    folder, _ = trained
+    sentences = "dog the tree a hears.\nthe dog hears a fish.\n\na a a a a a a a a a.\n"
+    code, out, err = finish(start("score", "--run", folder, stdin=subprocess.PIPE), sentences)
+    assert code == 0, err
+    rows = [line.split(maxsplit=2) for line in out.splitlines()[1:]]
+    assert rows[0][2] == "the dog hears a fish."
+    logs = [float(row[0]) for row in rows]
+    assert len(logs) == 3
+    assert logs == sorted(logs, reverse=True)
+    for log, perplexity, sentence in rows:
+        # A sentence and the line's end are what is scored.
+        want = np.exp(-float(log) / (len(sentence) + 1))
+        assert float(perplexity) == pytest.approx(want, rel=1e-2)
+
+
+def test_score_of_nothing_is_named(trained, cli, tmp_path):
+    (tmp_path / "blank.txt").write_text("\n \n")
+    assert_fails(
+        cli("score", "--run", trained[0], "--data", tmp_path / "blank.txt"), "blank.txt", "sentence"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ["cannot read", "No such file"]),
+        (b"", ["is empty"]),
+        (b"caf\xe9 is not UTF-8\n" * 99, ["UTF-8", "0xe9", "offset 3"]),
+        (b"too short\n" * 7, ["tokens are 63", "need at least 79"]),
+        (b"x", ["1 characters", "too few"]),
+    ],
+)
+def test_a_bad_text_is_named_and_leaves_no_claim_on_the_folder(cli, tmp_path, content, words):
+    path, folder = tmp_path / "bad.txt", tmp_path / "run"
+    if content is not None:
+        path.write_bytes(content)
+    outcome = cli("train", "--data", path, "--out", folder, *SMALL)
+    assert_fails(outcome, *words, *([] if "tokens" in words[0] else ["bad.txt"]))
+    # Mended, the same command must work; a configuration left behind would stand in its way.
+    assert not (folder / "config.json").exists()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "score"])
+def test_a_bad_text_to_read_is_named(trained, cli, tmp_path, command):
+    (tmp_path / "bad.txt").write_bytes(b"\xff")
+    call = (command, "--run", trained[0], "--data", tmp_path / "bad.txt")
+    assert_fails(cli(*call), "bad.txt", "UTF-8")
+    (tmp_path / "bad.txt").write_text("Ünknown\n")
+    assert_fails(cli(*call), "'Ü'", "vocabulary")
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("batch-size", "batch_size"),
+        ("chunk", "length"),
+        ("layers", "layers"),
+        ("hidden-size", "hidden_size"),
+        ("evaluations", "evaluations"),
+    ],
+)
+def test_a_count_of_zero_is_named(cli, text, tmp_path, option, name):
+    outcome = cli("train", "--data", text, "--out", tmp_path / "run", *SMALL, f"--{option}", "0")
+    assert_fails(outcome, name)
+
+
+def test_an_unknown_preset_is_refused_and_the_known_are_shown(cli):
+    code, out, _ = cli("train", "--help")
+    assert code == 0
+    for preset in lm.PRESETS:
+        assert preset in out
+    code, _, err = cli("train", "huge")
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def damage(path):
+    for file in path.rglob("*"):
+        if file.is_file():
+            os.truncate(file, file.stat().st_size // 2)
+
+
+def copy_run(trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained[0], folder)
+    return folder
+
+
+def test_a_folder_that_is_no_run_is_named(cli, tmp_path, trained):
+    call = ("generate", "--run", tmp_path / "nothing")
+    assert_fails(cli(*call), tmp_path / "nothing" / "config.json", "No such file")
+    for config in ("{", "{}", "[]", '{"experiment": {"colour": 3}}'):
+        (tmp_path / "nothing").mkdir(exist_ok=True)
+        (tmp_path / "nothing" / "config.json").write_text(config)
+        assert_fails(cli(*call), tmp_path / "nothing" / "config.json")
+
+
+def test_a_run_without_a_checkpoint_yet_is_named(cli, tmp_path, trained):
+    folder = copy_run(trained, tmp_path)
+    shutil.rmtree(folder / "best")
+    assert_fails(cli("generate", "--run", folder), folder, "no trained model yet")
+
+
+def test_a_damaged_checkpoint_is_named_and_an_older_one_goes_on(tmp_path, trained, text, start):
+    folder = copy_run(trained, tmp_path)
+    newest = max((folder / "latest").iterdir(), key=lambda p: int(p.name))
+    damage(newest)
+    # Not in this process: the tests' two virtual devices round sums otherwise than one.
+    code, out, err = finish(start("train", "--data", text, "--out", folder, *SMALL))
+    assert code == 0, err
+    assert f"{newest} cannot be read" in out
+    assert_same_end(folder, trained[0])
+
+
+@pytest.mark.parametrize("wrong", ["damaged", "another model's"])
+def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, trained, start, wrong):
+    folder = copy_run(trained, tmp_path)
+    if wrong == "damaged":
+        damage(folder / "best")
+    else:
+        config = (
+            (folder / "config.json").read_text().replace('"hidden_size": 12', '"hidden_size": 20')
+        )
+        (folder / "config.json").write_text(config)
+    code, out, err = finish(start("generate", "--run", folder))
+    said = [line for line in err.splitlines() if not line.startswith("host: ")]
+    assert_fails((code, out, "\n".join(said)), "no readable checkpoint", folder / "best")
+
+
+def wait_for_a_checkpoint(process):
+    """Read on to the second evaluation: what follows the first has been saved by then."""
+    evaluations = (line for line in process.stdout if line.startswith("step"))
+    for _ in range(2):
+        assert next(evaluations, None), process.stderr.read()
+
+
+def test_ctrl_c_saves_says_so_and_the_same_command_goes_on(trained, text, tmp_path, start):
+    folder = tmp_path / "run"
+    command = ("train", "--data", text, "--out", folder, *SMALL)
+    process = start(*command)
+    wait_for_a_checkpoint(process)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+    assert code == 130
+    assert err.splitlines()[-1].startswith("interrupted at step")
+    assert str(folder) in err
+    assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"] > 0
+    step = int(err.split("interrupted at step ")[1].split()[0])
+    code, out, err = finish(start(*command))
+    assert code == 0, err
+    assert f"resuming at step {step} of" in out
+    assert_same_end(folder, trained[0])
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(trained, text, tmp_path, start):
+    folder = tmp_path / "run"
+    command = ("train", "--data", text, "--out", folder, *SMALL)
+    process = start(*command)
+    wait_for_a_checkpoint(process)
+    process.kill()
+    process.communicate()
+    code, out, err = finish(start(*command))
+    assert code == 0, err
+    assert "resuming at step" in out
+    assert_same_end(folder, trained[0])
+
+
+@pytest.mark.slow
+def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_bits(text, tmp_path, start):
+    longer = (*SMALL, "--epochs", "60", "--evaluations", "60")
+    began = time.monotonic()
+    unbroken = tmp_path / "unbroken"
+    code, _, err = finish(start("train", "--data", text, "--out", unbroken, *longer))
+    assert code == 0, err
+    whole = time.monotonic() - began
+    folder, draw, resumed = tmp_path / "killed", random.Random(1), 0
+    command = ("train", "--data", text, "--out", folder, *longer)
+    for kill in range(10):
+        process = start(*command)
+        if kill:  # anywhere from the imports to deep in the run
+            time.sleep(draw.uniform(0.1, 0.5 * whole))
+        else:
+            wait_for_a_checkpoint(process)
+        process.kill()
+        out, _ = process.communicate()
+        resumed += "resuming" in out
+    assert resumed > 1
+    code, out, err = finish(start(*command))
+    assert code == 0, err
+    assert "resuming" in out
+    assert_same_end(folder, unbroken)
+    clocks = ("seconds", "tokens_per_second")
+    logs = []
+    for run in (folder, unbroken):
+        lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        valid = [line for line in lines if line["split"] == "valid"]
+        logs.append([{k: v for k, v in r.items() if k not in clocks} for r in valid])
+    assert logs[0] == logs[1]
+
+
+def test_words_join_the_prompt_with_a_space(cli, text, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--vocabulary", "word", "--epochs", "2", "--batch-size", "2", "--evaluations", "1")
+    code, out, err = cli("train", "--data", text, "--out", folder, *SMALL, *options)
+    assert code == 0, err
+    assert "3-gram" in out
+    assert "gzip" not in out  # bits a character are not perplexity a word
+    code, out, _ = cli("generate", "--run", folder, "--prompt", "the cat", "--num-tokens", "5")
+    assert code == 0
+    vocabulary = json.loads((folder / "vocabulary.json").read_text())["symbols"]
+    assert set(out.split()) <= set(vocabulary)
+    code, out, _ = cli(
+        "generate",
+        "--run",
+        folder,
+        "--prompt",
+        "a zebra",
+        "--num-tokens",
+        "1",
+        "--temperature",
+        "0",
+    )
+    assert code == 0  # an unknown word is <unk>

@@ -1,0 +1,302 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnnjax as rx
+from rnnjax.losses import cross_entropy
+from rnnjax.models import LanguageModel
+
+VOCAB = 7
+TOKENS = np.random.default_rng(0).integers(VOCAB, size=(3, 9)).astype(np.int32)
+MODELS = {
+    "embedding": {"embed_size": 5},
+    "one-hot": {},
+    "tied": {"embed_size": 6, "tie_embeddings": True},
+    "projected": {"embed_size": 5, "tie_embeddings": True},
+}
+
+
+def make(**options):
+    """A two-layer model, its variables (biases not zero), and a jitted apply."""
+    options = {"core": rx.Stack((rx.LSTM(6), rx.LSTM(6))), **options}
+    model = LanguageModel(VOCAB, **options)
+    variables = model.init(jax.random.key(1), TOKENS)
+    leaves, tree = jax.tree.flatten(variables)
+    keys = jax.random.split(jax.random.key(2), len(leaves))
+    leaves = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return model, jax.tree.unflatten(tree, leaves)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def literal(params, tokens):
+    """The model from its equations, in numpy and float64, a token at a time."""
+    params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
+    rows = params["embedding"]["embedding"] if "embedding" in params else np.eye(VOCAB)
+    layers = params["rnn"]["core"]
+    logits = np.zeros((*tokens.shape, VOCAB))
+    for b, sequence in enumerate(tokens):
+        state = {name: (np.zeros(6), np.zeros(6)) for name in layers}
+        for t, token in enumerate(sequence):
+            x = rows[token]
+            for name in sorted(layers):
+                p, (h, c) = layers[name], state[name]
+                i, f, g, o = np.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 4)
+                c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+                h = sigmoid(o) * np.tanh(c)
+                state[name], x = (h, c), h
+            if "projection" in params:
+                x = x @ params["projection"]["kernel"] + params["projection"]["bias"]
+            logits[b, t] = x @ params.get("kernel", rows.T) + params["bias"]
+    return logits
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("kind", MODELS)
+def test_it_is_its_equations(kind):
+    model, variables = make(**MODELS[kind])
+    assert ("projection" in variables["params"]) == (kind == "projected")
+    assert ("kernel" in variables["params"]) == (kind in ("embedding", "one-hot"))
+    _, logits = jax.jit(model.apply)(variables, TOKENS)
+    np.testing.assert_allclose(logits, literal(variables["params"], TOKENS), atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_step_by_step_is_one_call(kind):
+    model, variables = make(**MODELS[kind])
+    final, logits = jax.jit(model.apply)(variables, TOKENS)
+    step = jax.jit(lambda *args: model.apply(*args, method="step"))
+    state = model.initial_state((3,))
+    for t in range(TOKENS.shape[1]):
+        state, each = step(variables, state, TOKENS[:, t])
+        np.testing.assert_allclose(each, logits[:, t], atol=2e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), state, final)
+
+
+def test_state_carried_over_chunks_is_one_call():
+    model, variables = make(embed_size=5)
+    apply = jax.jit(model.apply)
+    final, logits = apply(variables, TOKENS)
+    state, parts = None, []
+    for a, b in ((0, 3), (3, 6), (6, 9)):
+        state, part = apply(variables, TOKENS[:, a:b], state)
+        parts.append(part)
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), logits, atol=2e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), state, final)
+
+
+def test_logits_depend_on_no_later_token():
+    model, variables = make(embed_size=5)
+    apply = jax.jit(model.apply)
+    changed = np.array(TOKENS)
+    changed[:, 5] = (changed[:, 5] + 1) % VOCAB
+    _, before = apply(variables, TOKENS)
+    _, after = apply(variables, changed)
+    np.testing.assert_array_equal(before[:, :5], after[:, :5])
+    assert (np.abs(before[:, 5] - after[:, 5]) > 1e-4).all()
+
+
+def test_a_padded_row_is_what_it_is_alone():
+    model, variables = make(embed_size=5)
+    lengths = [9, 4, 0]
+    final, logits = jax.jit(model.apply)(variables, TOKENS, lengths=jnp.array(lengths))
+    for row, length in enumerate(lengths):
+        alone = literal(variables["params"], TOKENS[row : row + 1, :length])[0]
+        np.testing.assert_allclose(logits[row, :length], alone, atol=2e-6)
+    # Length 0 leaves the initial state; another ends where its last token was read.
+    assert not np.any(final[1].h[2])
+    state, _ = model.apply(variables, TOKENS[1:2, :4])
+    np.testing.assert_allclose(final[1].c[1], state[1].c[0], atol=2e-6)
+
+
+def test_padding_out_of_range_reaches_nothing():
+    # Under jit nothing checks; an embedding looked up out of range is NaN.
+    model, variables = make(embed_size=5)
+    lengths = jnp.array([9, 4, 2])
+    counts = np.arange(9) < np.asarray(lengths)[:, None]
+    padded = jnp.asarray(np.where(counts, TOKENS, VOCAB + 5))
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(params, tokens):
+        _, logits = model.apply({"params": params}, tokens, lengths=lengths)
+        return cross_entropy(logits, jnp.asarray(TOKENS), jnp.asarray(counts))[0]
+
+    got, want = loss(variables["params"], padded), loss(variables["params"], TOKENS)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), got, want)
+
+
+def test_a_reset_starts_afresh():
+    model, variables = make(embed_size=5)
+    resets = np.zeros(TOKENS.shape, bool)
+    resets[0, 4] = resets[2, 7] = True
+    _, logits = jax.jit(model.apply)(variables, TOKENS, resets=resets)
+    for row, at in ((0, 4), (2, 7)):
+        parts = [literal(variables["params"], t[None])[0] for t in np.split(TOKENS[row], [at])]
+        np.testing.assert_allclose(logits[row], np.concatenate(parts), atol=2e-6)
+    np.testing.assert_allclose(logits[1:2], literal(variables["params"], TOKENS[1:2]), atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", ["tied", "projected"])
+def test_tied_embeddings_learn_from_both_ends(kind):
+    model, variables = make(**MODELS[kind])
+    params = variables["params"]
+    assert params["embedding"]["embedding"].shape == (VOCAB, MODELS[kind]["embed_size"])
+    tokens = jnp.array([[2, 2, 2]])
+    weight = jax.random.normal(jax.random.key(3), (1, 3, VOCAB))
+
+    def loss(params):
+        return (model.apply({"params": params}, tokens)[1] * weight).sum()
+
+    gradient = jax.grad(loss)(params)["embedding"]["embedding"]
+    # As an output every row counts; as an input only that of token 2, which alone has more than
+    # what the head makes of it: sum over t of weight[t, row] * what the head reads at t.
+    assert (jnp.abs(gradient).max(axis=1) > 0).all()
+    _, read = model.apply(variables, tokens, method="features")
+    read = np.asarray(read[0])
+    if kind == "projected":
+        projection = jax.tree.map(np.asarray, params["projection"])
+        read = read @ projection["kernel"] + projection["bias"]
+    head = np.asarray(weight[0]).T @ read
+    others = np.arange(VOCAB) != 2
+    np.testing.assert_allclose(gradient[others], head[others], atol=1e-5)
+    assert np.abs(gradient[2] - head[2]).max() > 1e-3
+
+
+def test_one_hot_is_an_identity_embedding():
+    one_hot, variables = make()
+    embedded, other = make(embed_size=VOCAB)
+    params = {**other["params"], **variables["params"]}
+    params["embedding"] = {"embedding": jnp.eye(VOCAB)}
+    _, want = one_hot.apply(variables, TOKENS)
+    _, got = embedded.apply({"params": params}, TOKENS)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_dropout_needs_an_rng():
+    core = rx.Stack((rx.LSTM(6), rx.LSTM(6)), dropout=0.5)
+    model, variables = make(embed_size=5, dropout=0.5, core=core)
+    plain, _ = make(embed_size=5)
+    apply = jax.jit(model.apply)
+    _, off = apply(variables, TOKENS)
+    np.testing.assert_array_equal(off, jax.jit(plain.apply)(variables, TOKENS)[1])
+    _, on = apply(variables, TOKENS, rngs={"dropout": jax.random.key(0)})
+    _, again = apply(variables, TOKENS, rngs={"dropout": jax.random.key(0)})
+    _, other = apply(variables, TOKENS, rngs={"dropout": jax.random.key(1)})
+    np.testing.assert_array_equal(on, again)
+    for a, b in ((on, off), (on, other)):
+        assert np.abs(np.asarray(a) - b).max() > 1e-3
+
+
+def test_dropout_between_layers_is_on_with_the_rng_too():
+    core = rx.Stack((rx.LSTM(6), rx.LSTM(6)), dropout=0.5)
+    model, variables = make(embed_size=5, core=core)
+    _, off = model.apply(variables, TOKENS)
+    _, on = model.apply(variables, TOKENS, rngs={"dropout": jax.random.key(0)})
+    assert np.abs(np.asarray(on) - off).max() > 1e-3
+
+
+class Passes:
+    """A core that hands on what it reads; wide, so that shares are well measured."""
+
+    output_size = 400
+
+    def init(self, key, input_size):
+        return {}
+
+    def initial_state(self, batch_shape=()):
+        return jnp.zeros((*batch_shape, 1))
+
+    def step(self, params, state, x):
+        return state, x
+
+
+def test_dropout_draws_one_mask_a_sequence_and_keeps_the_mean():
+    model = LanguageModel(VOCAB, Passes(), embed_size=400, dropout=0.25)
+    params = {"embedding": {"embedding": jnp.ones((VOCAB, 400))}, "rnn": {"core": {}}}
+    params |= {"kernel": jnp.ones((400, VOCAB)), "bias": jnp.zeros(VOCAB)}
+    key = jax.random.key(0)
+    _, seen = model.apply({"params": params}, TOKENS, rngs={"dropout": key}, method="features")
+    seen = np.asarray(seen)  # dropped as an input, and once more as an output
+    np.testing.assert_array_equal(seen, np.broadcast_to(seen[:, :1], seen.shape))
+    values, counts = np.unique(seen[:, 0].round(4), return_counts=True)
+    np.testing.assert_allclose(values, [0, 1 / 0.75**2], rtol=1e-4)
+    # Two independent masks keep 0.75² of 1200; four standard deviations are 0.058.
+    assert abs(counts[1] / counts.sum() - 0.75**2) < 0.058
+    assert (seen[0, 0] != seen[1, 0]).any()
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_bfloat16_computes_in_half_and_returns_float32(kind):
+    core = rx.Stack((rx.LSTM(6, dtype=jnp.bfloat16),) * 2)
+    model, variables = make(**MODELS[kind], core=core, dtype=jnp.bfloat16)
+    assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    _, logits = jax.jit(model.apply)(variables, TOKENS)
+    assert logits.dtype == jnp.float32
+    want = literal(variables["params"], TOKENS)
+    np.testing.assert_allclose(logits, want, atol=0.1)
+    assert np.abs(logits - want).max() > 1e-4  # it did compute in half precision
+    _, one = model.apply(variables, model.initial_state((3,)), TOKENS[:, 0], method="step")
+    assert one.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "projected"])
+def test_cross_entropy_is_that_of_the_logits(kind):
+    model, variables = make(**MODELS[kind])
+    targets, mask = np.roll(TOKENS, -1, axis=1), TOKENS != 3
+    arguments = (TOKENS, targets, model.initial_state((3,)))
+    final, nats, count = jax.jit(
+        lambda *args: model.apply(*args, mask=jnp.asarray(mask), method="cross_entropy")
+    )(variables, *arguments)
+    logits = literal(variables["params"], TOKENS)
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    chosen = np.take_along_axis(logs, targets[..., None], -1)[..., 0]
+    np.testing.assert_allclose(nats, -chosen[mask].sum(), rtol=1e-5)
+    assert count == mask.sum()
+    want, _ = jax.jit(model.apply)(variables, TOKENS)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), final, want)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (TOKENS[0], r"shape \(batch, time\), got int32 \(9,\)"),
+        (TOKENS[None], r"shape \(batch, time\), got int32 \(1, 3, 9\)"),
+        (TOKENS.astype(np.float32), "integers .* got float32"),
+        (np.full((1, 2), VOCAB), r"\[0, 7\), got values from 7 to 7"),
+        (np.array([[-1, 0]]), "got values from -1 to 0"),
+    ],
+)
+def test_bad_tokens_are_named(tokens, message):
+    model, variables = make(embed_size=5)
+    with pytest.raises(ValueError, match=f"tokens must .*{message}"):
+        model.apply(variables, tokens)
+
+
+def test_a_bad_step_is_named():
+    model, variables = make(embed_size=5)
+    with pytest.raises(ValueError, match=r"tokens must .*\(batch,\), got int32 \(3, 9\)"):
+        model.apply(variables, model.initial_state((3,)), TOKENS, method="step")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tie_embeddings": True}, "tie_embeddings needs .* embed_size"),
+        ({"embed_size": 5, "dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
+        ({"embed_size": 5, "dropout": -0.1}, "dropout"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        LanguageModel(VOCAB, rx.LSTM(6), **options).init(jax.random.key(0), TOKENS)
+
+
+def test_it_is_tabulated_like_any_module():
+    model = LanguageModel(VOCAB, rx.LSTM(6), embed_size=5)
+    table = model.tabulate(jax.random.key(0), TOKENS)
+    assert "embedding" in table
+    assert hash(model) == hash(LanguageModel(VOCAB, rx.LSTM(6), embed_size=5))

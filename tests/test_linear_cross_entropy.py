@@ -1,0 +1,93 @@
+"""The fused head against a head that holds all its logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnjax.losses import cross_entropy, linear_cross_entropy
+
+WIDTH, CLASSES = 5, 7
+
+
+def arguments(rows, seed=0, dtype=jnp.float32):
+    keys = jax.random.split(jax.random.key(seed), 4)
+    features = jax.random.normal(keys[0], (*rows, WIDTH), dtype)
+    kernel = jax.random.normal(keys[1], (WIDTH, CLASSES), dtype)
+    bias = jax.random.normal(keys[2], (CLASSES,), dtype)
+    return (features, kernel, bias), jax.random.randint(keys[3], rows, 0, CLASSES)
+
+
+def naive(features, kernel, bias, targets, mask=None):
+    bias = jnp.broadcast_to(bias, (*features.shape[:-1], CLASSES))
+    return cross_entropy(features @ kernel + bias, targets, mask)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys.modules["rnnjax.losses.linear_cross_entropy"], "_ROWS", 4)
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("rows", [(1,), (4,), (3, 5), (2, 3, 3), (0,)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_equals_the_head_that_holds_all_logits(rows, masked):
+    inexact, targets = arguments(rows)
+    mask = jax.random.bernoulli(jax.random.key(9), 0.6, rows) if masked else None
+
+    def scaled(head):
+        return lambda *args: 3.0 * head(*args, targets, mask)[0]
+
+    got = jax.value_and_grad(scaled(linear_cross_entropy), (0, 1, 2))(*inexact)
+    want = jax.value_and_grad(scaled(naive), (0, 1, 2))(*inexact)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)
+    count = linear_cross_entropy(*inexact, targets, mask)[1]
+    assert int(count) == (np.prod(rows) if mask is None else int(mask.sum()))
+
+
+def test_what_is_masked_may_hold_nan():
+    (features, kernel, bias), targets = arguments((6,))
+    mask = jnp.array([True, False, True, True, False, True])
+    features = jnp.where(mask[:, None], features, jnp.nan)
+    targets = jnp.where(mask, targets, -100)
+    value, gradients = jax.value_and_grad(
+        lambda *args: linear_cross_entropy(*args, targets, mask)[0], (0, 1, 2)
+    )(features, kernel, bias)
+    want = naive(features[mask], kernel, bias, targets[mask])[0]
+    np.testing.assert_allclose(value, want, rtol=1e-5)
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert not np.any(np.asarray(gradients[0])[~np.asarray(mask)])
+
+
+def test_bfloat16_products_stay_near_float32():
+    inexact, targets = arguments((64,))
+
+    def head(dtype):
+        return jax.value_and_grad(
+            lambda *args: linear_cross_entropy(*args, targets, dtype=dtype)[0], (0, 1, 2)
+        )(*inexact)
+
+    exact, rounded = head(None), head(jnp.bfloat16)
+    np.testing.assert_allclose(rounded[0], exact[0], rtol=1e-2)
+    for a, b in zip(rounded[1], exact[1], strict=True):
+        assert a.dtype == jnp.float32
+        assert np.linalg.norm(a - b) < 0.02 * np.linalg.norm(b)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"kernel": jnp.zeros((WIDTH + 1, CLASSES))}, "kernel"),
+        ({"bias": jnp.zeros(CLASSES + 1)}, "kernel"),
+        ({"targets": jnp.zeros((5,), int)}, "targets"),
+        ({"mask": jnp.ones((5,), bool)}, "mask"),
+    ],
+)
+def test_shapes_that_do_not_fit(change, name):
+    (features, kernel, bias), targets = arguments((6,))
+    good = {"features": features, "kernel": kernel, "bias": bias, "targets": targets}
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        linear_cross_entropy(**{**good, **change})
