@@ -128,7 +128,14 @@ LARGE = replace(
 )
 
 PRESETS = {
-    "manual": Experiment(),
+    "manual": Experiment(
+        dropout=0.15,
+        layer_dropout=0.2,
+        batch_size=16,
+        chunk=64,
+        epochs=9,
+        evaluations=9,
+    ),
     "char": Experiment(
         split=(0.9, 0.1, 0.0),
         hidden_size=512,
