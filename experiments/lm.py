@@ -20,6 +20,7 @@ import tyro
 
 from experiments.common import main, print_table
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
+from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
     Chunks,
@@ -104,6 +105,10 @@ def train(
         f"{len(tokens.train):,} / {len(tokens.valid):,} / {len(tokens.test):,} tokens to train, "
         f"validate and test on; {steps:,} steps, {chunks.steps_per_epoch:,} an epoch"
     )
+    if experiment.dtype == "float32" and host.has_fast_bfloat16():
+        print(
+            "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
+        )
     schedule = Schedule(steps, experiment.evaluations)
     # Only now, when nothing can be wrong with data and settings any more.
     _claim(out, experiment, corpus)
