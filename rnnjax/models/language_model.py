@@ -178,7 +178,9 @@ class LanguageModel(nn.Module):
                 f"tokens must be integers of shape {shape}, got {tokens.dtype} {tokens.shape}"
             )
         if not isinstance(tokens, jax.core.Tracer) and tokens.size:
-            low, high = np.min(tokens), np.max(tokens)
+            # As numpy: under a trace, JAX would trace even the minimum of a concrete array.
+            values = np.asarray(tokens)
+            low, high = values.min(), values.max()
             if low < 0 or high >= self.vocab_size:
                 raise ValueError(
                     f"tokens must lie in [0, {self.vocab_size}), got values from {low} to {high}"

@@ -300,3 +300,15 @@ def test_it_is_tabulated_like_any_module():
     table = model.tabulate(jax.random.key(0), TOKENS)
     assert "embedding" in table
     assert hash(model) == hash(LanguageModel(VOCAB, rx.LSTM(6), embed_size=5))
+
+
+def test_tabulate_and_concrete_tokens_under_a_trace():
+    model = LanguageModel(5, rx.Stack((rx.LSTM(3), rx.GRU(3))), embed_size=2)
+    tokens = jnp.array([[0, 4, 2]])
+    assert "w_x" in model.tabulate(jax.random.key(0), tokens)
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), tokens))
+    assert jax.tree.map(jnp.shape, model.init(jax.random.key(0), tokens)) == jax.tree.map(
+        jnp.shape, shapes
+    )
+    with pytest.raises(ValueError, match="values from 0 to 5"):
+        jax.eval_shape(lambda: model.init(jax.random.key(0), np.array([[0, 5]])))
