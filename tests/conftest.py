@@ -1,5 +1,7 @@
 """What every test runs under: strict promotion, two virtual devices, doubles on request."""
 
+import gc
+
 import jax
 import pytest
 
@@ -15,3 +17,10 @@ def x64():
     """Run the test with 64-bit types switched on."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def collected():
+    """Collect what a test leaves behind before the next one could be blamed for it."""
+    yield
+    gc.collect()

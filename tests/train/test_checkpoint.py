@@ -1,4 +1,3 @@
-import gc
 import os
 import shutil
 import subprocess
@@ -21,12 +20,6 @@ pytestmark = [
     pytest.mark.usefixtures("collected"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def collected():
-    yield
-    gc.collect()
 
 
 class Point(NamedTuple):

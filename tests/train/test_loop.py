@@ -1,4 +1,3 @@
-import gc
 import json
 import os
 import signal
@@ -28,12 +27,6 @@ pytestmark = [
     pytest.mark.usefixtures("collected"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def collected():
-    yield
-    gc.collect()
 
 
 STEPS = 12
