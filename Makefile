@@ -1,6 +1,7 @@
 # make lm     train a language model on Python's own reference manual
 # make test   run the tests
-# Both make .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
+# make bench  measure rnnjax beside its peers, a small grid
+# Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help lm test test-slow lint format clean
+.PHONY: help lm bench test test-slow lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,6 +18,9 @@ help:
 
 lm: $(VENV)/.scripts
 	$(BIN)/python -m experiments.lm train $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks quick $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
@@ -46,6 +50,11 @@ $(VENV)/.made:
 $(VENV)/.scripts: $(VENV)/.made pyproject.toml
 	@echo "installing rnnjax and what its scripts need into $(VENV) (once, a minute or two)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[scripts]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.scripts pyproject.toml
+	@echo "installing the peers to measure beside us into $(VENV) (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.scripts pyproject.toml

@@ -162,7 +162,7 @@ PRESETS = {
         chunk=35,
         epochs=6,
         evaluations=6,
-        optimizer=Optimizer(learning_rate=3e-3, weight_decay=0.01),
+        optimizer=Optimizer(learning_rate=8e-3, b2=0.999, clip=0.25),
     ),
 }
 DESCRIPTIONS = {

@@ -1,5 +1,7 @@
 """The fused head against a head that holds all its logits."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,30 +20,24 @@ def arguments(rows, seed=0, dtype=jnp.float32):
     return (features, kernel, bias), jax.random.randint(keys[3], rows, 0, CLASSES)
 
 
-def naive(features, kernel, bias, targets, mask=None):
+def naive(features, kernel, bias, targets, mask=None, **options):
     bias = jnp.broadcast_to(bias, (*features.shape[:-1], CLASSES))
-    return cross_entropy(features @ kernel + bias, targets, mask)
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    import sys
-
-    monkeypatch.setattr(sys.modules["rnnjax.losses.linear_cross_entropy"], "_ROWS", 4)
+    return cross_entropy(features @ kernel + bias, targets, mask, **options)
 
 
 @pytest.mark.fast
-@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("rows", [(1,), (4,), (3, 5), (2, 3, 3), (0,)])
 @pytest.mark.parametrize("masked", [False, True])
-def test_equals_the_head_that_holds_all_logits(rows, masked):
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_equals_the_head_that_holds_all_logits(rows, masked, smoothing):
     inexact, targets = arguments(rows)
     mask = jax.random.bernoulli(jax.random.key(9), 0.6, rows) if masked else None
 
     def scaled(head):
-        return lambda *args: 3.0 * head(*args, targets, mask)[0]
+        return lambda *args: 3.0 * head(*args, targets, mask, label_smoothing=smoothing)[0]
 
-    got = jax.value_and_grad(scaled(linear_cross_entropy), (0, 1, 2))(*inexact)
+    in_chunks = partial(linear_cross_entropy, rows_at_once=4)
+    got = jax.value_and_grad(scaled(in_chunks), (0, 1, 2))(*inexact)
     want = jax.value_and_grad(scaled(naive), (0, 1, 2))(*inexact)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)
     count = linear_cross_entropy(*inexact, targets, mask)[1]
@@ -84,6 +80,8 @@ def test_bfloat16_products_stay_near_float32():
         ({"bias": jnp.zeros(CLASSES + 1)}, "kernel"),
         ({"targets": jnp.zeros((5,), int)}, "targets"),
         ({"mask": jnp.ones((5,), bool)}, "mask"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"rows_at_once": 0}, "rows_at_once"),
     ],
 )
 def test_shapes_that_do_not_fit(change, name):
@@ -91,3 +89,15 @@ def test_shapes_that_do_not_fit(change, name):
     good = {"features": features, "kernel": kernel, "bias": bias, "targets": targets}
     with pytest.raises(ValueError, match=f"^{name} must"):
         linear_cross_entropy(**{**good, **change})
+
+
+def test_chunks_without_a_row_that_counts_change_nothing():
+    inexact, targets = arguments((12,))
+    mask = jnp.arange(12) // 4 == 1  # the first and the last of three chunks are empty
+
+    def loss(*args):
+        return linear_cross_entropy(*args, targets, mask, rows_at_once=4)[0]
+
+    got = jax.value_and_grad(loss, (0, 1, 2))(*inexact)
+    want = jax.value_and_grad(lambda *args: naive(*args, targets, mask)[0], (0, 1, 2))(*inexact)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)

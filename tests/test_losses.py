@@ -99,3 +99,14 @@ def test_shapes_that_do_not_fit_are_named(targets, mask, message):
     logits, targets = jnp.zeros((3, 4, 5)), jnp.zeros(targets, jnp.int32)
     with pytest.raises(ValueError, match=message):
         cross_entropy(logits, targets, None if mask is None else jnp.ones(mask, bool))
+
+
+def test_label_smoothing_is_the_cross_entropy_to_a_smoothed_target():
+    logits, targets, mask = example(3, 4)
+    smoothed = 0.8 * np.eye(5)[targets] + 0.2 / 5
+    exps = np.exp(logits.astype(np.float64))
+    want = -(smoothed * np.log(exps / exps.sum(-1, keepdims=True))).sum(-1)[mask].sum()
+    got, _ = cross_entropy(logits, targets, jnp.asarray(mask), label_smoothing=0.2)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    with pytest.raises(ValueError, match="label_smoothing must"):
+        cross_entropy(logits, targets, label_smoothing=-0.1)

@@ -81,8 +81,8 @@ class GRU(GatedCell):
         return state, state.h.astype(dtype)
 
     def _split(self, packed: Array) -> tuple[Array, Array]:
-        border = 2 * self.hidden_size
-        return packed[..., :border], packed[..., border:]
+        rz, n = jnp.split(packed, [2 * self.hidden_size], axis=-1)
+        return rz, n
 
     def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:
         return GRUState((1 - z) * n + z * state.h)

@@ -1,4 +1,6 @@
 """Losses: pure functions on arrays."""
 
+from rnnjax.losses.adaptive_softmax import AdaptiveSoftmax as AdaptiveSoftmax
 from rnnjax.losses.cross_entropy import cross_entropy as cross_entropy
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from rnnjax.losses.sampled_softmax import sampled_cross_entropy as sampled_cross_entropy

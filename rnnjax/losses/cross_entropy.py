@@ -1,5 +1,6 @@
 """Cross-entropy of a softmax, in float32 or better whatever the model computes in."""
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
@@ -7,7 +8,15 @@ from jax import Array
 from rnnjax.products import accumulator
 
 
-def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+def check_smoothing(label_smoothing: float) -> None:
+    """Raise `ValueError` unless 0 <= label_smoothing < 1."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
+
+
+def cross_entropy(
+    logits: Array, targets: Array, mask: Array | None = None, *, label_smoothing: float = 0.0
+) -> tuple[Array, Array]:
     """Return the summed cross-entropy in nats, and how many targets it sums.
 
         - sum over positions that count of log softmax(logits)[target]
@@ -19,10 +28,14 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
       targets: `(...)` integers.
       mask: `(...)` bool, True where a position counts; None counts all. What stands at the
         others, NaN included, reaches neither value nor gradient.
+      label_smoothing: e in [0, 1), the share of each target spread evenly over all classes
+        (Szegedy et al. 2016, arXiv:1512.00567): the target's log-probability counts 1 - e, and
+        the mean of all log-probabilities e.
 
     Raises:
       ValueError: shapes that do not fit.
     """
+    check_smoothing(label_smoothing)
     if targets.shape != logits.shape[:-1]:
         raise ValueError(
             f"targets must have the shape of logits without the last axis, "
@@ -36,4 +49,8 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     logits = jnp.where(mask[..., None], logits.astype(accumulator(logits.dtype)), 0.0)
     targets = jnp.where(mask, targets, 0)
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    if label_smoothing:
+        # The mean of - log softmax is the log of the norm less the mean of the logits.
+        even = jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)
+        nats = (1 - label_smoothing) * nats + label_smoothing * even
     return jnp.where(mask, nats, 0.0).sum(), mask.sum()

@@ -1,16 +1,16 @@
 """A linear layer and the cross-entropy of its softmax, as one function."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.cells.base import check_positive
+from rnnjax.losses.cross_entropy import check_smoothing
 from rnnjax.products import accumulator, last_first, lead, outer, product
-
-# Rows whose logits are held at once: enough for an efficient product, and at 33,278 words 136 MB.
-_ROWS = 1024
 
 
 def linear_cross_entropy(
@@ -20,12 +20,15 @@ def linear_cross_entropy(
     targets: Array,
     mask: Array | None = None,
     *,
+    label_smoothing: float = 0.0,
     dtype: Any = None,
+    rows_at_once: int = 1024,
 ) -> tuple[Array, Array]:
-    """Return `cross_entropy(features @ kernel + bias, targets, mask)`, never holding all logits.
+    """Return `cross_entropy` of `features @ kernel + bias`, never holding all logits.
 
-    Rows are taken in chunks, and the gradient, softmax less one-hot, is computed with the loss
-    while a chunk's logits are at hand, so that nothing of a row's logits outlives its chunk.
+    Rows are taken in chunks, and the gradient, softmax less (smoothed) one-hot, is computed with
+    the loss while a chunk's logits are at hand, so that nothing of a row's logits outlives its
+    chunk. A chunk in which nothing counts is skipped.
 
     Args:
       features: `(..., width)`.
@@ -33,7 +36,10 @@ def linear_cross_entropy(
       bias: `(classes,)`.
       targets: `(...)` integers.
       mask: `(...)` bool, True where a position counts; None counts all.
+      label_smoothing: see `cross_entropy`.
       dtype: of the products' operands; None is what features and kernel promote to.
+      rows_at_once: rows in a chunk; the default makes efficient products, and its logits take
+        136 MB at 33,278 classes.
 
     Returns:
       The summed cross-entropy in nats, and how many targets it sums.
@@ -41,6 +47,8 @@ def linear_cross_entropy(
     Raises:
       ValueError: shapes that do not fit.
     """
+    check_smoothing(label_smoothing)
+    check_positive(rows_at_once=rows_at_once)
     shape = features.shape[:-1]
     if kernel.shape != (features.shape[-1], *bias.shape):
         raise ValueError(
@@ -57,37 +65,51 @@ def linear_cross_entropy(
     rows = jnp.where(mask[..., None], features, 0).reshape(-1, features.shape[-1])
     where = jnp.where(mask, targets, 0).reshape(-1)
     dtype = jnp.dtype(dtype or jnp.result_type(features, kernel))
-    return _nats(dtype, rows, kernel, bias, where, mask.reshape(-1)), mask.sum()
+    plan = Plan(dtype, label_smoothing, rows_at_once)
+    return _nats(plan, rows, kernel, bias, where, mask.reshape(-1)), mask.sum()
+
+
+class Plan(NamedTuple):
+    """What does not change while a program runs."""
+
+    dtype: Any
+    smoothing: float
+    rows_at_once: int
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _nats(
-    dtype: Any, rows: Array, kernel: Array, bias: Array, targets: Array, mask: Array
+    plan: Plan, rows: Array, kernel: Array, bias: Array, targets: Array, mask: Array
 ) -> Array:
-    kernel = kernel.astype(dtype)
+    kernel = kernel.astype(plan.dtype)
 
     def body(total: Array, chunk: tuple[Array, Array, Array]) -> tuple[Array, None]:
         x, target, counts = chunk
-        nats, _, _ = _softmax(dtype, x, kernel, bias, target)
+        nats, _, _ = _softmax(plan, x, kernel, bias, target)
         return total + jnp.where(counts, nats, 0).sum(), None
 
-    start = jnp.zeros((), accumulator(dtype))
-    return jax.lax.scan(body, start, _chunks(rows, targets, mask))[0]
+    start = jnp.zeros((), accumulator(plan.dtype))
+    return jax.lax.scan(_unless_empty(body), start, _chunks(plan, rows, targets, mask))[0]
 
 
 def _nats_fwd(
-    dtype: Any, rows: Array, kernel: Array, bias: Array, targets: Array, mask: Array
+    plan: Plan, rows: Array, kernel: Array, bias: Array, targets: Array, mask: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
+    dtype, classes = plan.dtype, bias.shape[0]
     compact = kernel.astype(dtype)
     compact_t = last_first(compact)
 
     def body(sums: Any, chunk: tuple[Array, Array, Array]) -> tuple[Any, Array]:
         total, d_kernel, d_bias = sums
         x, target, counts = chunk
-        nats, exps, norm = _softmax(dtype, x, compact, bias, target)
+        nats, exps, norm = _softmax(plan, x, compact, bias, target)
         weight = counts[:, None].astype(exps.dtype)
-        one_hot = jnp.arange(bias.shape[0])[None] == target[:, None]
-        d_logits = (exps * (weight / norm) - jnp.where(one_hot, weight, 0)).astype(dtype)
+        one_hot = jnp.arange(classes)[None] == target[:, None]
+        hit = jnp.where(one_hot, weight * (1 - plan.smoothing), 0)
+        d_logits = exps * (weight / norm) - hit
+        if plan.smoothing:
+            d_logits -= weight * (plan.smoothing / classes)
+        d_logits = d_logits.astype(dtype)
         total += jnp.where(counts, nats, 0).sum()
         d_kernel += outer(x, d_logits, dtype, kernel)
         d_bias += product(jnp.ones((1, x.shape[0])), d_logits, dtype)[0]
@@ -95,7 +117,8 @@ def _nats_fwd(
 
     wide = accumulator(dtype)
     zeros = (jnp.zeros((), wide), jnp.zeros(kernel.shape, wide), jnp.zeros(bias.shape, wide))
-    (total, d_kernel, d_bias), d_rows = jax.lax.scan(body, zeros, _chunks(rows, targets, mask))
+    chunks = _chunks(plan, rows, targets, mask)
+    (total, d_kernel, d_bias), d_rows = jax.lax.scan(_unless_empty(body), zeros, chunks)
     d_rows = d_rows.reshape(-1, rows.shape[1])[: rows.shape[0]]
     gradients = (
         d_rows.astype(rows.dtype),
@@ -106,7 +129,7 @@ def _nats_fwd(
 
 
 def _nats_bwd(
-    dtype: Any, gradients: tuple[Array, Array, Array], cotangent: Array
+    plan: Plan, gradients: tuple[Array, Array, Array], cotangent: Array
 ) -> tuple[Any, ...]:
     scaled = (g * cotangent.astype(g.dtype) for g in gradients)
     return (*scaled, None, None)
@@ -115,22 +138,35 @@ def _nats_bwd(
 _nats.defvjp(_nats_fwd, _nats_bwd)
 
 
+def _unless_empty(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a scan's body that does nothing, and gives zeros, where no row counts."""
+
+    def guarded(sums: Any, chunk: tuple[Array, Array, Array]) -> Any:
+        _, given = jax.eval_shape(body, sums, chunk)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), given)
+        return jax.lax.cond(chunk[2].any(), body, lambda sums, _: (sums, zeros), sums, chunk)
+
+    return guarded
+
+
 def _softmax(
-    dtype: Any, x: Array, kernel: Array, bias: Array, target: Array
+    plan: Plan, x: Array, kernel: Array, bias: Array, target: Array
 ) -> tuple[Array, Array, Array]:
     """Return each row's cross-entropy, its exponentials `(rows, classes)`, and their sum."""
-    logits = product(x, kernel, dtype)
+    logits = product(x, kernel, plan.dtype)
     logits += lead(bias.astype(logits.dtype), 2)
     top = jnp.max(logits, axis=1, keepdims=True)
     exps = jnp.exp(logits - top)
     norm = jnp.sum(exps, axis=1, keepdims=True)
-    hit = jnp.take_along_axis(logits, target[:, None], axis=1)
+    hit = jnp.take_along_axis(logits, target[:, None], axis=1) * (1 - plan.smoothing)
+    if plan.smoothing:
+        hit += jnp.mean(logits, axis=1, keepdims=True) * plan.smoothing
     return (jnp.log(norm) + top - hit)[:, 0], exps, norm
 
 
-def _chunks(rows: Array, targets: Array, mask: Array) -> tuple[Array, Array, Array]:
+def _chunks(plan: Plan, rows: Array, targets: Array, mask: Array) -> tuple[Array, Array, Array]:
     """Return rows, targets and mask as `(chunks, chunk, ...)`, filled up with masked rows."""
-    count = max(1, -(-rows.shape[0] // _ROWS))
+    count = max(1, -(-rows.shape[0] // plan.rows_at_once))
     size = -(-rows.shape[0] // count)
     fill = count * size - rows.shape[0]
 

@@ -1,0 +1,50 @@
+"""What a result was measured on."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from benchmarks.program import compiled, timed
+
+LIBRARIES = ("rnnjax", "jax", "flax", "dm-haiku", "equinox", "keras", "torch")
+
+
+def describe() -> dict[str, Any]:
+    """Return processor, cores, system, versions and date."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "versions": versions,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def product_peak(dtype: str = "float32", size: int = 2048) -> float:
+    """Return operations a second of this machine's large matrix products, in this process."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_default_matmul_precision", "highest" if dtype == "float32" else None)
+    a = jax.random.normal(jax.random.key(0), (size, size), jnp.dtype(dtype))
+    product = compiled(lambda a: jnp.dot(a, a), a)
+    return 2 * size**3 / (timed(product)["least_ms"] / 1e3)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,55 @@
+"""rnnjax."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import rnnjax as rx
+from benchmarks.cases import LayerCase
+from benchmarks.peers.through_jax import layer_programs
+from benchmarks.program import Program
+from benchmarks.reference import make_work
+
+# A whole loop as one CUDA graph, rather than a launch for each kernel of each step.
+COMMAND_BUFFER = {
+    "xla_gpu_command_buffer_unroll_loops": True,
+    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,"
+    "DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE",
+}
+
+
+def core_of(case: LayerCase) -> Any:
+    """Return the case's core."""
+    dtype = "bfloat16" if case.dtype == "bfloat16" else "float32"
+    layer: Any = getattr(rx, case.cell)(case.width, dtype=dtype)
+    if case.bidirectional:
+        layer = rx.Bidirectional(layer)
+    return layer if case.layers == 1 else rx.Stack((layer,) * case.layers)
+
+
+def layer(
+    case: LayerCase,
+    *,
+    implementation: Any = "auto",
+    recompute: bool = False,
+    command_buffer: bool = False,
+) -> tuple[dict[str, Program], dict[str, float]]:
+    """Return the case's programs, checked."""
+    work, core = make_work(case), core_of(case)
+    params: Any = [
+        w[0] if len(w) == 1 else {"forward": w[0], "backward": w[1]} for w in work.weights
+    ]
+    params = params[0] if case.layers == 1 else {f"layer_{i}": w for i, w in enumerate(params)}
+    masks: dict[str, Any] = {
+        "lengths": None if work.lengths is None else jnp.asarray(work.lengths),
+        "resets": None if work.resets is None else jnp.asarray(work.resets),
+        "reverse": case.reverse,
+    }
+
+    def apply(params: Any, xs: jax.Array) -> jax.Array:
+        options = {"implementation": implementation, "recompute": recompute}
+        return rx.unroll(core, params, xs, **masks, **options)[1]
+
+    options = COMMAND_BUFFER if command_buffer else None
+    return layer_programs(case, work, apply, params, compiler_options=options)

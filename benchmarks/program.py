@@ -1,0 +1,60 @@
+"""Something to time, and the clock."""
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+SECONDS = 1.0  # measured at least, for each program in each process
+CALLS = 5  # timed at least
+
+
+@dataclass(frozen=True)
+class Program:
+    """A call that does the work and waits until it is done."""
+
+    call: Callable[[], Any]
+    compile_seconds: float | None = None
+    temporary_bytes: int | None = None
+
+
+def compiled(
+    function: Callable[..., Any], *arguments: Any, options: dict[str, Any] | None = None
+) -> Program:
+    """Return a JAX function compiled for its arguments; tracing counts as compiling."""
+    import jax
+
+    start = time.perf_counter()
+    executable = jax.jit(function).lower(*arguments).compile(compiler_options=options)
+    seconds = time.perf_counter() - start
+    memory = executable.memory_analysis()
+    return Program(
+        lambda: jax.block_until_ready(executable(*arguments)),
+        seconds,
+        memory and memory.temp_size_in_bytes,
+    )
+
+
+def timed(program: Program, seconds: float = SECONDS) -> dict[str, Any]:
+    """Return the median and least milliseconds of a call, and what else is known of it."""
+    program.call()
+    times: list[float] = []
+    begin = time.perf_counter()
+    while len(times) < CALLS or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        program.call()
+        times.append((time.perf_counter() - start) * 1e3)
+    return {
+        "ms": statistics.median(times),
+        "least_ms": min(times),
+        "calls": len(times),
+        "compile_seconds": program.compile_seconds,
+        "temporary_bytes": program.temporary_bytes,
+    }
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has held so far (Linux)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,159 @@
+"""Results as tables: medians over rounds, ratios paired round by round."""
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import tasks
+
+AGREE = 1e-3  # relative difference between numbers that must agree
+
+
+def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the lines of result files; each measurement knows its machine's peak just then."""
+    lines, machine = [], None
+    for path in paths:
+        for text in path.read_text().splitlines():
+            line = json.loads(text)
+            if "machine" in line:
+                machine = line["machine"]
+            elif "programs" in line:
+                lines.append({**line, "machine": machine})
+    return lines
+
+
+def tables(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
+    """Return Markdown: the machine, then a table for each task and program.
+
+    A ratio is the median over rounds of an implementation's time over the base's in the same
+    round: above 1, the base is faster. Where an implementation's numbers do not agree with the
+    base's, no ratio is printed.
+    """
+    if not lines:
+        return "no results\n"
+    out = [_machine_line(lines[-1]["machine"]), ""]
+    groups: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        case = tasks.load(line["task"]).Case(**line["case"])
+        for program in line["programs"]:
+            groups[line["task"], program][str(case)].append((case, line))
+    for (task, program), cases in groups.items():
+        out += [f"### {task}: {program}", ""]
+        out += [*_table(cases, program, base), ""]
+    return "\n".join(out)
+
+
+def _table(cases: dict[str, list[Any]], program: str, base: str) -> list[str]:
+    head = ["case", "implementation", "ms", f"over {base} (least to most)", "of peak"]
+    head += ["compile s", "temporary MiB", "peak MiB", "error"]
+    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, entries in cases.items():
+        case = entries[0][0]
+        by_name: dict[str, dict[int, Any]] = defaultdict(dict)
+        for _, line in entries:
+            by_name[line["implementation"]][line["round"]] = line
+        for implementation, rounds in by_name.items():
+            values = [line["programs"][program] for line in rounds.values()]
+            ms = statistics.median(v["ms"] for v in values)
+            cells = [
+                name,
+                implementation,
+                _short(ms),
+                _ratio(rounds, by_name.get(base, {}), program) if implementation != base else "",
+                _of_peak(case, rounds, program),
+                _median(values, "compile_seconds", 1.0),
+                _median(values, "temporary_bytes", 2**20),
+                _median(list(rounds.values()), "peak_bytes", 2**20),
+                _error(rounds),
+            ]
+            rows.append("| " + " | ".join(cells) + " |")
+    return rows
+
+
+def ratios(rounds: dict[int, Any], base: dict[int, Any], program: str) -> list[float]:
+    """Return an implementation's time over the base's in each round that both have."""
+    return [
+        rounds[n]["programs"][program]["ms"] / base[n]["programs"][program]["ms"]
+        for n in rounds
+        if n in base
+    ]
+
+
+def _ratio(rounds: dict[int, Any], base: dict[int, Any], program: str) -> str:
+    values = ratios(rounds, base, program)
+    if not values:
+        return ""
+    ours, theirs = next(iter(base.values())).get("agree"), next(iter(rounds.values())).get("agree")
+    if ours is not None and theirs is not None and abs(ours - theirs) > AGREE * abs(ours):
+        return f"does not agree: {theirs:.5g} against {ours:.5g}"
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _of_peak(case: Any, rounds: dict[int, Any], program: str) -> str:
+    flops = getattr(case, "flops", None)
+    if flops is None or case.dtype != "float32":
+        return ""
+    flops *= 3 if program == "training" else 1
+    shares = [
+        flops / (line["programs"][program]["ms"] / 1e3) / line["machine"]["product_peak"]
+        for line in rounds.values()
+        if line["machine"].get("product_peak")
+    ]
+    return f"{100 * statistics.median(shares):.0f} %" if shares else ""
+
+
+def _median(values: list[dict[str, Any]], key: str, unit: float) -> str:
+    known = [v[key] for v in values if v.get(key) is not None]
+    return _short(statistics.median(known) / unit) if known else ""
+
+
+def _error(rounds: dict[int, Any]) -> str:
+    line = next(iter(rounds.values()))
+    errors = [v for k, v in line.items() if k.endswith("_error")]
+    return f"{max(errors):.0e}" if errors else ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    parts = [f"{machine['processor']}, {machine['cores']} cores"]
+    if machine.get("product_peak"):
+        parts.append(f"float32 products at {machine['product_peak'] / 1e9:.0f} GF/s")
+    if machine.get("gpu"):
+        parts.append(machine["gpu"])
+    parts.append(f"Python {machine['python']}")
+    parts += [f"{name} {version}" for name, version in machine["versions"].items()]
+    return ", ".join([*parts, machine["date"]])
+
+
+def summary(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
+    """Return Markdown: for layers, each peer's geometric mean and least ratio a cell."""
+    groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for line in lines:
+        if line["task"] == "layer":
+            case = tasks.load("layer").Case(**line["case"])
+            groups[case][line["implementation"]][line["round"]] = line
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for case, by_name in groups.items():
+        for name, rounds in by_name.items():
+            if name == base or base not in by_name:
+                continue
+            for program in ("inference", "training"):
+                values = ratios(rounds, by_name[base], program)
+                if values:
+                    found[name, case.cell, program].append(statistics.median(values))
+    rows = ["| over " + base + " | cell | inference: mean, worst | training: mean, worst | sizes |"]
+    rows.append("|---" * 5 + "|")
+    for name, cell in dict.fromkeys((n, c) for n, c, _ in found):
+        cells = [name, cell]
+        for program in ("inference", "training"):
+            values = found[name, cell, program]
+            cells.append(f"{statistics.geometric_mean(values):.2f}, {min(values):.2f}")
+        rows.append("| " + " | ".join([*cells, str(len(values))]) + " |")
+    return "\n".join(rows) + "\n"

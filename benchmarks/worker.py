@@ -1,0 +1,49 @@
+"""One process: its argument is a JSON list of jobs, and it prints a line of JSON for each."""
+
+import contextlib
+import json
+import os
+import sys
+from typing import Any
+
+# The same for all, before any library starts.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure `{"task", "case", "implementation", "seconds"}`; say why where it cannot be done."""
+    from benchmarks import tasks
+    from benchmarks.cases import Unsupported
+    from benchmarks.program import peak_bytes, timed
+    from benchmarks.reference import DisagreementError
+
+    task = tasks.load(job["task"])
+    case, name = task.Case(**job["case"]), job["implementation"]
+    if name not in task.IMPLEMENTATIONS:
+        raise ValueError(f"implementation must be one of {task.IMPLEMENTATIONS}, got {name!r}")
+    try:
+        programs, facts = task.programs(case, name)
+    except Unsupported as reason:
+        return {"skipped": str(reason)}
+    except ImportError as error:
+        return {"skipped": f"{name}: {error.name or error} is not installed"}
+    except DisagreementError as error:
+        return {"disagrees": f"{name}, {case}: {error}"}
+    results = {key: timed(program, job["seconds"]) for key, program in programs.items()}
+    return {"programs": results, **facts, "peak_bytes": peak_bytes()}
+
+
+def main() -> None:
+    """Tune the host as the scripts do, run the jobs, print each result as it comes."""
+    from rnnjax import host
+
+    host.tune()
+    for job in json.loads(sys.argv[1]):
+        # Libraries print; only the results belong on standard output.
+        with contextlib.redirect_stdout(sys.stderr):
+            result = run(job)
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

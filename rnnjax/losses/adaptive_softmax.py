@@ -1,0 +1,132 @@
+"""Adaptive softmax: frequent words in a short head, rare ones in narrow tails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.cells.base import Initializer, Params, check_positive
+from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
+from rnnjax.products import lead, product
+
+
+@dataclass(frozen=True)
+class AdaptiveSoftmax:
+    """Adaptive softmax (Grave et al. 2017, arXiv:1609.04309).
+
+        log p(w) = log softmax(h @ head)[w]                                         w < cutoffs[0]
+        log p(w) = log softmax(h @ head)[tail i] + log softmax(h @ down_i @ up_i)[w]      otherwise
+
+    Classes must be numbered by falling frequency. The head knows the first `cutoffs[0]` classes
+    and one more for each tail; tail i holds the classes from `cutoffs[i]` up to the next cutoff
+    (the last, up to `num_classes`) behind a projection to width / divisor ** (i + 1). A row pays
+    for the head, and for the tail of its own target.
+
+    Args:
+      num_classes: number of classes.
+      cutoffs: where tails begin, increasing, each in (0, num_classes).
+      divisor: how much narrower each tail is than the one before.
+      kernel_init: initialiser of all matrices.
+    """
+
+    num_classes: int
+    cutoffs: tuple[int, ...]
+    divisor: float = 4.0
+    kernel_init: Initializer = field(default=initializers.lecun_normal(), repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
+        borders = (0, *self.cutoffs, self.num_classes)
+        if not self.cutoffs or any(low >= high for low, high in pairwise(borders)):
+            raise ValueError(
+                f"cutoffs must increase within (0, {self.num_classes}), got {self.cutoffs}"
+            )
+        if not self.divisor >= 1:
+            raise ValueError(f"divisor must be at least 1, got {self.divisor}")
+
+    @property
+    def tails(self) -> list[tuple[int, int]]:
+        """The first class of each tail, and the one after its last."""
+        return list(pairwise((*self.cutoffs, self.num_classes)))
+
+    def init(self, key: Array, width: int) -> dict[str, Any]:
+        """Return new parameters for features of `width`: `head` and `tail_i`, a dict each."""
+        check_positive(width=width)
+        key, *keys = jax.random.split(key, 1 + 2 * len(self.tails))
+        first = self.cutoffs[0] + len(self.tails)
+        params: dict[str, Any] = {"head": self._linear(key, width, first)}
+        for i, (low, high) in enumerate(self.tails):
+            narrow = max(1, int(width / self.divisor ** (i + 1)))
+            params[f"tail_{i}"] = {
+                "projection": self.kernel_init(keys[2 * i], (width, narrow), jnp.float32),
+                **self._linear(keys[2 * i + 1], narrow, high - low),
+            }
+        return params
+
+    def cross_entropy(
+        self, params: Params, features: Array, targets: Array, mask: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return the summed - log p(target) in nats, and how many targets it sums.
+
+        Args:
+          params: what `init` makes.
+          features: `(..., width)`.
+          targets: `(...)` integers below `num_classes`.
+          mask: `(...)` bool, True where a position counts; None counts all. What stands at the
+            others, NaN included, reaches neither value nor gradient.
+
+        Raises:
+          ValueError: shapes that do not fit.
+        """
+        _check_same("targets", targets, features.shape[:-1])
+        if mask is None:
+            mask = jnp.ones(targets.shape, bool)
+        _check_same("mask", mask, targets.shape)
+        rows, ids, counts = features.reshape(-1, features.shape[-1]), targets.ravel(), mask.ravel()
+        in_head = jnp.where(ids < self.cutoffs[0], ids, self.cutoffs[0] + self._tail_of(ids))
+        head = params["head"]
+        nats, count = linear_cross_entropy(rows, head["kernel"], head["bias"], in_head, counts)
+        for i, (low, high) in enumerate(self.tails):
+            tail, own = params[f"tail_{i}"], counts & (ids >= low) & (ids < high)
+            # Rows of this tail first, so that the chunks behind them are skipped.
+            order = jnp.argsort(~own, stable=True)
+            chosen = jnp.where(own[order][:, None], rows[order], 0)
+            narrow = product(chosen, tail["projection"], rows.dtype)
+            nats += linear_cross_entropy(
+                narrow, tail["kernel"], tail["bias"], ids[order] - low, own[order], rows_at_once=128
+            )[0]
+        return nats, count
+
+    def log_probabilities(self, params: Params, features: Array) -> Array:
+        """Return log p of every class `(..., num_classes)`, for features `(..., width)`."""
+        head = _log_softmax(features, params["head"])
+        parts = [head[..., : self.cutoffs[0]]]
+        for i in range(len(self.tails)):
+            tail = params[f"tail_{i}"]
+            narrow = product(features, tail["projection"], features.dtype)
+            column = self.cutoffs[0] + i
+            parts.append(head[..., column : column + 1] + _log_softmax(narrow, tail))
+        return jnp.concatenate(parts, axis=-1)
+
+    def _tail_of(self, ids: Array) -> Array:
+        """Return which tail holds each class; -1 for the head's own."""
+        return jnp.searchsorted(jnp.asarray(self.cutoffs), ids, side="right") - 1
+
+    def _linear(self, key: Array, width: int, classes: int) -> dict[str, Array]:
+        kernel = self.kernel_init(key, (width, classes), jnp.float32)
+        return {"kernel": kernel, "bias": jnp.zeros(classes)}
+
+
+def _log_softmax(features: Array, params: Params) -> Array:
+    logits = product(features, params["kernel"], features.dtype)
+    return jax.nn.log_softmax(logits + lead(params["bias"], logits.ndim))
+
+
+def _check_same(name: str, values: Array, shape: Sequence[int]) -> None:
+    if values.shape != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {values.shape}")
