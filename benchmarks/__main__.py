@@ -59,6 +59,8 @@ def _report(files: list[Path], picture: Path) -> None:
     if any(line["task"] == "layer" for line in lines):
         from benchmarks.plot import plot
 
+        for program in ("inference", "training"):
+            print(report.grid(lines, program))
         print(report.summary(lines))
         plot(lines, picture)
         if picture.exists():

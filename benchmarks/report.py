@@ -132,15 +132,39 @@ def _machine_line(machine: dict[str, Any]) -> str:
     return ", ".join([*parts, machine["date"]])
 
 
-def summary(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
-    """Return Markdown: for layers, each peer's geometric mean and least ratio a cell."""
+def by_case(lines: Sequence[dict[str, Any]]) -> dict[Any, dict[str, dict[int, Any]]]:
+    """Return the lines of each layer case, by implementation and round."""
     groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
     for line in lines:
         if line["task"] == "layer":
             case = tasks.load("layer").Case(**line["case"])
             groups[case][line["implementation"]][line["round"]] = line
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    return groups
+
+
+def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax") -> str:
+    """Return Markdown: a row for each layer case, a column for each implementation's ratio."""
+    groups = by_case(lines)
+    names = [n for n in dict.fromkeys(n for g in groups.values() for n in g) if n != base]
+    rows = ["| " + " | ".join([program, f"{base}, ms", "of peak", *names]) + " |"]
+    rows.append("|---" * (3 + len(names)) + "|")
     for case, by_name in groups.items():
+        ours = by_name.get(base)
+        if not ours:
+            continue
+        ms = statistics.median(line["programs"][program]["ms"] for line in ours.values())
+        cells = [str(case), _short(ms), _of_peak(case, ours, program)]
+        for name in names:
+            values = ratios(by_name.get(name, {}), ours, program)
+            cells.append(f"{statistics.median(values):.2f}" if values else "")
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def summary(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
+    """Return Markdown: for layers, each peer's geometric mean and least ratio a cell."""
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for case, by_name in by_case(lines).items():
         for name, rounds in by_name.items():
             if name == base or base not in by_name:
                 continue

@@ -13,23 +13,43 @@ _MALLOPT = {
 }
 
 
-def tune() -> str:
-    """Keep large buffers in the process rather than hand them back to the system after each use.
+def tune(devices: int = 1) -> str:
+    """Set up this process for JAX on CPU, before JAX starts.
 
-    glibc otherwise returns them after every step and pays for their pages again at the next:
-    training takes 1.3 to 1.6 times as long. It lasts for the process and costs memory (the peak
-    stays allocated), so a library should not do it on import; the scripts do, first thing.
+    Large buffers stay in the process rather than go back to the system after each use: glibc
+    otherwise returns them after every step and pays for their pages again at the next (training
+    takes 1.3 to 1.6 times as long). It lasts for the process and costs memory (the peak stays
+    allocated), so a library should not do it on import; the scripts do, first thing.
+
+    Args:
+      devices: virtual CPU devices. A batch sharded over them uses all cores between products too,
+        where XLA uses one; it pays for narrow layers (docs/benchmarks.md), and the sharding is
+        the caller's: `jax.make_mesh`, `NamedSharding`.
 
     Returns:
       A line that says what was set, for the log.
+
+    Raises:
+      RuntimeError: `devices` asked for when JAX has already started.
     """
+    said = f"host: {_keep_buffers()}"
+    if devices > 1:
+        import jax  # importing it does not start it
+
+        jax.config.update("jax_num_cpu_devices", devices)
+        said += f"; {devices} CPU devices"
+    return said
+
+
+def _keep_buffers() -> str:
+    """Tell the C library's allocator; return what was done."""
     if not sys.platform.startswith("linux"):
-        return "host: nothing set (the allocator settings are glibc's)"
+        return "nothing set (the allocator settings are glibc's)"
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
-        return "host: nothing set (the C library has no mallopt)"
+        return "nothing set (the C library has no mallopt)"
     done = [name for name, (key, value) in _MALLOPT.items() if mallopt(key, value)]
-    return f"host: allocator keeps large buffers ({', '.join(done)})"
+    return f"allocator keeps large buffers ({', '.join(done)})"
 
 
 def has_fast_bfloat16() -> bool:

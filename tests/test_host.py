@@ -20,6 +20,16 @@ def test_tune_says_what_it_sets():
         assert "M_TRIM_THRESHOLD" in first
 
 
+def test_tune_makes_devices():
+    program = "from rnnjax import host; print(host.tune(3)); import jax; print(jax.device_count())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    first, second = done.stdout.splitlines()
+    assert first.endswith("; 3 CPU devices")
+    assert second == "3"
+
+
 def test_elsewhere_tune_sets_nothing(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(host.ctypes, "CDLL", lambda name: pytest.fail("called the C library"))

@@ -11,6 +11,8 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnnjax-scan": ("ours", {"implementation": "scan"}),
     "rnnjax-fused": ("ours", {"implementation": "fused"}),
     "rnnjax-recompute": ("ours", {"implementation": "fused", "recompute": True}),
+    "products": ("products", {}),
+    "rnnjax-sharded": ("ours", {"sharded": True}),
     "flax-linen": ("flax_linen", {}),
     "flax-nnx": ("flax_nnx", {}),
     "haiku": ("haiku", {}),

@@ -1,15 +1,19 @@
 """rnnjax."""
 
+import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 import rnnjax as rx
-from benchmarks.cases import LayerCase
+from benchmarks.cases import LayerCase, Unsupported
 from benchmarks.peers.through_jax import layer_programs
 from benchmarks.program import Program
 from benchmarks.reference import make_work
+from rnnjax import host
 
 # A whole loop as one CUDA graph, rather than a launch for each kernel of each step.
 COMMAND_BUFFER = {
@@ -34,8 +38,16 @@ def layer(
     implementation: Any = "auto",
     recompute: bool = False,
     command_buffer: bool = False,
+    sharded: bool = False,
 ) -> tuple[dict[str, Program], dict[str, float]]:
     """Return the case's programs, checked."""
+    place = None
+    if sharded:
+        devices = len(os.sched_getaffinity(0))
+        if case.batch % devices:
+            raise Unsupported(f"rnnjax-sharded: {case.batch} rows over {devices} devices")
+        host.tune(devices)
+        place = _over_devices
     work, core = make_work(case), core_of(case)
     params: Any = [
         w[0] if len(w) == 1 else {"forward": w[0], "backward": w[1]} for w in work.weights
@@ -52,4 +64,11 @@ def layer(
         return rx.unroll(core, params, xs, **masks, **options)[1]
 
     options = COMMAND_BUFFER if command_buffer else None
-    return layer_programs(case, work, apply, params, compiler_options=options)
+    return layer_programs(case, work, apply, params, place=place, compiler_options=options)
+
+
+def _over_devices(params: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
+    """Lay the batch over as many CPU devices as there are cores, the parameters on each."""
+    mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(AxisType.Auto,))
+    everywhere, batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "batch"))
+    return jax.device_put(params, everywhere), jax.device_put(xs, batch)

@@ -20,11 +20,13 @@ def layer_programs(
     *,
     batch_first: bool = False,
     reset_after: bool = True,
+    place: Callable[[Any, jax.Array], tuple[Any, jax.Array]] | None = None,
     compiler_options: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Program], dict[str, float]]:
     """Compile `apply(params, xs) -> ys` and the gradient of <ys, cotangent>; check both.
 
-    A peer that wants `(batch, time, features)` gets and gives just that: turning is not timed.
+    `place` lays parameters and inputs over devices. A peer that wants `(batch, time, features)`
+    gets and gives just that: turning is not timed.
     """
     precision = {"float32": "highest", "tf32": "default", "bfloat16": "default"}[case.dtype]
     jax.config.update("jax_default_matmul_precision", precision)
@@ -33,13 +35,17 @@ def layer_programs(
     xs = jnp.asarray(work.xs.transpose(axes), dtype)
     cotangent = jnp.asarray(work.cotangent.transpose(axes))
     params = jax.tree.map(jnp.asarray, params)
+    if place is not None:
+        params, xs = place(params, xs)
 
-    def loss(params: Any, xs: jax.Array) -> jax.Array:
+    def loss(params: Any, xs: jax.Array, cotangent: jax.Array) -> jax.Array:
         return jnp.sum(apply(params, xs) * cotangent)
 
     programs = {
         "inference": compiled(apply, params, xs, options=compiler_options),
-        "training": compiled(jax.grad(loss, (0, 1)), params, xs, options=compiler_options),
+        "training": compiled(
+            jax.grad(loss, (0, 1)), params, xs, cotangent, options=compiler_options
+        ),
     }
     ys = np.asarray(programs["inference"].call(), np.float32).transpose(axes)
     d_xs = np.asarray(programs["training"].call()[1], np.float32).transpose(axes)

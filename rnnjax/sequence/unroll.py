@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.cells.base import Core, GatedCell, Params, State
+from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.fused import fused
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import beside, clear, make_masks
@@ -68,8 +70,9 @@ def unroll(
         for gated cells, equal to it to rounding, but cannot be differentiated forwards
         (`jax.jvp`); "auto" takes the fastest that is exact for the core. A composite hands it to
         its parts.
-      recompute: keep only the states for the backward pass and compute the gates again: less
-        memory, more time.
+      recompute: keep only every sqrt(time)-th state for the backward pass and compute the rest
+        again: memory that grows with the root of the length, for about a third more time (Chen et
+        al. 2016, arXiv:1604.06174).
       dropout_key: a key turns on whatever dropout the core has; None leaves it off.
 
     Returns:
@@ -102,7 +105,8 @@ def unroll(
         )
     state = beside(xs, _in_step_dtypes(core, params, xs, state))
     kernel: Any = fused if choose(core, implementation, xs) == "fused" else scan
-    return kernel(core, params, xs, state, masks, reverse=reverse, recompute=recompute)
+    run = partial(kernel, core, params, reverse=reverse)
+    return in_blocks(run, xs, state, masks, reverse=reverse) if recompute else run(xs, state, masks)
 
 
 def choose(core: Core, implementation: Implementation, xs: Array) -> Implementation:

@@ -23,7 +23,6 @@ class Plan(NamedTuple):
 
     cell: GatedCell
     reverse: bool
-    recompute: bool
 
 
 class Kept(NamedTuple):
@@ -34,7 +33,7 @@ class Kept(NamedTuple):
     state: State  # before the first step
     masks: Masks
     states: State  # after each step, leaves (time, *batch, hidden)
-    gates: Any  # see `_gates`; None where they are to be computed again
+    gates: tuple[Array, ...]  # see `_gates`
 
 
 def fused(
@@ -45,7 +44,6 @@ def fused(
     masks: Masks,
     *,
     reverse: bool,
-    recompute: bool,
 ) -> tuple[State, Array]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
@@ -53,11 +51,10 @@ def fused(
     differentiated forwards (`jax.jvp`, `jax.jacfwd`): `scan` may.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
-    leaf of the state, and the gates, once or (where `cell.additive` is False) twice; with
-    `recompute`, the states only, at the price of both products again.
+    leaf of the state, and the gates, once or (where `cell.additive` is False) twice.
     """
     # A derivative has to return the type it was given: a plain dict, whatever mapping came in.
-    final, hs = _run(Plan(cell, reverse, recompute), dict(params), xs, state, masks)
+    final, hs = _run(Plan(cell, reverse), dict(params), xs, state, masks)
     invalid = None if masks.valid is None else ~masks.valid
     return final, clear(invalid, hs.astype(cell.compute_dtype(params, xs)))
 
@@ -73,8 +70,7 @@ def _run_fwd(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[tuple[State, Array], Kept]:
     final, (states, gates) = _forward(plan, params, xs, state, masks)
-    kept = Kept(params, xs, state, masks, states, None if plan.recompute else gates)
-    return (final, states.h), kept
+    return (final, states.h), Kept(params, xs, state, masks, states, gates)
 
 
 def _gates(cell: GatedCell, g_x: Array, g_h: Array) -> tuple[Array, ...]:
@@ -116,9 +112,6 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     d_final, d_hs = cotangents
 
     before = _states_before(plan, kept)
-    gates = kept.gates
-    if plan.recompute:
-        gates = _gates(cell, cell.project(params, xs), product(before.h, params["w_h"], dtype))
     own = cell.own(params, xs.ndim - 1, dtype)
     # Own parameters get one row a sequence, so that their gradients are summed over time within
     # the pointwise part of the loop and over the batch once, after it.
@@ -138,7 +131,10 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
         return (d_state, jax.tree.map(jnp.add, d_own, d_own_now)), d_gates
 
     (d_state, d_own), d_gates = jax.lax.scan(
-        body, (d_final, _zeros(own_rows)), (d_hs, gates, before, masks), reverse=not plan.reverse
+        body,
+        (d_final, _zeros(own_rows)),
+        (d_hs, kept.gates, before, masks),
+        reverse=not plan.reverse,
     )
     d_params = {
         **_weight_gradients(xs.astype(dtype), before.h.astype(dtype), d_gates, params),

@@ -1,7 +1,5 @@
 """The oracle: `jax.lax.scan` over a core's `step`."""
 
-from typing import Any
-
 import jax
 from jax import Array
 
@@ -17,7 +15,6 @@ def scan(
     masks: Masks,
     *,
     reverse: bool,
-    recompute: bool,
 ) -> tuple[State, Array]:
     """Run any core that has a `step`; the meaning that every other kernel must agree with.
 
@@ -28,7 +25,6 @@ def scan(
       state: the state before the first step read.
       masks: which steps count, and where sequences start.
       reverse: read from the last step to the first.
-      recompute: keep only the states for the backward pass and compute each step again.
 
     Returns:
       The final state, and the outputs `(time, *batch, ...)`, zero at padding.
@@ -43,8 +39,7 @@ def scan(
         invalid = None if valid is None else ~valid
         return select(valid, new, state), clear(invalid, y)
 
-    step: Any = jax.checkpoint(body) if recompute else body
-    return jax.lax.scan(step, state, (xs, masks), reverse=reverse)
+    return jax.lax.scan(body, state, (xs, masks), reverse=reverse)
 
 
 def like(state: State, other: State) -> State:
