@@ -55,7 +55,7 @@ def _keep_buffers() -> str:
 def has_fast_bfloat16() -> bool:
     """Return whether this CPU multiplies bfloat16 matrices in hardware (AMX, on Linux).
 
-    There, `dtype="bfloat16"` trains an LSTM of 512 units 2.4 times as fast as float32
+    There, `dtype="bfloat16"` trains an LSTM of 512 units twice as fast as float32
     (docs/benchmarks.md).
     """
     flags = Path("/proc/cpuinfo")
