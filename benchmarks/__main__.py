@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
             name, help=help, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
         sub.set_defaults(cases=cases)
-        sub.add_argument("--implementations", nargs="+", help="who is measured; default: all")
+        sub.add_argument(
+            "--implementations", nargs="+", help="who is measured; default: rnnjax and its peers"
+        )
         sub.add_argument("--rounds", type=_positive(int), default=rounds, help="processes for each")
         sub.add_argument(
             "--seconds", type=_positive(float), default=1.0, help="timed in each process at least"

@@ -13,15 +13,22 @@ AGREE = 1e-3  # relative difference between numbers that must agree
 
 
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the lines of result files; each measurement knows its machine's peak just then."""
-    lines, machine = [], None
+    """Return the lines of result files.
+
+    Each measurement gets the machine as it was just then, and a round of its own: a file may hold
+    several runs, and only what was measured side by side may be compared.
+    """
+    lines, machine, number = [], None, 0
     for path in paths:
-        for text in path.read_text().splitlines():
-            line = json.loads(text)
+        for count, text in enumerate(path.read_text().splitlines(), 1):
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                raise SystemExit(f"{path}, line {count}: not JSON; an interrupted run?") from None
             if "machine" in line:
-                machine = line["machine"]
+                machine, number = line["machine"], number + 1
             elif "programs" in line:
-                lines.append({**line, "machine": machine})
+                lines.append({**line, "machine": machine, "round": number})
     return lines
 
 

@@ -106,6 +106,9 @@ def test_bad_shapes():
         sampled_cross_entropy(features, kernel.T, bias, targets, key, num_sampled=2)
     with pytest.raises(ValueError, match="targets must"):
         sampled_cross_entropy(features, kernel, bias, targets[:1], key, num_sampled=2)
+    wide = jnp.ones((2, *targets.shape), bool)
+    with pytest.raises(ValueError, match="mask must"):
+        sampled_cross_entropy(features, kernel, bias, targets, key, num_sampled=2, mask=wide)
 
 
 def head(seed=3):

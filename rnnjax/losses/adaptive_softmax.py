@@ -76,7 +76,7 @@ class AdaptiveSoftmax:
         Args:
           params: what `init` makes.
           features: `(..., width)`.
-          targets: `(...)` integers below `num_classes`.
+          targets: `(...)` integers in [0, num_classes), which is not checked.
           mask: `(...)` bool, True where a position counts; None counts all. What stands at the
             others, NaN included, reaches neither value nor gradient.
 

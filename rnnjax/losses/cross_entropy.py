@@ -25,7 +25,7 @@ def cross_entropy(
 
     Args:
       logits: `(..., classes)`.
-      targets: `(...)` integers.
+      targets: `(...)` integers in [0, classes), which is not checked.
       mask: `(...)` bool, True where a position counts; None counts all. What stands at the
         others, NaN included, reaches neither value nor gradient.
       label_smoothing: e in [0, 1), the share of each target spread evenly over all classes

@@ -34,7 +34,7 @@ def linear_cross_entropy(
       features: `(..., width)`.
       kernel: `(width, classes)`; a tied embedding transposed.
       bias: `(classes,)`.
-      targets: `(...)` integers.
+      targets: `(...)` integers in [0, classes), which is not checked.
       mask: `(...)` bool, True where a position counts; None counts all.
       label_smoothing: see `cross_entropy`.
       dtype: of the products' operands; None is what features and kernel promote to.

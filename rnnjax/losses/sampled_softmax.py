@@ -8,7 +8,7 @@ from jax import Array
 
 from rnnjax.cells.base import check_positive
 from rnnjax.losses.cross_entropy import cross_entropy
-from rnnjax.products import lead, product
+from rnnjax.products import accumulator, lead, product
 
 
 def sampled_cross_entropy(
@@ -36,7 +36,7 @@ def sampled_cross_entropy(
       features: `(..., width)`.
       kernel: `(width, classes)`; a tied embedding transposed.
       bias: `(classes,)`.
-      targets: `(...)` integers.
+      targets: `(...)` integers in [0, classes), which is not checked.
       key: random key.
       num_sampled: classes drawn, with replacement, shared by all rows.
       mask: `(...)` bool, True where a position counts; None counts all. What stands at the
@@ -56,6 +56,8 @@ def sampled_cross_entropy(
         )
     if targets.shape != features.shape[:-1]:
         raise ValueError(f"targets must have shape {features.shape[:-1]}, got {targets.shape}")
+    if mask is not None and mask.shape != targets.shape:
+        raise ValueError(f"mask must have shape {targets.shape}, got {mask.shape}")
     if mask is not None:
         features = jnp.where(mask[..., None], features, 0)
         targets = jnp.where(mask, targets, 0)
@@ -63,7 +65,9 @@ def sampled_cross_entropy(
     drawn = _draw(key, num_sampled, classes)
     dtype = jnp.result_type(features, kernel)
     # Rows of the transposed kernel: what is gathered lies together where an embedding is tied.
-    of_target = jnp.sum(features * kernel.T[targets], axis=-1) + bias[targets]
+    wide = accumulator(dtype)
+    of_target = jnp.sum(features.astype(wide) * kernel.T[targets].astype(wide), axis=-1)
+    of_target += bias[targets]
     others = product(features, kernel.T[drawn].T, dtype)
     others += lead(bias[drawn] - _log_expected(drawn, num_sampled, classes), others.ndim)
     others = jnp.where(lead(drawn, others.ndim) == targets[..., None], -jnp.inf, others)

@@ -1,7 +1,8 @@
-"""A sequence in blocks, so that the memory of its gradient grows with the root of its length."""
+"""A sequence in blocks, so that its gradient keeps less of each step."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,22 +21,19 @@ def in_blocks(
     *,
     reverse: bool,
 ) -> tuple[State, Array]:
-    """Return what `run` gives on the whole, by running blocks of about sqrt(time) steps.
+    """Return what `run` gives on the whole, by running blocks of sqrt(time) steps.
 
-    Between forward and backward pass only the state between blocks is kept; the backward pass
-    runs each block again (Chen et al. 2016, arXiv:1604.06174).
+    Between forward and backward pass only the state between blocks is kept, beside inputs and
+    outputs; the backward pass runs each block again (Chen et al. 2016, arXiv:1604.06174). Steps
+    that fill no block stand at the front and are run as they are.
     """
     steps = xs.shape[0]
     size = max(1, math.isqrt(steps))
-    fill = -steps % size
-    if fill and masks.valid is None:
-        # Steps that do not count fill up the last block.
-        masks = masks._replace(valid=jnp.ones_like(xs[..., 0], bool))
-
-    def cut(values: Array) -> Array:
-        filled = jnp.pad(values, ((0, fill),) + ((0, 0),) * (values.ndim - 1))
-        return filled.reshape(-1, size, *values.shape[1:])
-
+    count, border = divmod(steps, size)
+    short, long = (
+        jax.tree.map(partial(_part, part), (xs, masks))
+        for part in (slice(border), slice(border, None))
+    )
     # Within a scan there is nothing that XLA could merge the repetition with.
     again = jax.checkpoint(run, prevent_cse=False)
 
@@ -43,6 +41,24 @@ def in_blocks(
         xs, masks = block
         return again(xs, state, masks)
 
-    blocks: Any = jax.tree.map(cut, (xs, masks))
-    final, ys = jax.lax.scan(body, state, blocks, reverse=reverse)
-    return final, ys.reshape(-1, *ys.shape[2:])[:steps]
+    def run_blocks(state: State) -> tuple[State, Array]:
+        blocks: Any = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), long)
+        final, ys = jax.lax.scan(body, state, blocks, reverse=reverse)
+        return final, ys.reshape(count * size, *ys.shape[2:])
+
+    def run_short(state: State) -> tuple[State, Array]:
+        return run(short[0], state, short[1])
+
+    if not border:
+        return run_blocks(state)
+    if reverse:
+        state, late = run_blocks(state)
+        state, early = run_short(state)
+    else:
+        state, early = run_short(state)
+        state, late = run_blocks(state)
+    return state, jnp.concatenate([early, late])
+
+
+def _part(part: slice, values: Array) -> Array:
+    return values[part]

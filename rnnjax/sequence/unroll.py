@@ -70,9 +70,9 @@ def unroll(
         for gated cells, equal to it to rounding, but cannot be differentiated forwards
         (`jax.jvp`); "auto" takes the fastest that is exact for the core. A composite hands it to
         its parts.
-      recompute: keep only every sqrt(time)-th state for the backward pass and compute the rest
-        again: memory that grows with the root of the length, for about a third more time (Chen et
-        al. 2016, arXiv:1604.06174).
+      recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
+        outputs, and compute the rest again: a fifth to three tenths of the memory for 1.25 to 1.6
+        times the time (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a key turns on whatever dropout the core has; None leaves it off.
 
     Returns:
