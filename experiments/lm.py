@@ -8,6 +8,7 @@ python -m experiments.lm generate --run runs/manual --prompt "The import stateme
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -87,6 +88,8 @@ def train(
         by default under runs/.
       tensorboard: write TensorBoard events as well.
     """
+    if not 0 < experiment.epochs < math.inf:
+        raise ValueError(f"epochs must be positive, got {experiment.epochs}")
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = _vocabulary(experiment, corpus)
     out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)

@@ -298,6 +298,7 @@ def test_a_bad_text_to_read_is_named(trained, cli, tmp_path, command):
         ("layers", "layers"),
         ("hidden-size", "hidden_size"),
         ("evaluations", "evaluations"),
+        ("epochs", "epochs"),
     ],
 )
 def test_a_count_of_zero_is_named(cli, text, tmp_path, option, name):
