@@ -96,8 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     command("quick", "a small grid", _quick, rounds=2)
     layer = command("layer", "layers over a sequence", _layers)
     layer.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS, help="cells")
-    sizes = [",".join(map(str, size)) for size in SIZES]
-    layer.add_argument("--sizes", nargs="+", type=_size, default=sizes, help="batch,time,width")
+    layer.add_argument("--sizes", nargs="+", type=_size, default=SIZES, help="batch,time,width")
     layer.add_argument("--layers", type=_positive(int), default=1, help="layers")
     layer.add_argument("--dtype", choices=("float32", "tf32", "bfloat16"), default="float32")
     for flag in ("bidirectional", "lengths", "resets", "reverse"):
@@ -129,8 +128,8 @@ def _quick(options: Any) -> tuple[str, list[Any]]:
 def _layers(options: Any) -> tuple[str, list[Any]]:
     fields = ("layers", "dtype", "bidirectional", "lengths", "resets", "reverse")
     chosen = {name: getattr(options, name) for name in fields}
-    sizes = [_size(s) if isinstance(s, str) else s for s in options.sizes]
-    return "layer", [LayerCase(c, *s, **chosen) for c, s in itertools.product(options.cells, sizes)]
+    pairs = itertools.product(options.cells, options.sizes)
+    return "layer", [LayerCase(cell, *size, **chosen) for cell, size in pairs]
 
 
 def _growth(options: Any) -> tuple[str, list[Any]]:

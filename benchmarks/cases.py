@@ -1,8 +1,7 @@
 """What is measured: frozen descriptions that travel between processes as JSON."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 CELLS = ("LSTM", "GRU", "Elman")
 GATES = {"LSTM": 4, "GRU": 3, "Elman": 1}
@@ -61,7 +60,3 @@ class LayerCase:
         rows, hidden = self.batch * self.time, self.width
         inputs = [hidden] + [hidden * both] * (self.layers - 1)
         return sum(2 * rows * (width + hidden) * gates * hidden * both for width in inputs)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields that differ from a default, and those that always matter."""
-        return dataclasses.asdict(self)

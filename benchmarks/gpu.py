@@ -10,7 +10,6 @@ process died, is named at the end.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -88,7 +87,7 @@ def _measure(name: str, chosen: list[LayerCase], file: Any, deadline: float) -> 
     done = 0
     for result in _lines([sys.executable, "-m", "benchmarks.worker", json.dumps(jobs)], deadline):
         print(f"{name}, {chosen[done]}: {_say(result)}", file=sys.stderr, flush=True)
-        file.write(json.dumps({**jobs[done], "round": 0, **result}) + "\n")
+        file.write(json.dumps({**jobs[done], **result}) + "\n")
         file.flush()
         done += 1
     return done
@@ -98,8 +97,7 @@ def _lines(command: list[str], deadline: float) -> Iterator[dict[str, Any]]:
     """Yield what a process prints, as JSON, until the deadline."""
     if time.monotonic() > deadline:
         return
-    environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         # The timer, not the reading, keeps the deadline: a hanging process prints nothing.
         timer = threading.Timer(max(0.0, deadline - time.monotonic()), process.kill)
         timer.start()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-SECONDS = 1.0  # measured at least, for each program in each process
 CALLS = 5  # timed at least
 
 
@@ -21,24 +20,36 @@ class Program:
 
 
 def compiled(
-    function: Callable[..., Any], *arguments: Any, options: dict[str, Any] | None = None
+    function: Callable[..., Any],
+    *arguments: Any,
+    hand_on: bool = False,
+    options: dict[str, Any] | None = None,
 ) -> Program:
-    """Return a JAX function compiled for its arguments; tracing counts as compiling."""
+    """Return a JAX function compiled for its arguments; tracing counts as compiling.
+
+    With `hand_on`, the function returns (new first argument, result): each call gets the first
+    argument that the call before made, and its buffers to write in.
+    """
     import jax
 
     start = time.perf_counter()
-    executable = jax.jit(function).lower(*arguments).compile(compiler_options=options)
+    jitted = jax.jit(function, donate_argnums=0 if hand_on else ())
+    executable = jitted.lower(*arguments).compile(compiler_options=options)
     seconds = time.perf_counter() - start
     memory = executable.memory_analysis()
-    return Program(
-        lambda: jax.block_until_ready(executable(*arguments)),
-        seconds,
-        memory and memory.temp_size_in_bytes,
-    )
+    first, rest = [arguments[0]], arguments[1:]
+
+    def call() -> Any:
+        result = jax.block_until_ready(executable(first[0], *rest))
+        if hand_on:
+            first[0], result = result
+        return result
+
+    return Program(call, seconds, memory and memory.temp_size_in_bytes)
 
 
-def timed(program: Program, seconds: float = SECONDS) -> dict[str, Any]:
-    """Return the median and least milliseconds of a call, and what else is known of it."""
+def timed(program: Program, seconds: float) -> dict[str, Any]:
+    """Return milliseconds of a call, timed for `seconds` at least, and what else is known."""
     program.call()
     times: list[float] = []
     begin = time.perf_counter()

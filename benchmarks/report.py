@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmarks import tasks
 
+Cases = dict[Any, dict[str, dict[int, dict[str, Any]]]]
+
 AGREE = 1e-3  # relative difference between numbers that must agree
 
 
@@ -32,6 +34,16 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return lines
 
 
+def by_case(lines: Sequence[dict[str, Any]], task: str) -> Cases:
+    """Return a task's lines, by case, implementation and round."""
+    groups: Cases = defaultdict(lambda: defaultdict(dict))
+    for line in lines:
+        if line["task"] == task:
+            case = tasks.load(task).Case(**line["case"])
+            groups[case][line["implementation"]][line["round"]] = line
+    return groups
+
+
 def tables(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
     """Return Markdown: the machine, then a table for each task and program.
 
@@ -42,35 +54,26 @@ def tables(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
     if not lines:
         return "no results\n"
     out = [_machine_line(lines[-1]["machine"]), ""]
-    groups: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for line in lines:
-        case = tasks.load(line["task"]).Case(**line["case"])
-        for program in line["programs"]:
-            groups[line["task"], program][str(case)].append((case, line))
-    for (task, program), cases in groups.items():
-        out += [f"### {task}: {program}", ""]
-        out += [*_table(cases, program, base), ""]
+    programs = {(line["task"], program): None for line in lines for program in line["programs"]}
+    for task, program in programs:
+        out += [f"### {task}: {program}", "", *_table(by_case(lines, task), program, base), ""]
     return "\n".join(out)
 
 
-def _table(cases: dict[str, list[Any]], program: str, base: str) -> list[str]:
-    head = ["case", "implementation", "ms", f"over {base} (least to most)", "of peak"]
+def _table(cases: Cases, program: str, base: str) -> list[str]:
+    head = ["case", "implementation", "ms", f"over {base} (least to most)", "of peak, or tokens/s"]
     head += ["compile s", "temporary MiB", "peak MiB", "error"]
     rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for name, entries in cases.items():
-        case = entries[0][0]
-        by_name: dict[str, dict[int, Any]] = defaultdict(dict)
-        for _, line in entries:
-            by_name[line["implementation"]][line["round"]] = line
+    for case, by_name in cases.items():
         for implementation, rounds in by_name.items():
             values = [line["programs"][program] for line in rounds.values()]
             ms = statistics.median(v["ms"] for v in values)
             cells = [
-                name,
+                str(case),
                 implementation,
                 _short(ms),
                 _ratio(rounds, by_name.get(base, {}), program) if implementation != base else "",
-                _of_peak(case, rounds, program),
+                _of_peak(case, rounds, program) or _tokens(case, ms),
                 _median(values, "compile_seconds", 1.0),
                 _median(values, "temporary_bytes", 2**20),
                 _median(list(rounds.values()), "peak_bytes", 2**20),
@@ -113,6 +116,11 @@ def _of_peak(case: Any, rounds: dict[int, Any], program: str) -> str:
     return f"{100 * statistics.median(shares):.0f} %" if shares else ""
 
 
+def _tokens(case: Any, ms: float) -> str:
+    tokens = getattr(case, "tokens", None)
+    return "" if tokens is None else f"{tokens / ms * 1e3:,.0f}"
+
+
 def _median(values: list[dict[str, Any]], key: str, unit: float) -> str:
     known = [v[key] for v in values if v.get(key) is not None]
     return _short(statistics.median(known) / unit) if known else ""
@@ -139,19 +147,9 @@ def _machine_line(machine: dict[str, Any]) -> str:
     return ", ".join([*parts, machine["date"]])
 
 
-def by_case(lines: Sequence[dict[str, Any]]) -> dict[Any, dict[str, dict[int, Any]]]:
-    """Return the lines of each layer case, by implementation and round."""
-    groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
-    for line in lines:
-        if line["task"] == "layer":
-            case = tasks.load("layer").Case(**line["case"])
-            groups[case][line["implementation"]][line["round"]] = line
-    return groups
-
-
 def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax") -> str:
     """Return Markdown: a row for each layer case, a column for each implementation's ratio."""
-    groups = by_case(lines)
+    groups = by_case(lines, "layer")
     names = [n for n in dict.fromkeys(n for g in groups.values() for n in g) if n != base]
     rows = ["| " + " | ".join([program, f"{base}, ms", "of peak", *names]) + " |"]
     rows.append("|---" * (3 + len(names)) + "|")
@@ -171,7 +169,7 @@ def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax")
 def summary(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
     """Return Markdown: for layers, each peer's geometric mean and least ratio a cell."""
     found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for case, by_name in by_case(lines).items():
+    for case, by_name in by_case(lines, "layer").items():
         for name, rounds in by_name.items():
             if name == base or base not in by_name:
                 continue

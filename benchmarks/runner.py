@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import machine
 
+TIMEOUT = 600.0  # seconds for a process
+
 console = Console(stderr=True)
 
 
@@ -24,7 +26,6 @@ def run(
     out: Path,
     rounds: int = 3,
     seconds: float = 1.0,
-    timeout: float = 600.0,
 ) -> None:
     """Append a line to `out` for every process, the machine first.
 
@@ -46,8 +47,8 @@ def run(
                 for name in list(left):
                     progress.update(bar, description=f"{case}: {name}")
                     job = {"task": task, "case": dataclasses.asdict(case), "implementation": name}
-                    result = in_own_process({**job, "seconds": seconds}, timeout)
-                    _write(file, {**job, "round": number, **result})
+                    result = in_own_process({**job, "seconds": seconds}, TIMEOUT)
+                    _write(file, {**job, **result})
                     progress.advance(bar)
                     if "programs" not in result:
                         left.remove(name)

@@ -1,9 +1,12 @@
 """One process: its argument is a JSON list of jobs, and it prints a line of JSON for each."""
 
 import contextlib
+import importlib.util
 import json
 import os
+import runpy
 import sys
+from pathlib import Path
 from typing import Any
 
 # The same for all, before any library starts.
@@ -25,8 +28,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         programs, facts = task.programs(case, name)
     except Unsupported as reason:
         return {"skipped": str(reason)}
-    except ImportError as error:
-        return {"skipped": f"{name}: {error.name or error} is not installed"}
+    except ModuleNotFoundError as error:
+        return {"skipped": f"{name}: {error.name} is not installed"}
     except DisagreementError as error:
         return {"disagrees": f"{name}, {case}: {error}"}
     results = {key: timed(program, job["seconds"]) for key, program in programs.items()}
@@ -35,9 +38,11 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Tune the host as the scripts do, run the jobs, print each result as it comes."""
-    from rnnjax import host
-
-    host.tune()
+    # Without importing rnnjax, which brings JAX: PyTorch's process is to be PyTorch's.
+    package = importlib.util.find_spec("rnnjax")
+    assert package is not None
+    assert package.origin is not None
+    runpy.run_path(str(Path(package.origin).with_name("host.py")))["tune"]()
     for job in json.loads(sys.argv[1]):
         # Libraries print; only the results belong on standard output.
         with contextlib.redirect_stdout(sys.stderr):

@@ -17,9 +17,9 @@ def tune(devices: int = 1) -> str:
     """Set up this process for JAX on CPU, before JAX starts.
 
     Large buffers stay in the process rather than go back to the system after each use: glibc
-    otherwise returns them after every step and pays for their pages again at the next (training
-    takes 1.3 to 1.6 times as long). It lasts for the process and costs memory (the peak stays
-    allocated), so a library should not do it on import; the scripts do, first thing.
+    otherwise returns them after every step and pays for their pages again at the next. It lasts
+    for the process and costs memory (the peak stays allocated), so a library should not do it on
+    import; the scripts do, first thing.
 
     Args:
       devices: virtual CPU devices. A batch sharded over them uses all cores between products too,

@@ -176,3 +176,19 @@ def assert_equals_oracle(core, params, xs, state, **options):
 
     want = evaluate(lambda p, x, s: oracle(core, p, x, s, **meaning), params, xs, state)
     assert_close(run(params, xs, state), want)
+
+
+class Echo:
+    """A core without memory that returns its input, so that a mask shows itself."""
+
+    def __init__(self, width):
+        self.output_size = width
+
+    def init(self, key, input_size):
+        return {}
+
+    def initial_state(self, batch_shape=()):
+        return jnp.zeros((*batch_shape, 1))
+
+    def step(self, params, state, x):
+        return state, x

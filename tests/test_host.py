@@ -6,14 +6,16 @@ import pytest
 from rnnjax import host
 
 
+def said_by(program):
+    """What a program prints in a process of its own: the settings last."""
+    command = [sys.executable, "-c", f"from rnnjax import host; {program}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the settings are glibc's")
 def test_tune_says_what_it_sets():
-    # In a process of its own: the settings last.
-    program = "from rnnjax import host; print(host.tune()); print('after')"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    first, second = done.stdout.splitlines()
+    first, second = said_by("print(host.tune()); print('after')")
     assert first.startswith("host: ")
     assert second == "after"
     if "nothing set" not in first:  # not so under musl
@@ -21,11 +23,7 @@ def test_tune_says_what_it_sets():
 
 
 def test_tune_makes_devices():
-    program = "from rnnjax import host; print(host.tune(3)); import jax; print(jax.device_count())"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    first, second = done.stdout.splitlines()
+    first, second = said_by("print(host.tune(3)); import jax; print(jax.device_count())")
     assert first.endswith("; 3 CPU devices")
     assert second == "3"
 

@@ -1,6 +1,5 @@
 """One training step of a language model: loss, gradient, clipping by global norm, SGD."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import LayerCase
-from benchmarks.program import Program
+from benchmarks.program import Program, compiled
 from benchmarks.reference import make_work
 
 IMPLEMENTATIONS = ("rnnjax", "flax-linen", "torch")
@@ -88,17 +87,7 @@ def _jax_step(loss: Callable[..., Any], params: Any, tokens: NDArray) -> tuple[P
         return (optax.apply_updates(params, updates), state, slots, count + 1), value
 
     carry = (params, state, optimizer.init(params), jnp.zeros((), jnp.int32))
-    start = time.perf_counter()
-    executable = jax.jit(step, donate_argnums=0).lower(carry, tokens).compile()
-    seconds = time.perf_counter() - start
-    held = [jax.tree.map(jnp.copy, carry)]
-
-    def call() -> None:
-        held[0], value = executable(held[0], tokens)
-        jax.block_until_ready((held[0], value))
-
-    memory = executable.memory_analysis()
-    return Program(call, seconds, memory and memory.temp_size_in_bytes), float(first)
+    return compiled(step, carry, tokens, hand_on=True), float(first)
 
 
 def _rnnjax(case: Case) -> tuple[Program, float]:

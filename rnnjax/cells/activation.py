@@ -14,7 +14,7 @@ def packed_activation(gates: Array, kinds: Sequence[str]) -> tuple[Array, ...]:
 
     `kinds` names each gate's activation, "sigmoid" or "tanh". sigmoid(a) = tanh(a/2)/2 + 1/2, and
     halving is exact in floating point, so a single tanh over contiguous memory serves all gates;
-    activations on slices do not vectorise (65 against 13 µs a step for an LSTM of 32 × 256).
+    activations on slices do not always vectorise.
     """
     hidden = gates.shape[-1] // len(kinds)
     sigmoid = np.repeat([kind == "sigmoid" for kind in kinds], hidden)

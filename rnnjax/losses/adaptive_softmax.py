@@ -1,6 +1,5 @@
 """Adaptive softmax: frequent words in a short head, rare ones in narrow tails."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -11,6 +10,7 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params, check_positive
+from rnnjax.losses.arguments import check_rows
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
 from rnnjax.products import lead, product
 
@@ -83,10 +83,9 @@ class AdaptiveSoftmax:
         Raises:
           ValueError: shapes that do not fit.
         """
-        _check_same("targets", targets, features.shape[:-1])
+        check_rows(features.shape[:-1], targets, mask)
         if mask is None:
             mask = jnp.ones(targets.shape, bool)
-        _check_same("mask", mask, targets.shape)
         rows, ids, counts = features.reshape(-1, features.shape[-1]), targets.ravel(), mask.ravel()
         in_head = jnp.where(ids < self.cutoffs[0], ids, self.cutoffs[0] + self._tail_of(ids))
         head = params["head"]
@@ -125,8 +124,3 @@ class AdaptiveSoftmax:
 def _log_softmax(features: Array, params: Params) -> Array:
     logits = product(features, params["kernel"], features.dtype)
     return jax.nn.log_softmax(logits + lead(params["bias"], logits.ndim))
-
-
-def _check_same(name: str, values: Array, shape: Sequence[int]) -> None:
-    if values.shape != tuple(shape):
-        raise ValueError(f"{name} must have shape {tuple(shape)}, got {values.shape}")

@@ -5,13 +5,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rnnjax.losses.arguments import check_rows, check_smoothing
 from rnnjax.products import accumulator
-
-
-def check_smoothing(label_smoothing: float) -> None:
-    """Raise `ValueError` unless 0 <= label_smoothing < 1."""
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
 
 
 def cross_entropy(
@@ -36,15 +31,9 @@ def cross_entropy(
       ValueError: shapes that do not fit.
     """
     check_smoothing(label_smoothing)
-    if targets.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"targets must have the shape of logits without the last axis, "
-            f"{logits.shape[:-1]}, got {targets.shape}"
-        )
+    check_rows(logits.shape[:-1], targets, mask)
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
-    if mask.shape != targets.shape:
-        raise ValueError(f"mask must have the shape of targets, {targets.shape}, got {mask.shape}")
     # Before the softmax, not after: a NaN that is computed makes NaN gradients even if dropped.
     logits = jnp.where(mask[..., None], logits.astype(accumulator(logits.dtype)), 0.0)
     targets = jnp.where(mask, targets, 0)

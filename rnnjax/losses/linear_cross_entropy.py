@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import check_positive
-from rnnjax.losses.cross_entropy import check_smoothing
+from rnnjax.losses.arguments import check_kernel, check_rows, check_smoothing
 from rnnjax.products import accumulator, last_first, lead, outer, product
 
 
@@ -50,17 +50,10 @@ def linear_cross_entropy(
     check_smoothing(label_smoothing)
     check_positive(rows_at_once=rows_at_once)
     shape = features.shape[:-1]
-    if kernel.shape != (features.shape[-1], *bias.shape):
-        raise ValueError(
-            f"kernel must be (width, classes) = {(features.shape[-1], *bias.shape)}, the features' "
-            f"width and the bias's shape, got {kernel.shape}"
-        )
-    if targets.shape != shape:
-        raise ValueError(f"targets must have shape {shape}, got {targets.shape}")
+    check_kernel(features, kernel, bias)
+    check_rows(shape, targets, mask)
     if mask is None:
         mask = jnp.ones(shape, bool)
-    if mask.shape != shape:
-        raise ValueError(f"mask must have shape {shape}, got {mask.shape}")
     # Before the product, not after: a NaN that is computed makes NaN gradients even if dropped.
     rows = jnp.where(mask[..., None], features, 0).reshape(-1, features.shape[-1])
     where = jnp.where(mask, targets, 0).reshape(-1)

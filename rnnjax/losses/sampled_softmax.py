@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import check_positive
+from rnnjax.losses.arguments import check_kernel, check_rows
 from rnnjax.losses.cross_entropy import cross_entropy
 from rnnjax.products import accumulator, lead, product
 
@@ -49,15 +50,8 @@ def sampled_cross_entropy(
       ValueError: shapes that do not fit, or `num_sampled` below 1.
     """
     check_positive(num_sampled=num_sampled)
-    if kernel.shape != (features.shape[-1], *bias.shape):
-        raise ValueError(
-            f"kernel must be (width, classes) = {(features.shape[-1], *bias.shape)}, the features' "
-            f"width and the bias's shape, got {kernel.shape}"
-        )
-    if targets.shape != features.shape[:-1]:
-        raise ValueError(f"targets must have shape {features.shape[:-1]}, got {targets.shape}")
-    if mask is not None and mask.shape != targets.shape:
-        raise ValueError(f"mask must have shape {targets.shape}, got {mask.shape}")
+    check_kernel(features, kernel, bias)
+    check_rows(features.shape[:-1], targets, mask)
     if mask is not None:
         features = jnp.where(mask[..., None], features, 0)
         targets = jnp.where(mask, targets, 0)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -30,10 +29,8 @@ def in_blocks(
     steps = xs.shape[0]
     size = max(1, math.isqrt(steps))
     count, border = divmod(steps, size)
-    short, long = (
-        jax.tree.map(partial(_part, part), (xs, masks))
-        for part in (slice(border), slice(border, None))
-    )
+    short = jax.tree.map(lambda a: a[:border], (xs, masks))
+    long = jax.tree.map(lambda a: a[border:], (xs, masks))
     # Within a scan there is nothing that XLA could merge the repetition with.
     again = jax.checkpoint(run, prevent_cse=False)
 
@@ -58,7 +55,3 @@ def in_blocks(
         state, early = run_short(state)
         state, late = run_blocks(state)
     return state, jnp.concatenate([early, late])
-
-
-def _part(part: slice, values: Array) -> Array:
-    return values[part]

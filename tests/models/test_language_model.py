@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracle import Echo
 
 import rnnjax as rx
 from rnnjax.losses import cross_entropy
@@ -199,23 +200,8 @@ def test_dropout_between_layers_is_on_with_the_rng_too():
     assert np.abs(np.asarray(on) - off).max() > 1e-3
 
 
-class Passes:
-    """A core that hands on what it reads; wide, so that shares are well measured."""
-
-    output_size = 400
-
-    def init(self, key, input_size):
-        return {}
-
-    def initial_state(self, batch_shape=()):
-        return jnp.zeros((*batch_shape, 1))
-
-    def step(self, params, state, x):
-        return state, x
-
-
 def test_dropout_draws_one_mask_a_sequence_and_keeps_the_mean():
-    model = LanguageModel(VOCAB, Passes(), embed_size=400, dropout=0.25)
+    model = LanguageModel(VOCAB, Echo(400), embed_size=400, dropout=0.25)
     params = {"embedding": {"embedding": jnp.ones((VOCAB, 400))}, "rnn": {"core": {}}}
     params |= {"kernel": jnp.ones((400, VOCAB)), "bias": jnp.zeros(VOCAB)}
     key = jax.random.key(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from oracle import (
+    Echo,
     assert_close,
     assert_equals_oracle,
     evaluate,
@@ -134,23 +135,8 @@ def test_structure():
     assert isinstance(core, rx.Core)
 
 
-class Echo:
-    """A core without memory that returns its input, so that a mask shows itself."""
-
-    output_size = 64
-
-    def init(self, key, input_size):
-        return {}
-
-    def initial_state(self, batch_shape=()):
-        return jnp.zeros((*batch_shape, 1))
-
-    def step(self, params, state, x):
-        return state, x
-
-
 def echo(depth, rate, key, time=4, batch=(5,), **options):
-    core = rx.Stack((Echo(),) * depth, dropout=rate)
+    core = rx.Stack((Echo(64),) * depth, dropout=rate)
     xs = jnp.ones((time, *batch, 64))
     return rx.unroll(core, core.init(jax.random.key(0), 64), xs, dropout_key=key, **options)[1]
 
@@ -176,7 +162,7 @@ def test_dropout_is_one_mask_a_sequence_between_layers():
 
 
 def test_dropout_inside_both_directions_and_nested_stacks():
-    inner = rx.Stack((Echo(), Echo()), dropout=0.5)
+    inner = rx.Stack((Echo(64), Echo(64)), dropout=0.5)
     key = jax.random.key(0)
     both = rx.Bidirectional(inner)
     xs = jnp.ones((3, 4, 64))
@@ -189,7 +175,7 @@ def test_dropout_inside_both_directions_and_nested_stacks():
 
 
 def test_dropout_passes_no_gradient_where_it_drops():
-    core = rx.Stack((Echo(), Echo()), dropout=0.5)
+    core = rx.Stack((Echo(64), Echo(64)), dropout=0.5)
     params, key = core.init(jax.random.key(0), 64), jax.random.key(1)
 
     def run(xs):

@@ -1,0 +1,27 @@
+"""Checks of what losses are given."""
+
+from jax import Array
+
+
+def check_rows(shape: tuple[int, ...], targets: Array, mask: Array | None) -> None:
+    """Raise `ValueError` unless `targets` and `mask`, where given, have one entry a row."""
+    if targets.shape != shape:
+        raise ValueError(f"targets must have shape {shape}, got {targets.shape}")
+    if mask is not None and mask.shape != shape:
+        raise ValueError(f"mask must have shape {shape}, got {mask.shape}")
+
+
+def check_kernel(features: Array, kernel: Array, bias: Array) -> None:
+    """Raise `ValueError` unless `kernel` leads from the features to the bias's classes."""
+    want = (features.shape[-1], *bias.shape)
+    if kernel.shape != want:
+        raise ValueError(
+            f"kernel must be (width, classes) = {want}, the features' width and the bias's shape, "
+            f"got {kernel.shape}"
+        )
+
+
+def check_smoothing(label_smoothing: float) -> None:
+    """Raise `ValueError` unless 0 <= label_smoothing < 1."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
