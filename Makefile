@@ -1,6 +1,8 @@
-# make lm     train a language model on Python's own reference manual
-# make test   run the tests
-# make bench  measure rnnjax beside its peers, a small grid
+# make lm        train a language model on Python's own reference manual
+# make label     label the names in Python's standard library with what they are
+# make classify  tell from a docstring which package of the standard library it is from
+# make test      run the tests
+# make bench     measure rnnjax beside its peers, a small grid
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
 
 VENV ?= .venv
@@ -10,7 +12,7 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help lm bench test test-slow lint format clean
+.PHONY: help lm label classify bench test test-slow lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -18,6 +20,12 @@ help:
 
 lm: $(VENV)/.scripts
 	$(BIN)/python -m experiments.lm train $(ARGS)
+
+label: $(VENV)/.scripts
+	$(BIN)/python -m experiments.label train $(ARGS)
+
+classify: $(VENV)/.scripts
+	$(BIN)/python -m experiments.classify train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+import rnnjax as rx
 from rnnjax import host
 from rnnjax.extras import require
 from rnnjax.train import DivergedError, InterruptedRunError
@@ -39,11 +41,18 @@ def main(commands: dict[str, Callable[..., None]], description: str) -> None:
         sys.exit(f"error: {error}")
 
 
+def make_cell(name: str, hidden_size: int, **options: Any) -> rx.GatedCell:
+    """Return the cell of that name, "lstm", "gru" or "elman"; options are its own."""
+    cells: dict[str, Any] = {"lstm": rx.LSTM, "gru": rx.GRU, "elman": rx.Elman}
+    return cells[name](hidden_size, **options)
+
+
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table, the first column to the left and the others to the right."""
-    table = Table(title=title, title_justify="left")
+    # As `Text`, or rich would read labels such as [b] and :x: as instructions to it.
+    table = Table(title=Text(title), title_justify="left")
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(Text(name), justify="right" if index else "left")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)

@@ -5,11 +5,8 @@ python -m experiments.lm train char --data input.txt  # a preset, on your own te
 python -m experiments.lm generate --run runs/manual --prompt "The import statement"
 """
 
-import dataclasses
 import hashlib
-import json
 import math
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -21,6 +18,7 @@ import tyro
 
 from experiments.common import main, print_table
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.runs import claim, read_experiment
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
@@ -36,7 +34,6 @@ from rnnjax.decoding import log_probability, sample
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.models import LanguageModel
 from rnnjax.train import (
-    Optimizer,
     Schedule,
     evaluate_language_model,
     fit,
@@ -114,7 +111,7 @@ def train(
         )
     schedule = Schedule(steps, experiment.evaluations)
     # Only now, when nothing can be wrong with data and settings any more.
-    _claim(out, experiment, corpus)
+    claim(out, experiment, hashlib.sha256("\0".join(corpus).encode()).hexdigest())
     vocabulary.save(out / "vocabulary.json")
     result = fit(
         out,
@@ -219,46 +216,8 @@ def _vocabulary(experiment: Experiment, corpus: Corpus) -> Vocabulary:
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 
-def _claim(out: Path, experiment: Experiment, corpus: Corpus) -> None:
-    """Write the run's configuration, or check that the run that is there has the same."""
-    digest = hashlib.sha256("\0".join(corpus).encode()).hexdigest()
-    config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": digest}))
-    path = out / "config.json"
-    if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(config, indent=2) + "\n")
-        os.replace(unfinished, path)
-        return
-    before = _read_config(out)
-    changed = [
-        "the data changed"
-        if name == "data"
-        else f"{name} was {before[name]!r} and is now {value!r}"
-        for name, value in config.items()
-        if before[name] != value
-    ]
-    if changed:
-        raise ValueError(f"{out} holds another run ({'; '.join(changed)}): choose another --out")
-
-
-def _read_config(run: Path) -> dict[str, Any]:
-    """Return what `_claim` wrote."""
-    path = run / "config.json"
-    try:
-        config = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not a run's configuration: {error}") from error
-    names = {"data", *(f.name for f in dataclasses.fields(Experiment))}
-    if not isinstance(config, dict) or set(config) != names:
-        raise ValueError(f"{path} is not the configuration of a run of this version")
-    return config
-
-
 def _load(run: Path) -> Trained:
-    config = _read_config(run)
-    del config["data"]
-    experiment = Experiment(**{**config, "optimizer": Optimizer(**config["optimizer"])})
+    experiment = read_experiment(run, Experiment)
     vocabulary = Vocabulary.load(run / "vocabulary.json")
     model = experiment.model(len(vocabulary))
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)

@@ -1,11 +1,12 @@
 """Language-model experiments as frozen dataclasses, and the models that they describe."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from jax.nn import initializers
 
 import rnnjax as rx
+from experiments.common import make_cell
 from rnnjax.models import LanguageModel
 from rnnjax.train import Optimizer
 
@@ -61,14 +62,10 @@ class Experiment:
         """Return the model for a vocabulary of `vocab_size` tokens."""
         uniform = None if self.init_scale is None else rx.initializers.uniform(self.init_scale)
         inits = {"kernel_init": uniform, "recurrent_init": uniform, "bias_init": uniform}
-        options = {"dtype": self.dtype, **({} if uniform is None else inits)}
-        cell: rx.GatedCell
+        options: dict[str, Any] = {"dtype": self.dtype, **({} if uniform is None else inits)}
         if self.cell == "lstm":
-            cell = rx.LSTM(self.hidden_size, self.forget_bias, **options)  # type: ignore[arg-type]
-        elif self.cell == "gru":
-            cell = rx.GRU(self.hidden_size, **options)  # type: ignore[arg-type]
-        else:
-            cell = rx.Elman(self.hidden_size, **options)  # type: ignore[arg-type]
+            options["forget_bias"] = self.forget_bias
+        cell = make_cell(self.cell, self.hidden_size, **options)
         return LanguageModel(
             vocab_size,
             rx.Stack((cell,) * self.layers, self.layer_dropout, self.residual),

@@ -22,7 +22,18 @@ from rnnjax.sequence import BidirectionalState as BidirectionalState
 from rnnjax.sequence import Stack as Stack
 from rnnjax.sequence import unroll as unroll
 
-_ROOMS = ("baselines", "data", "decoding", "host", "linen", "losses", "metrics", "models", "train")
+_ROOMS = (
+    "baselines",
+    "crf",
+    "data",
+    "decoding",
+    "host",
+    "linen",
+    "losses",
+    "metrics",
+    "models",
+    "train",
+)
 
 
 def __getattr__(name: str) -> Any:

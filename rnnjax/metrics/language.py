@@ -1,4 +1,4 @@
-"""Metrics: what is reported of losses and predictions."""
+"""What is reported of a language model's loss."""
 
 import math
 

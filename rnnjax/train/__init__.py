@@ -12,7 +12,10 @@ from rnnjax.train.loop import Schedule as Schedule
 from rnnjax.train.loop import fit as fit
 from rnnjax.train.loop import load_best as load_best
 from rnnjax.train.optimizer import Optimizer as Optimizer
+from rnnjax.train.plot import plot_confusion as plot_confusion
 from rnnjax.train.plot import plot_curves as plot_curves
+from rnnjax.train.sentences import answer as answer
+from rnnjax.train.sentences import sentence_loss as sentence_loss
 from rnnjax.train.step import TrainState as TrainState
 from rnnjax.train.step import init_state as init_state
 from rnnjax.train.step import make_train_step as make_train_step

@@ -1,5 +1,6 @@
 """The training loop: the same for every task."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -26,7 +27,7 @@ class FitResult(NamedTuple):
     """How a run ended."""
 
     state: TrainState
-    best: float  # the lowest validation loss
+    best: float  # the lowest monitored value of an evaluation
     seconds: float  # spent, evaluations included, over all sittings
 
 
@@ -40,6 +41,7 @@ class Schedule:
       log_every: steps between records of the training loss.
       save_every: seconds between checkpoints, beside those at evaluations.
       max_skipped: updates skipped in a row that end the run.
+      patience: evaluations in a row without a new best that end the run; None: it goes to its end.
     """
 
     total_steps: int
@@ -47,11 +49,14 @@ class Schedule:
     log_every: int = 20
     save_every: float = 60.0
     max_skipped: int = 10
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         """Check that every count is positive."""
         counts = ("total_steps", "evaluations", "log_every", "max_skipped")
         check_positive(**{name: getattr(self, name) for name in counts})
+        if self.patience is not None:
+            check_positive(patience=self.patience)
 
 
 def fit(
@@ -63,12 +68,13 @@ def fit(
     schedule: Schedule,
     *,
     tokens_per_step: int,
+    monitor: str = "loss",
     tensorboard: bool = False,
 ) -> FitResult:
     """Train until the schedule's end, from where a run in the same folder stopped.
 
     The folder gets `metrics.jsonl`, and checkpoints: `latest/` (two, whole states) and `best/`
-    (one, the parameters with the lowest validation loss). As a batch is a function of the step
+    (one, the parameters of the best evaluation). As a batch is a function of the step
     and so is the random key, a run that was killed at any moment and started again ends with
     the same bits as one that was not.
 
@@ -77,9 +83,10 @@ def fit(
       state: the state before the first step; its memory is given up.
       train_step: what `make_train_step` returns.
       batch_at: the batch of a step, counted from 0.
-      evaluate: metrics of parameters, among them "loss", which decides what is best.
+      evaluate: metrics of parameters.
       schedule: when things happen.
       tokens_per_step: tokens a batch holds, for the rates shown.
+      monitor: the metric that decides what is best: a loss or an error, the lower the better.
       tensorboard: write TensorBoard events to `tensorboard/` as well.
 
     Raises:
@@ -87,7 +94,7 @@ def fit(
       DivergedError: `schedule.max_skipped` updates in a row were skipped.
       OSError: a checkpoint could not be written.
     """
-    run = _Run(folder, evaluate, schedule, tensorboard)
+    run = _Run(folder, evaluate, schedule, monitor, tensorboard)
     state = run.resume(state)
     first = int(state.step)
     pending: Metrics | None = None
@@ -97,6 +104,8 @@ def fit(
         ProgressReport(schedule.total_steps, first, tokens_per_step) as progress,
     ):
         for step in range(first + 1, schedule.total_steps + 1):
+            if run.is_stale():
+                break
             state, metrics = train_step(state, batch_at(step - 1))
             # Read the step before: the device is busy with this one meanwhile, and never waits.
             if pending is not None:
@@ -106,7 +115,7 @@ def fit(
             if stop or run.is_due(step):
                 run.record(step, metrics, progress)
                 pending = None
-                run.pause(step, state, progress, evaluate=not stop and run.is_evaluation(step))
+                run.pause(step, state, progress)
             if stop:
                 raise InterruptedRunError(
                     f"interrupted at step {step} of {schedule.total_steps}; saved in {folder}, "
@@ -116,18 +125,19 @@ def fit(
 
 
 class _Run:
-    """What `fit` keeps beside the state: files, clocks, and the best loss so far."""
+    """What `fit` keeps beside the state: files, clocks, and what was best so far."""
 
     def __init__(
         self,
         folder: Path,
         evaluate: Callable[[Any], dict[str, float]],
         schedule: Schedule,
+        monitor: str,
         tensorboard: bool,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.best = float("inf")
-        self._evaluate, self._schedule = evaluate, schedule
+        self.best, self._since_best = float("inf"), 0
+        self._evaluate, self._schedule, self._monitor = evaluate, schedule, monitor
         self._latest = Checkpoints(folder / "latest", keep=2)
         self._best = Checkpoints(folder / "best", keep=1)
         self.log = MetricsLog(
@@ -146,11 +156,15 @@ class _Run:
             self.log.rewind(0)
             return state
         step, tree = restored
-        self.best = float(tree["best"])
+        self.best, self._since_best = float(tree["best"]), int(tree["since_best"])
         self._start -= float(tree["seconds"])
         self.log.rewind(step)
         print(f"resuming at step {step} of {self._schedule.total_steps}")
         return tree["state"]
+
+    def is_stale(self) -> bool:
+        """Return whether the schedule's patience is at its end."""
+        return self._since_best >= (self._schedule.patience or math.inf)
 
     def is_evaluation(self, step: int) -> bool:
         total, count = self._schedule.total_steps, self._schedule.evaluations
@@ -178,30 +192,30 @@ class _Run:
                 f"Checkpoints in {self._latest.folder.parent} are intact"
             )
 
-    def pause(
-        self, step: int, state: TrainState, progress: ProgressReport, *, evaluate: bool
-    ) -> None:
-        """Evaluate if asked to, and save."""
+    def pause(self, step: int, state: TrainState, progress: ProgressReport) -> None:
+        """Evaluate if it is time to, and save."""
         start = time.monotonic()
-        if evaluate:
+        if self.is_evaluation(step):
             values = self._evaluate(state.params)
-            best = values["loss"] < self.best
+            value = values[self._monitor]
+            best = value < self.best
+            self._since_best = 0 if best else self._since_best + 1
             if best:
-                self.best = values["loss"]
+                self.best = value
                 self._best.save(step, {"params": state.params})
             self.log.append("valid", step, {**values, "seconds": self.seconds})
-            progress.evaluated(step, values["loss"], best)
+            progress.evaluated(step, self._monitor, value, best)
         self._latest.save(step, self._tree(state))
         self._saved = time.monotonic()
         progress.pause(self._saved - start)
 
     def _tree(self, state: TrainState) -> dict[str, Any]:
-        numbers = {"best": np.asarray(self.best), "seconds": np.asarray(self.seconds)}
-        return {"state": state, **numbers}
+        numbers = {"best": self.best, "since_best": self._since_best, "seconds": self.seconds}
+        return {"state": state, **jax.tree.map(np.asarray, numbers)}
 
 
 def load_best(folder: Path, params: Any) -> Any:
-    """Return the parameters with the lowest validation loss of the run in `folder`.
+    """Return the parameters of the best evaluation of the run in `folder`.
 
     Args:
       folder: where the run lives.

@@ -59,13 +59,13 @@ class ProgressReport:
         rate = f"{self.rate(step):,.0f}"
         self._bar.update(self._task, completed=step, rate=rate, loss=loss)
 
-    def evaluated(self, step: int, loss: float, best: bool) -> None:
-        """Print the outcome of an evaluation."""
+    def evaluated(self, step: int, monitor: str, value: float, best: bool) -> None:
+        """Print the outcome of an evaluation: the metric that is monitored."""
         rate = self.rate(step)
         left = (self._total - step) * self._tokens / rate if rate else 0.0
         self._console.print(
             f"step {step:>{len(str(self._total))}}/{self._total}  train {self._loss:.4f}  "
-            f"valid {loss:.4f}{' *' if best else '  '}  {rate:,.0f} tokens/s  "
+            f"valid {monitor} {value:.4f}{' *' if best else '  '}  {rate:,.0f} tokens/s  "
             f"{int(left) // 60}:{int(left) % 60:02d} left",
             highlight=False,
         )

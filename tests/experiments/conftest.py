@@ -1,9 +1,12 @@
-"""The language-model script, as a process and within this one, and a run of it."""
+"""The scripts, as processes and within this one, and a run of the language models' script."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,46 +24,64 @@ COMMANDS = {"train": lm.train, "evaluate": lm.evaluate, "generate": lm.generate,
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory):
-    """The script as a process of its own; they share what JAX has compiled."""
+def start_of(tmp_path_factory):
+    """What makes of a module's name the script as a process; they share what JAX has compiled."""
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "PYTHONUNBUFFERED": "1",
     }
 
-    def call(*arguments, **options):
-        return subprocess.Popen(
-            [sys.executable, "-m", "experiments.lm", *map(str, arguments)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **cache},
-            **options,
-        )
+    def start_of(module):
+        def call(*arguments, **options):
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *map(str, arguments)],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **cache},
+                **options,
+            )
 
-    return call
+        return call
+
+    return start_of
 
 
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """The script within this process, for what need not be one: quicker by seconds."""
-    monkeypatch.setattr(host, "tune", lambda: "")  # its settings would last
+@pytest.fixture(scope="session")
+def start(start_of):
+    return start_of("experiments.lm")
 
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lm", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main(COMMANDS, description="")
-        except SystemExit as stop:
-            out, err = capsys.readouterr()
-            if isinstance(stop.code, str):  # as the interpreter does
-                return 1, out, err + stop.code + "\n"
-            return stop.code or 0, out, err
-        return 0, *capsys.readouterr()
 
-    return call
+@pytest.fixture(scope="session")
+def cli_of():
+    """What makes of a script's commands the script within this process, quicker by seconds."""
+
+    def cli_of(commands):
+        def call(*arguments, stdin=""):
+            out, err = io.StringIO(), io.StringIO()
+            with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+                patch.setattr(host, "tune", lambda: "")  # its settings would last
+                patch.setattr(sys, "argv", ["script", *map(str, arguments)])
+                patch.setattr(sys, "stdin", io.StringIO(stdin))
+                code: Any = 0
+                try:
+                    main(commands, description="")
+                except SystemExit as stop:
+                    code = stop.code or 0
+            if isinstance(code, str):  # as the interpreter does
+                return 1, out.getvalue(), err.getvalue() + code + "\n"
+            return code, out.getvalue(), err.getvalue()
+
+        return call
+
+    return cli_of
+
+
+@pytest.fixture(scope="session")
+def cli(cli_of):
+    return cli_of(COMMANDS)
 
 
 @pytest.fixture(scope="session")

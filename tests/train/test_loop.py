@@ -62,8 +62,9 @@ def start():
 
 
 def run(folder, batch_at=batch_at, evaluate=evaluate, step=STEP, **schedule):
+    options = {"monitor": schedule.pop("monitor", "loss"), "tokens_per_step": 8}
     schedule = Schedule(**{"total_steps": STEPS, "evaluations": 3, "log_every": 2, **schedule})
-    return fit(folder, start(), step, batch_at, evaluate, schedule, tokens_per_step=8)
+    return fit(folder, start(), step, batch_at, evaluate, schedule, **options)
 
 
 def literal():
@@ -134,6 +135,78 @@ def test_a_validation_loss_that_is_not_a_number_is_never_best(tmp_path):
     assert result.best == 1.0
     assert [p.name for p in (tmp_path / "best").iterdir()] == ["4"]
     assert [r["loss"] for r in without_clocks(tmp_path) if r["split"] == "valid"] == [1, None, None]
+
+
+def test_the_monitored_metric_decides_what_is_best(tmp_path, capsys):
+    losses, errors = iter([3.0, 1.0, 2.0]), iter([0.5, 0.4, 0.3])
+
+    def evaluate(params):
+        return {"loss": next(losses), "error": next(errors)}
+
+    assert run(tmp_path, evaluate=evaluate, monitor="error").best == 0.3
+    assert [p.name for p in (tmp_path / "best").iterdir()] == ["12"]
+    assert capsys.readouterr().out.count("valid error 0.") == 3
+
+
+def scripted(values):
+    """An evaluation that gives what was scripted for the step whose parameters it gets."""
+    by_step = {}
+
+    def evaluate(params):
+        return {"loss": by_step[np.asarray(params["w"]).tobytes()], "other": 1.0}
+
+    for (state, _), value in zip(literal(), values, strict=True):
+        by_step[state["params"]["w"].tobytes()] = value
+    return evaluate
+
+
+#         new bests at steps 1, 2 and 5; none in the three evaluations after that
+SCRIPT = [9, 7, 8, 7, 6, 6, np.nan, 7, 1, 1, 1, 1]
+
+
+def test_patience_ends_a_run_after_as_many_evaluations_without_a_new_best(tmp_path):
+    def stop(patience):
+        result = run(
+            tmp_path / str(patience),
+            evaluate=scripted(SCRIPT),
+            evaluations=STEPS,
+            patience=patience,
+        )
+        return int(result.state.step), result.best
+
+    # Of equal values the first is the best; one that is no number is none.
+    assert stop(1) == (3, 7)
+    assert stop(2) == (4, 7)
+    assert stop(3) == (8, 6)
+    assert stop(4) == (12, 1)
+    assert stop(None) == (12, 1)
+    assert [p.name for p in (tmp_path / "3" / "best").iterdir()] == ["5"]
+    assert len(read_metrics(tmp_path / "3" / "metrics.jsonl")) == 8 + 4
+
+
+@pytest.mark.parametrize("kills", [(3,), (6,), (5, 7), (1, 2, 3, 4, 5, 6, 7)])
+def test_patience_counts_over_all_sittings(tmp_path, kills):
+    options = {"evaluate": scripted(SCRIPT), "evaluations": STEPS, "patience": 3, "log_every": 1}
+    unbroken = run(tmp_path / "unbroken", **options)
+    for step in kills:
+        with pytest.raises(KilledError):
+            run(tmp_path / "killed", killed_at(step), **options)
+    resumed = run(tmp_path / "killed", **options)
+    assert int(resumed.state.step) == 8
+    assert_same_bits(resumed.state, unbroken.state._asdict())
+    assert resumed.best == unbroken.best
+    assert without_clocks(tmp_path / "killed") == without_clocks(tmp_path / "unbroken")
+
+
+def test_a_run_that_patience_ended_does_nothing_when_started_again(tmp_path):
+    options = {"evaluate": scripted(SCRIPT), "evaluations": STEPS, "patience": 3}
+    first = run(tmp_path, **options)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    again = run(tmp_path, killed_at(8), **options)
+    assert_same_bits(again.state, first.state._asdict())
+    assert again.best == first.best
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    assert sorted(p.name for p in (tmp_path / "latest").iterdir()) == ["7", "8"]
 
 
 class KilledError(Exception):
@@ -233,6 +306,24 @@ def test_a_signal_ends_the_run_after_its_step_and_it_goes_on_from_there(tmp_path
     assert indices == [7, 8, 9, 10, 11]
     assert_same_bits(resumed.state, unbroken.state._asdict())
     assert resumed.best == unbroken.best
+
+
+def test_ctrl_c_at_the_step_of_an_evaluation_does_not_skip_it(tmp_path):
+    unbroken = run(tmp_path / "unbroken")
+
+    def at(index):
+        if index == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch_at(index)
+
+    with pytest.raises(InterruptedRunError, match="step 8 of 12"):
+        run(tmp_path / "stopped", at)
+    assert [r["step"] for r in without_clocks(tmp_path / "stopped") if r["split"] == "valid"] == [
+        4,
+        8,
+    ]
+    assert run(tmp_path / "stopped").best == unbroken.best
+    assert without_clocks(tmp_path / "stopped") == without_clocks(tmp_path / "unbroken")
 
 
 def test_a_second_ctrl_c_interrupts_at_once(tmp_path):
@@ -344,7 +435,9 @@ def test_tensorboard_is_written_beside(tmp_path):
         assert name in events.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["total_steps", "evaluations", "log_every", "max_skipped"])
+@pytest.mark.parametrize(
+    "name", ["total_steps", "evaluations", "log_every", "max_skipped", "patience"]
+)
 def test_counts_of_a_schedule_are_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got 0"):
         Schedule(**{"total_steps": 1, "evaluations": 1, name: 0})

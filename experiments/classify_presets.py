@@ -1,0 +1,38 @@
+"""Classification experiments as frozen dataclasses, and the models that they describe."""
+
+from dataclasses import dataclass
+
+from experiments.sentence_presets import Experiment as SentenceExperiment
+from rnnjax.data import Encoder
+from rnnjax.models import Classifier
+from rnnjax.models.pooling import Pooling
+
+
+@dataclass(frozen=True)
+class Experiment(SentenceExperiment):
+    """What to train, and how."""
+
+    pooling: Pooling = "max"
+    """How the outputs at all tokens become one vector."""
+
+    def model(self, encoder: Encoder) -> Classifier:
+        """Return the classifier for what `encoder` stands for."""
+        return Classifier(
+            encoder.targets,
+            self.embedder(encoder),
+            self.core(),
+            pooling=self.pooling,
+            dropout=self.dropout,
+            dtype=self.dtype,
+        )
+
+
+PRESETS = {
+    "docstrings": Experiment(characters=None, hidden_size=128, epochs=8),
+    "sentiment": Experiment(characters=None, lowercase=True),
+}
+DESCRIPTIONS = {
+    "docstrings": "Which package of Python's standard library a docstring or comment is from; "
+    "the default, a few minutes.",
+    "sentiment": "Sentences and their labels, words alone.",
+}

@@ -1,0 +1,44 @@
+"""Labelling experiments as frozen dataclasses, and the models that they describe."""
+
+from dataclasses import dataclass, replace
+
+from experiments.sentence_presets import Experiment as SentenceExperiment
+from rnnjax.data import Encoder
+from rnnjax.models import Tagger
+from rnnjax.schemes import Scheme, mark_spans
+
+
+@dataclass(frozen=True)
+class Experiment(SentenceExperiment):
+    """What to train, and how."""
+
+    crf: bool = False
+    """Let tags depend on each other: a conditional random field instead of a softmax."""
+    scheme: Scheme = "IOBES"
+    """What tags that mark spans are converted to for training; others stay as they are."""
+
+    def model(self, encoder: Encoder) -> Tagger:
+        """Return the tagger for what `encoder` stands for."""
+        return Tagger(
+            encoder.targets,
+            self.embedder(encoder),
+            self.core(),
+            crf=self.crf,
+            scheme=self.scheme if self.crf and mark_spans(encoder.targets) else None,
+            dropout=self.dropout,
+            dtype=self.dtype,
+        )
+
+
+CODE = Experiment(epochs=5, embed_size=64, character_features=64, hidden_size=128)
+POS = Experiment()
+PRESETS = {
+    "code": CODE,
+    "pos": POS,
+    "entities": replace(POS, crf=True),
+}
+DESCRIPTIONS = {
+    "code": "Roles of the names in Python's own standard library; the default, a few minutes.",
+    "pos": "Parts of speech and other tags of single tokens: a softmax at each.",
+    "entities": "Names and other spans: a conditional random field over all tags of a sentence.",
+}

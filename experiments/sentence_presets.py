@@ -1,0 +1,78 @@
+"""What experiments on sentences have in common, as a frozen dataclass."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import rnnjax as rx
+from experiments.common import make_cell
+from rnnjax.data import Encoder
+from rnnjax.models import Classifier, Tagger, TokenEmbedder
+from rnnjax.train import Optimizer
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What to train, and how."""
+
+    embed_size: int = 100
+    """Width of a word's embedding; with --vectors, theirs."""
+    lowercase: bool = False
+    """Look words up in lower case."""
+    fold_digits: bool = True
+    """Look words up with every digit read as 0."""
+    hide_rare: float = 0.5
+    """Share of the words seen once that are read as unknown in training."""
+    characters: Literal["lstm", "convolution"] | None = "convolution"
+    """What reads a word's characters, if anything does."""
+    character_features: int = 100
+    """Width of what is made of a word's characters."""
+    max_word_length: int = 16
+    """Characters kept of a word: half from its start, half from its end."""
+    cell: Literal["lstm", "gru", "elman"] = "lstm"
+    """The cell of every layer."""
+    hidden_size: int = 200
+    """Width of each layer and direction."""
+    layers: int = 1
+    """Number of layers."""
+    bidirectional: bool = True
+    """Read sentences in both directions; without, the model can be streamed."""
+    dropout: float = 0.5
+    """Dropout on the embeddings and on the last layer's outputs."""
+    layer_dropout: float = 0.3
+    """Dropout between layers."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of the products' operands; sums, states and parameters are float32."""
+    batch_size: int = 16
+    """Most sentences in a batch."""
+    shapes: int = 6
+    """Most lengths that sentences are padded to; each is compiled once."""
+    epochs: int = 10
+    """Most passes through the training sentences, each followed by an evaluation."""
+    patience: int | None = 4
+    """Epochs in a row without a better development metric that end the run."""
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-3))
+    """Optimiser and schedule."""
+    seed: int = 0
+    """Seed of weights, dropout, order and hidden words."""
+
+    def model(self, encoder: Encoder) -> Tagger | Classifier:
+        """Return the model for what `encoder` stands for."""
+        raise NotImplementedError
+
+    def core(self) -> rx.Core:
+        """Return what runs over the tokens."""
+        cell: rx.Core = make_cell(self.cell, self.hidden_size, dtype=self.dtype)
+        layer = rx.Bidirectional(cell) if self.bidirectional else cell
+        return rx.Stack((layer,) * self.layers, self.layer_dropout)
+
+    def embedder(self, encoder: Encoder) -> TokenEmbedder:
+        """Return what reads tokens."""
+        return TokenEmbedder(
+            len(encoder.words),
+            self.embed_size,
+            self.characters,
+            0 if encoder.characters is None else len(encoder.characters),
+            self.character_features,
+            self.dropout,
+            self.dtype,
+        )

@@ -1,0 +1,11 @@
+"""Metrics: what is reported of losses and predictions; numpy only."""
+
+from rnnjax.metrics.labels import Score as Score
+from rnnjax.metrics.labels import accuracy as accuracy
+from rnnjax.metrics.labels import confusion as confusion
+from rnnjax.metrics.labels import label_scores as label_scores
+from rnnjax.metrics.labels import macro_f1 as macro_f1
+from rnnjax.metrics.labels import span_scores as span_scores
+from rnnjax.metrics.labels import total as total
+from rnnjax.metrics.language import bits_per_character as bits_per_character
+from rnnjax.metrics.language import perplexity as perplexity

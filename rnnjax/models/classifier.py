@@ -1,0 +1,106 @@
+"""Sentence classification: one label for all tokens."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import Core, State, output_size
+from rnnjax.linen import RNN
+from rnnjax.models.embedder import TokenEmbedder, check_words
+from rnnjax.models.pooling import (
+    Pooling,
+    PoolState,
+    check_pooling,
+    initial_pool,
+    pool,
+    pool_step,
+)
+from rnnjax.sequence.dropout import check_rate
+
+
+class ClassifierState(NamedTuple):
+    """What a classifier has read."""
+
+    core: State
+    pooled: PoolState
+
+
+class Classifier(nn.Module):
+    """Gives a sentence one of several labels.
+
+        logits = pool(core(embedder(words, characters))) @ kernel + bias
+
+    With attention, output y has the score v . tanh(W y + b) (Yang et al. 2016, "Hierarchical
+    Attention Networks for Document Classification"). Dropout is on exactly where `apply` gets a
+    "dropout" rng.
+
+    Attributes:
+      labels: names of the labels; a label's id is its place.
+      embedder: what makes vectors of tokens.
+      core: what runs over time; to `step`, it must be able to.
+      pooling: how outputs become one vector: "last", "mean", "max" or "attention".
+      dropout: share of the pooled vector dropped in training.
+      dtype: compute dtype of the last layers (the others have their own); logits are float32.
+    """
+
+    labels: tuple[str, ...]
+    embedder: TokenEmbedder
+    core: Core
+    pooling: Pooling = "max"
+    dropout: float = 0.0
+    dtype: Any = None
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        check_rate("dropout", self.dropout)
+        self.drop = nn.Dropout(self.dropout)
+        check_pooling(self.pooling)
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must be distinct and at least one, got {self.labels}")
+        self.rnn = RNN(self.core)
+        self.head = nn.Dense(len(self.labels), dtype=self.dtype)
+        if self.pooling == "attention":
+            self.attention = nn.Dense(output_size(self.core), dtype=self.dtype)
+            self.query = nn.Dense(1, use_bias=False, dtype=self.dtype)
+
+    def __call__(
+        self, words: Array, characters: Array | None = None, lengths: Array | None = None
+    ) -> Array:
+        """Return the logits `(batch, labels)`, float32; arguments are those of `Tagger`."""
+        check_words(words)
+        if lengths is None:
+            lengths = jnp.full(words.shape[:1], words.shape[1])
+        characters = None if characters is None else jnp.swapaxes(characters, 0, 1)
+        inside = jnp.arange(words.shape[1])[:, None] < lengths[None]
+        _, ys = self.rnn(self.embedder(words.T, characters, inside), lengths=lengths)
+        return self._logits(
+            pool(self.pooling, self.core, ys.astype(jnp.float32), lengths, self._scores(ys))
+        )
+
+    def step(
+        self, state: ClassifierState, word: Array, characters: Array | None = None
+    ) -> tuple[ClassifierState, Array]:
+        """Read one token; return the new state, and the logits `(batch, labels)` of all so far."""
+        core, y = self.rnn.step(state.core, self.embedder(word, characters))
+        pooled = pool_step(self.pooling, state.pooled, y.astype(jnp.float32), self._scores(y))
+        return ClassifierState(core, pooled), self._logits(pooled.value)
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> ClassifierState:
+        """Return the state before the first token."""
+        return ClassifierState(
+            self.core.initial_state(batch_shape),
+            initial_pool(tuple(batch_shape), output_size(self.core)),
+        )
+
+    def _scores(self, ys: Array) -> Array | None:
+        """Return the scores of outputs `(..., features)` for attention, `(..., 1)`, float32."""
+        if self.pooling != "attention":
+            return None
+        return self.query(jnp.tanh(self.attention(ys))).astype(jnp.float32)
+
+    def _logits(self, pooled: Array) -> Array:
+        pooled = self.drop(pooled, deterministic=not self.has_rng("dropout"))
+        return self.head(pooled).astype(jnp.float32)

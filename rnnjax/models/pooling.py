@@ -1,0 +1,103 @@
+"""From the outputs at all steps to one vector, padding left out.
+
+Each way of pooling is a state and a step that takes one more output in, so that a sentence can be
+read as it comes; `pool` takes all outputs at once and gives the same. A sentence of no tokens is
+pooled to zeros.
+"""
+
+from typing import Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import Core, output_size
+from rnnjax.sequence.bidirectional import Bidirectional
+from rnnjax.sequence.stack import Stack
+
+Pooling = Literal["last", "mean", "max", "attention"]
+
+
+class PoolState(NamedTuple):
+    """What was read so far: zeros at first."""
+
+    value: Array  # (*batch, features), what `pool` would give
+    weight: Array  # (*batch, 1): tokens read; for attention, the sum of exp(score - highest)
+    highest: Array  # (*batch, 1): for attention, the highest score
+
+
+def check_pooling(how: str) -> None:
+    """Raise `ValueError` unless `how` is a `Pooling`."""
+    if how not in get_args(Pooling):
+        raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {how!r}")
+
+
+def initial_pool(batch_shape: tuple[int, ...], features: int) -> PoolState:
+    """Return the state before the first output."""
+    one = jnp.zeros((*batch_shape, 1), jnp.float32)
+    return PoolState(jnp.zeros((*batch_shape, features), jnp.float32), one, one)
+
+
+def pool_step(how: Pooling, state: PoolState, y: Array, score: Array | None = None) -> PoolState:
+    """Return the state after one more output `y` `(*batch, features)`.
+
+    `score` `(*batch, 1)` is the output's score, for attention.
+    """
+    first = state.weight == 0
+    if how == "attention":
+        assert score is not None
+        # Before the first there is no highest, and a zero in its place could overflow below.
+        so_far = jnp.where(first, score, state.highest)
+        highest = jnp.maximum(so_far, score)
+        before, now = state.weight * jnp.exp(so_far - highest), jnp.exp(score - highest)
+        weight = before + now
+        return PoolState((state.value * before + y * now) / weight, weight, highest)
+    weight = state.weight + 1
+    value = {
+        "last": y,
+        "mean": state.value + (y - state.value) / weight,
+        "max": jnp.where(first, y, jnp.maximum(state.value, y)),
+    }[how]
+    return PoolState(value, weight, state.highest)
+
+
+def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | None = None) -> Array:
+    """Return one vector a sentence, `(*batch, features)`.
+
+    - last: what the core ends on: the output at the last token, or, of a direction that reads
+      backwards, at the first one;
+    - mean, max: over the tokens;
+    - attention: the mean weighted by the softmax of `scores` over the tokens.
+
+    Args:
+      how: one of these.
+      core: what made the outputs; it says which of them were read backwards.
+      ys: outputs `(time, *batch, features)`, at least one step.
+      lengths: `(*batch,)`.
+      scores: `(time, *batch, 1)`, for attention.
+    """
+    steps = jnp.arange(len(ys)).reshape(-1, *[1] * lengths.ndim)
+    inside = (steps < lengths[None])[..., None]
+    if how == "attention":
+        assert scores is not None
+        shares = jax.nn.softmax(jnp.where(inside, scores, -jnp.inf), axis=0, where=inside)
+        return (jnp.where(inside, ys, 0.0) * shares).sum(axis=0)
+    if how == "mean":
+        return jnp.where(inside, ys, 0.0).sum(axis=0) / jnp.maximum(lengths, 1)[..., None]
+    if how == "max":
+        best = jnp.where(inside, ys, -jnp.inf).max(axis=0)
+    else:
+        at = jnp.maximum(lengths - 1, 0)[None, ..., None]
+        best = jnp.take_along_axis(ys, at, axis=0)[0]
+        best = jnp.where(reads_backwards(core), ys[0], best)
+    return jnp.where(lengths[..., None] > 0, best, 0.0)
+
+
+def reads_backwards(core: Core) -> Array:
+    """Return which of a core's output features end at the first token, `(features,)` bool."""
+    if isinstance(core, Stack):
+        return reads_backwards(core.layers[-1])
+    if isinstance(core, Bidirectional):
+        below = reads_backwards(core.core)
+        return jnp.concatenate([below, ~below])
+    return jnp.zeros(output_size(core), bool)

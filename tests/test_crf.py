@@ -1,0 +1,188 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnjax import crf
+
+TIME, TAGS = 4, 3
+LENGTHS = np.array([4, 2, 1, 0, 3])
+
+
+def problem(seed=0, time=TIME, batch=(5,), tags=TAGS, scale=2.0):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return scale * rng.normal(size=shape)
+
+    transitions = crf.Transitions(normal(tags), normal(tags, tags), normal(tags))
+    return normal(time, *batch, tags), transitions
+
+
+def path_score(emissions, transitions, tags):
+    """The definition, one addend after the other."""
+    if not len(tags):
+        return 0.0
+    steps = sum(emissions[t, tag] for t, tag in enumerate(tags))
+    moves = sum(transitions.between[a, b] for a, b in itertools.pairwise(tags))
+    return transitions.start[tags[0]] + steps + moves + transitions.end[tags[-1]]
+
+
+def enumerate_paths(emissions, transitions):
+    """All sequences of tags of one sequence of emissions, and their scores."""
+    time, tags = emissions.shape
+    paths = list(itertools.product(range(tags), repeat=time))
+    return paths, np.array([path_score(emissions, transitions, path) for path in paths])
+
+
+def log_sum(scores):
+    return np.logaddexp.reduce(scores)
+
+
+def dirty(emissions, lengths):
+    return np.where((np.arange(len(emissions))[:, None] >= lengths)[..., None], np.nan, emissions)
+
+
+@pytest.mark.fast
+def test_all_functions_equal_enumeration(x64):
+    emissions, transitions = problem()
+    given = dirty(emissions, LENGTHS)
+    total = crf.log_partition(given, transitions, LENGTHS)
+    shares = crf.marginals(jnp.asarray(given), transitions, LENGTHS)
+    tags, scores = crf.viterbi(given, transitions, LENGTHS)
+    assert tags.dtype == jnp.int32
+    for b, n in enumerate(LENGTHS):
+        paths, each = enumerate_paths(emissions[:n, b], transitions)
+        np.testing.assert_allclose(total[b], log_sum(each), rtol=1e-12)
+        np.testing.assert_allclose(scores[b], each.max(), rtol=1e-12)
+        assert tuple(np.asarray(tags[:n, b])) == paths[int(each.argmax())]
+        assert not np.asarray(tags[n:, b]).any()
+        probabilities = np.exp(each - log_sum(each))
+        for t in range(TIME):
+            want = [
+                sum(p for path, p in zip(paths, probabilities, strict=True) if path[t] == k)
+                if t < n
+                else 0.0
+                for k in range(TAGS)
+            ]
+            np.testing.assert_allclose(shares[t, b], want, atol=1e-12)
+
+
+@pytest.mark.fast
+def test_the_likelihood_is_the_share_of_a_sequence(x64):
+    emissions, transitions = problem(1)
+    tags = np.random.default_rng(2).integers(TAGS, size=emissions.shape[:-1])
+    got = crf.log_likelihood(dirty(emissions, LENGTHS), tags, transitions, LENGTHS)
+    for b, n in enumerate(LENGTHS):
+        _, each = enumerate_paths(emissions[:n, b], transitions)
+        want = path_score(emissions[:, b], transitions, tags[:n, b]) - log_sum(each)
+        np.testing.assert_allclose(got[b], want, rtol=1e-11, atol=1e-12)
+
+
+def test_an_unknown_tag_sums_over_what_it_could_be(x64):
+    emissions, transitions = problem(3, batch=())
+    got = crf.log_likelihood(emissions, np.array([1, crf.FREE, 0, crf.FREE]), transitions)
+    paths, each = enumerate_paths(emissions, transitions)
+    fitting = [s for path, s in zip(paths, each, strict=True) if path[0] == 1 and path[2] == 0]
+    np.testing.assert_allclose(got, log_sum(fitting) - log_sum(each), rtol=1e-11)
+
+
+def test_gradients_are_those_of_the_definition(x64):
+    emissions, transitions = problem(4)
+    tags = np.random.default_rng(5).integers(TAGS, size=emissions.shape[:-1])
+
+    def by_recursion(emissions, transitions):
+        return crf.log_likelihood(emissions, tags, transitions, LENGTHS).sum()
+
+    def by_definition(emissions, transitions):
+        total = 0.0
+        for b, n in enumerate(LENGTHS):
+            paths = itertools.product(range(TAGS), repeat=int(n))
+            each = [path_score(emissions[:, b], transitions, path) for path in paths]
+            gold = path_score(emissions[:, b], transitions, tags[:n, b])
+            total += gold - jax.nn.logsumexp(jnp.stack([jnp.asarray(s, float) for s in each]))
+        return total
+
+    arrays = jax.tree.map(jnp.asarray, (emissions, transitions))
+    got = jax.jit(jax.grad(by_recursion, (0, 1)))(dirty(arrays[0], LENGTHS), arrays[1])
+    want = jax.grad(by_definition, (0, 1))(*arrays)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), got, want)
+
+
+@settings(max_examples=10, deadline=None)
+@given(time=st.integers(1, 5), tags=st.integers(1, 4), seed=st.integers(0, 99), data=st.data())
+def test_forbidden_transitions_have_probability_zero(time, tags, seed, data):
+    emissions, transitions = problem(seed, time, (), tags)
+    rng = np.random.default_rng(seed)
+    # The last tag may follow and be followed by all, so that some sequence is always allowed.
+    allowed = crf.Transitions(
+        *(np.logical_or(rng.random(p.shape) < 0.5, _touches_last(p)) for p in transitions)
+    )
+    limited = jax.tree.map(np.asarray, transitions.where(allowed))
+    paths, each = enumerate_paths(emissions, transitions)
+    ok = np.array([_is_allowed(path, allowed) for path in paths])
+    np.testing.assert_allclose(
+        crf.log_partition(emissions.astype(np.float32), limited), log_sum(each[ok]), rtol=1e-4
+    )
+    best, _ = crf.viterbi(emissions.astype(np.float32), limited)
+    assert _is_allowed(tuple(np.asarray(best)), allowed)
+    shares = crf.marginals(jnp.asarray(emissions, jnp.float32), limited)
+    never = [
+        all(path[0] != k for path, fine in zip(paths, ok, strict=True) if fine) for k in range(tags)
+    ]
+    assert not np.asarray(shares[0])[never].any()
+
+
+def _touches_last(part):
+    last = np.arange(part.shape[-1]) == part.shape[-1] - 1
+    return last if part.ndim == 1 else last[:, None] | last[None, :]
+
+
+def _is_allowed(path, allowed):
+    moves = all(allowed.between[a, b] for a, b in itertools.pairwise(path))
+    return bool(allowed.start[path[0]] and moves and allowed.end[path[-1]])
+
+
+def test_no_steps_and_any_batch_axes():
+    emissions, transitions = jax.tree.map(np.float32, problem(6, time=0, batch=(2, 3)))
+    assert crf.log_partition(emissions, transitions).shape == (2, 3)
+    tags, scores = crf.viterbi(emissions, transitions)
+    assert (tags.shape, scores.shape) == ((0, 2, 3), (2, 3))
+    emissions, transitions = jax.tree.map(np.float32, problem(6, batch=(2, 3)))
+    deep = crf.log_partition(emissions, transitions)
+    flat = crf.log_partition(emissions.reshape(TIME, 6, TAGS), transitions)
+    np.testing.assert_allclose(deep.reshape(6), flat, rtol=1e-5)
+
+
+def test_bfloat16_emissions_are_summed_in_float32():
+    emissions, transitions = problem(7, time=40)
+    narrow = jnp.asarray(emissions, jnp.bfloat16)
+    got = crf.log_partition(narrow, transitions)
+    assert got.dtype == jnp.float32
+    np.testing.assert_allclose(
+        got, crf.log_partition(narrow.astype(jnp.float32), transitions), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"emissions": np.zeros(3)}, "emissions must have shape"),
+        ({"emissions": np.zeros((4, 2, 2))}, "transitions must be those of 2 tags"),
+        ({"lengths": np.zeros(3, int)}, r"lengths must have the batch's shape \(2,\)"),
+        ({"tags": np.zeros((3, 2), int)}, r"tags must have shape \(4, 2\)"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    emissions, transitions = problem(batch=(2,))
+    tags = np.zeros((4, 2), int)
+    options = {"emissions": emissions, "tags": tags, "lengths": np.array([1, 2]), **change}
+    if "emissions" in change:
+        options["tags"] = np.zeros(change["emissions"].shape[:-1], int)
+        options["lengths"] = None
+    with pytest.raises(ValueError, match=message):
+        crf.log_likelihood(transitions=transitions, **options)
