@@ -13,8 +13,9 @@ import tyro
 
 from experiments.classify_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.common import main
+from experiments.sentence_data import typed_sentences
 from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
-from experiments.sentences import Trained, load_trained, train_sentences, typed_sentences
+from experiments.sentences import Trained, load_trained, train_sentences
 from rnnjax.data import UNLABELLED, Encoder, Labelled, Splits, docstrings_by_package, read_labelled
 from rnnjax.metrics import accuracy, label_scores, macro_f1
 

@@ -15,7 +15,7 @@ from lm_runs import assert_fails, assert_same_end, final_state, finish
 from sentence_runs import SMALL, table, write
 
 from experiments import label
-from experiments.sentences import _set_vectors
+from experiments.sentence_data import set_vectors
 from rnnjax.data import Encoder, SentenceBatches, Splits, Tagged, fit_encoder
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -384,7 +384,7 @@ def test_vectors_all_alike_do_no_harm():
     encoder = fit_encoder([Tagged(("the", "dog"), ("DET", "NOUN"))])
     table = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     params = {"embedder": {"words": {"embedding": table}}}
-    set_to = _set_vectors(params, encoder, {"dog": np.zeros(2, np.float32)})
+    set_to = set_vectors(params, encoder, {"dog": np.zeros(2, np.float32)})
     set_to = np.asarray(set_to["embedder"]["words"]["embedding"])
     (dog,) = encoder.words.encode(["dog"])
     assert set_to[dog].tolist() == [0, 0]

@@ -1,0 +1,94 @@
+"""From sentences as files have them to what a model is trained on, and from typed text."""
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.sentence_presets import Experiment
+from rnnjax.data import (
+    UNLABELLED,
+    Encoder,
+    Lexicon,
+    Splits,
+    Tagged,
+    coverage,
+    fit_encoder,
+    read_vectors,
+    split_words,
+)
+from rnnjax.data.columns import read_lines
+
+
+def check_splits(splits: Splits[Any]) -> None:
+    """Raise `ValueError` where a split has nothing to train or to measure on."""
+    for name, part in splits._asdict().items():
+        if name == "test" and not part:
+            continue
+        if not any(sentence.tokens for sentence in part):
+            raise ValueError(f"the {name} split holds no sentence with a token in it")
+        names = {n for s in part for n in (s.tags if isinstance(s, Tagged) else (s.label,))}
+        if names <= {UNLABELLED}:
+            raise ValueError(f"nothing in the {name} split is labelled")
+
+
+def make_encoder(
+    experiment: Experiment, splits: Splits[Any], vectors: Path | None
+) -> tuple[Encoder, dict[str, np.ndarray]]:
+    """Return the encoder, and the vectors of its words that were found in a file of them."""
+    options: dict[str, Any] = {
+        "characters": experiment.characters is not None,
+        "lowercase": experiment.lowercase,
+        "fold_digits": experiment.fold_digits,
+        "max_word_length": experiment.max_word_length,
+    }
+    if vectors is None:
+        return fit_encoder(splits.train, **options), {}
+    # Words of the other splits too: their vectors say what training does not.
+    normal = Lexicon((), 0, experiment.lowercase, experiment.fold_digits).normal
+    counts = Counter(normal(token) for part in splits for each in part for token in each.tokens)
+    found = read_vectors(vectors, counts.keys())
+    print(f"{vectors}: {coverage(counts, found)}")
+    return fit_encoder(splits.train, found.keys(), **options), found
+
+
+def set_vectors(params: Any, encoder: Encoder, found: dict[str, np.ndarray]) -> Any:
+    """Return a model's parameters with the words' embeddings that were found in their place."""
+    if not found:
+        return params
+    table = np.array(params["embedder"]["words"]["embedding"])
+    words = list(found)
+    vectors = np.stack([found[word] for word in words])
+    # To the spread of the others, so that one learning rate serves both.
+    scale = table.std() / (vectors.std() or 1.0)
+    table[encoder.words.encode(words)] = vectors * scale
+    embedder = {**params["embedder"], "words": {"embedding": jnp.asarray(table)}}
+    return {**params, "embedder": embedder}
+
+
+def digest_of(splits: Splits[Any], found: dict[str, np.ndarray]) -> str:
+    """Return a digest of all that a run reads."""
+    digest = hashlib.sha256(repr(splits).encode())
+    for word, vector in found.items():
+        digest.update(repr(word).encode() + vector.tobytes())
+    return digest.hexdigest()
+
+
+def typed_sentences(data: Path | None, tokens: bool) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the sentences of a file, all at once, or of standard input, each as it comes.
+
+    Args:
+      data: the file, a sentence a line; None reads standard input.
+      tokens: whether white space separates tokens; else they are cut from plain text.
+    """
+    cut = str.split if tokens else split_words
+    if data is not None:
+        yield [tuple(cut(line)) for _, line in read_lines(data)]
+        return
+    for line in sys.stdin:
+        yield [tuple(cut(line))]
