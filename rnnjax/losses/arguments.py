@@ -3,9 +3,9 @@
 from jax import Array
 
 
-def check_rows(shape: tuple[int, ...], targets: Array, mask: Array | None) -> None:
+def check_rows(shape: tuple[int, ...], targets: Array | None, mask: Array | None) -> None:
     """Raise `ValueError` unless `targets` and `mask`, where given, have one entry a row."""
-    if targets.shape != shape:
+    if targets is not None and targets.shape != shape:
         raise ValueError(f"targets must have shape {shape}, got {targets.shape}")
     if mask is not None and mask.shape != shape:
         raise ValueError(f"mask must have shape {shape}, got {mask.shape}")

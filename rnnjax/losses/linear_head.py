@@ -1,0 +1,136 @@
+"""A linear layer and a loss of its logits, in chunks of rows, so that all logits never exist."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import check_positive
+from rnnjax.products import accumulator, last_first, lead, outer, product
+
+
+class Plan(NamedTuple):
+    """What does not change while a program runs.
+
+    Attributes:
+      judge: `(logits, counts, beside, held) -> (sum, d sum / d logits)` of one chunk, logits
+        `(rows, classes)`; `counts` `(rows,)` is True where a row counts, and where it is not,
+        the gradient must be zero. `beside` and `held` are what `linear_loss` was given of them.
+      dtype: of the products' operands.
+      rows_at_once: rows in a chunk.
+    """
+
+    judge: Callable[[Array, Array, Any, Any], tuple[Array, Array]]
+    dtype: Any
+    rows_at_once: int
+
+
+def linear_loss(
+    plan: Plan,
+    features: Array,
+    kernel: Array,
+    bias: Array,
+    mask: Array,
+    beside: Any,
+    held: Any = (),
+) -> Array:
+    """Return the sum over chunks of what `plan.judge` makes of `features @ kernel + bias`.
+
+    The gradient is computed with the loss while a chunk's logits are at hand, so that nothing of a
+    row's logits outlives its chunk. A chunk in which nothing counts is skipped.
+
+    Args:
+      plan: see there.
+      features: `(..., width)`; NaN where nothing counts reaches neither value nor gradient.
+      kernel: `(width, classes)`.
+      bias: `(classes,)`.
+      mask: `(...)` bool, True where a row counts.
+      beside: arrays `(..., *)` that are cut as the features are; they get no gradient.
+      held: arrays that every chunk sees whole; they get no gradient.
+    """
+    check_positive(rows_at_once=plan.rows_at_once)
+    # Before the product, not after: a NaN that is computed makes NaN gradients even if dropped.
+    rows = jnp.where(mask[..., None], features, 0)
+    count = max(1, -(-mask.size // plan.rows_at_once))
+    size = -(-mask.size // count)
+
+    def cut(values: Array) -> Array:
+        """Return `(chunks, chunk, *)`, filled up with zeros: rows that do not count."""
+        flat = values.reshape(-1, *values.shape[mask.ndim :])
+        widths = ((0, count * size - flat.shape[0]),) + ((0, 0),) * (flat.ndim - 1)
+        return jnp.pad(flat, widths).reshape(count, size, *flat.shape[1:])
+
+    return _total(plan, kernel, bias, jax.tree.map(cut, (rows, mask, beside)), held)
+
+
+def linear(x: Array, kernel: Array, bias: Array, dtype: Any) -> Array:
+    """Return `x @ kernel + bias` of `(rows, width)`, operands in `dtype`, as `product` does."""
+    logits = product(x, kernel, dtype)
+    return logits + lead(bias.astype(logits.dtype), 2)
+
+
+Chunks = tuple[Array, Array, Any]  # features, mask, beside
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _total(plan: Plan, kernel: Array, bias: Array, chunks: Chunks, held: Any) -> Array:
+    kernel = kernel.astype(plan.dtype)
+
+    def body(total: Array, chunk: Chunks) -> tuple[Array, None]:
+        x, counts, beside = chunk
+        value, _ = plan.judge(linear(x, kernel, bias, plan.dtype), counts, beside, held)
+        return total + value, None
+
+    start = jnp.zeros((), accumulator(plan.dtype))
+    return jax.lax.scan(_unless_empty(body), start, chunks)[0]
+
+
+def _total_fwd(
+    plan: Plan, kernel: Array, bias: Array, chunks: Chunks, held: Any
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    dtype = plan.dtype
+    compact = kernel.astype(dtype)
+    compact_t = last_first(compact)
+
+    def body(sums: Any, chunk: Chunks) -> tuple[Any, Array]:
+        total, d_kernel, d_bias = sums
+        x, counts, beside = chunk
+        value, d_logits = plan.judge(linear(x, compact, bias, dtype), counts, beside, held)
+        d_logits = d_logits.astype(dtype)
+        d_kernel += outer(x, d_logits, dtype, kernel)
+        d_bias += product(jnp.ones((1, x.shape[0])), d_logits, dtype)[0]
+        return (total + value, d_kernel, d_bias), product(d_logits, compact_t, dtype)
+
+    wide = accumulator(dtype)
+    zeros = (jnp.zeros((), wide), jnp.zeros(kernel.shape, wide), jnp.zeros(bias.shape, wide))
+    (total, d_kernel, d_bias), d_rows = jax.lax.scan(_unless_empty(body), zeros, chunks)
+    gradients = (
+        d_kernel.astype(kernel.dtype),
+        d_bias.astype(bias.dtype),
+        d_rows.astype(chunks[0].dtype),
+    )
+    return total, gradients
+
+
+def _total_bwd(
+    plan: Plan, gradients: tuple[Array, Array, Array], cotangent: Array
+) -> tuple[Any, ...]:
+    d_kernel, d_bias, d_rows = (g * cotangent.astype(g.dtype) for g in gradients)
+    return d_kernel, d_bias, (d_rows, None, None), None
+
+
+_total.defvjp(_total_fwd, _total_bwd)
+
+
+def _unless_empty(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a scan's body that does nothing, and gives zeros, where no row counts."""
+
+    def guarded(sums: Any, chunk: Chunks) -> Any:
+        _, given = jax.eval_shape(body, sums, chunk)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), given)
+        return jax.lax.cond(chunk[1].any(), body, lambda sums, _: (sums, zeros), sums, chunk)
+
+    return guarded
