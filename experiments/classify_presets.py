@@ -29,7 +29,7 @@ class Experiment(SentenceExperiment):
 
 PRESETS = {
     "docstrings": Experiment(characters=None, hidden_size=128, epochs=8),
-    "sentiment": Experiment(characters=None, lowercase=True),
+    "sentiment": Experiment(characters=None, epochs=4),
 }
 DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "

@@ -1,6 +1,6 @@
 """Labelling experiments as frozen dataclasses, and the models that they describe."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from experiments.sentence_presets import Experiment as SentenceExperiment
 from rnnjax.data import Encoder
@@ -30,12 +30,17 @@ class Experiment(SentenceExperiment):
         )
 
 
-CODE = Experiment(epochs=5, embed_size=64, character_features=64, hidden_size=128)
-POS = Experiment()
 PRESETS = {
-    "code": CODE,
-    "pos": POS,
-    "entities": replace(POS, crf=True),
+    "code": Experiment(
+        lowercase=False,
+        characters="convolution",
+        embed_size=64,
+        character_features=64,
+        hidden_size=128,
+        epochs=5,
+    ),
+    "pos": Experiment(epochs=7),
+    "entities": Experiment(crf=True, epochs=6),
 }
 DESCRIPTIONS = {
     "code": "Roles of the names in Python's own standard library; the default, a few minutes.",

@@ -16,17 +16,17 @@ class Experiment:
 
     embed_size: int = 100
     """Width of a word's embedding; with --vectors, theirs."""
-    lowercase: bool = False
-    """Look words up in lower case."""
+    lowercase: bool = True
+    """Look words up in lower case; their characters keep it."""
     fold_digits: bool = True
     """Look words up with every digit read as 0."""
     hide_rare: float = 0.5
     """Share of the words seen once that are read as unknown in training."""
-    characters: Literal["lstm", "convolution"] | None = "convolution"
+    characters: Literal["lstm", "convolution"] | None = "lstm"
     """What reads a word's characters, if anything does."""
     character_features: int = 100
     """Width of what is made of a word's characters."""
-    max_word_length: int = 16
+    max_word_length: int = 12
     """Characters kept of a word: half from its start, half from its end."""
     cell: Literal["lstm", "gru", "elman"] = "lstm"
     """The cell of every layer."""

@@ -15,11 +15,14 @@ from rnnjax.data.labelled import read_labelled as read_labelled
 from rnnjax.data.labelled import split_words as split_words
 from rnnjax.data.lexicon import Lexicon as Lexicon
 from rnnjax.data.manual import reference_manual as reference_manual
+from rnnjax.data.masking import mask_tokens as mask_tokens
 from rnnjax.data.roles import identifier_roles as identifier_roles
 from rnnjax.data.sentences import UNLABELLED as UNLABELLED
 from rnnjax.data.sentences import Labelled as Labelled
 from rnnjax.data.sentences import Splits as Splits
 from rnnjax.data.sentences import Tagged as Tagged
+from rnnjax.data.subwords import Pieces as Pieces
+from rnnjax.data.subwords import Subwords as Subwords
 from rnnjax.data.text import Corpus as Corpus
 from rnnjax.data.text import read_corpus as read_corpus
 from rnnjax.data.text import read_text as read_text

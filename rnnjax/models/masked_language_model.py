@@ -1,0 +1,97 @@
+"""Masked language models."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.encoder import Encoder, EncoderConfig, within
+from rnnjax.products import lead, product
+
+
+class MaskedLanguageModel(nn.Module):
+    """Tells hidden tokens from all that is around them (BERT; Devlin et al. 2019).
+
+        h = norm(gelu(encoder(tokens) @ W + b));  logits = h @ token_embedding.T + bias
+
+    What hides the tokens is `rnnjax.data.mask_tokens`. The parameters under "encoder" are those of
+    an `Encoder` with the same config, to go on with in another task.
+    """
+
+    config: EncoderConfig
+
+    def setup(self) -> None:
+        """Make the parts."""
+        config = self.config
+        self.encoder = Encoder(config)
+        self.transform = nn.Dense(config.hidden_size, dtype=config.dtype)
+        self.norm = nn.LayerNorm(dtype=config.dtype)
+        self.bias = self.param("bias", initializers.zeros, (config.vocab_size,))
+
+    def __call__(
+        self,
+        tokens: Array,
+        lengths: Array | None = None,
+        *,
+        segments: Array | None = None,
+        languages: Array | None = None,
+        positions: Array | None = None,
+    ) -> Array:
+        """Return the logits `(batch, time, vocab_size)`, float32; arguments are the `Encoder`'s.
+
+        Those at [b, t] are of the token that stands at [b, t]; in the padding they mean nothing.
+        """
+        features = self.encoder(
+            tokens, lengths, segments=segments, languages=languages, positions=positions
+        )
+        features, kernel = self._head(features)
+        dtype = self.config.dtype or jnp.result_type(features, kernel)
+        logits = product(features, kernel, dtype)
+        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+
+    def cross_entropy(
+        self,
+        tokens: Array,
+        targets: Array,
+        chosen: Array,
+        lengths: Array | None = None,
+        *,
+        segments: Array | None = None,
+        languages: Array | None = None,
+        positions: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Return the summed cross-entropy of the chosen targets in nats, and how many there are.
+
+        It never holds all logits at once, and computes few of those that do not count; see
+        `rnnjax.losses.linear_cross_entropy`.
+
+        Args:
+          tokens: `(batch, time)` ids, some of them hidden.
+          targets: `(batch, time)` ids, what stood there.
+          chosen: `(batch, time)` bool, True where a target counts; in the padding none does.
+          lengths: see `Encoder`, as the others.
+        """
+        features = self.encoder(
+            tokens, lengths, segments=segments, languages=languages, positions=positions
+        )
+        features, kernel = self._head(features)
+        mask = chosen & within(tokens.shape, lengths)
+        # What counts comes first of its sentence, and time first of all axes: the rows that
+        # count then lie together, and the loss skips the chunks that have none.
+        order = jnp.argsort(~mask, axis=1)
+        features = jnp.take_along_axis(features, order[..., None], axis=1)
+        targets, mask = (jnp.take_along_axis(array, order, axis=1) for array in (targets, mask))
+        return linear_cross_entropy(
+            jnp.swapaxes(features, 0, 1),
+            kernel,
+            self.bias,
+            targets.T,
+            mask.T,
+            dtype=self.config.dtype,
+        )
+
+    def _head(self, features: Array) -> tuple[Array, Array]:
+        """Return what the last product multiplies: features, and a kernel (hidden, vocab_size)."""
+        hidden = nn.gelu(self.transform(features), approximate=False)
+        return self.norm(hidden), self.encoder.token_embedding.embedding.T
