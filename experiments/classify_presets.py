@@ -6,6 +6,7 @@ from experiments.sentence_presets import Experiment as SentenceExperiment
 from rnnjax.data import Encoder
 from rnnjax.models import Classifier
 from rnnjax.models.pooling import Pooling
+from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,13 @@ class Experiment(SentenceExperiment):
 
 PRESETS = {
     "docstrings": Experiment(characters=None, hidden_size=128, epochs=8),
-    "sentiment": Experiment(characters=None, epochs=4),
+    "sentiment": Experiment(
+        characters=None,
+        embed_size=200,
+        dropout=0.6,
+        epochs=4,
+        optimizer=Optimizer(learning_rate=2e-3, weight_decay=0.5),
+    ),
 }
 DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "
