@@ -16,8 +16,7 @@ class SentenceBatches:
     Attributes:
       encoded: the sentences.
       buckets: which of them make up a batch.
-      first_rare: words with this id or a larger one occurred once at most
-        (`Lexicon.first_rare`).
+      first_rare: words with this id or a larger one are rare (`Lexicon.first_rare`).
       hide_rare: share of their occurrences that are read as unknown words, so that a model learns
         what an unknown word is like; their characters stay.
     """

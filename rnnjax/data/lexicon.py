@@ -19,23 +19,23 @@ class Lexicon:
     """Strings and their ids: `symbols[i]` has the id `i + 2`; 0 is padding, 1 what is not here.
 
     Attributes:
-      symbols: the strings, normalised, most frequent first.
-      frequent: how many of them, from the front, occurred more than once in training; the others
-        are what a model may learn the unknown by.
+      symbols: the strings, normalised.
+      known: how many of them, from the front, there is more to know of than one occurrence; by the
+        others a model may learn what the unknown is like.
       lowercase: whether case is folded before looking up.
       fold_digits: whether every digit is read as 0.
     """
 
     symbols: tuple[str, ...]
-    frequent: int
+    known: int
     lowercase: bool = False
     fold_digits: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.symbols)) != len(self.symbols):
             raise ValueError("symbols must be distinct, but some occur twice")
-        if not 0 <= self.frequent <= len(self.symbols):
-            raise ValueError(f"frequent is {self.frequent}; symbols are {len(self.symbols)}")
+        if not 0 <= self.known <= len(self.symbols):
+            raise ValueError(f"known is {self.known}; symbols are {len(self.symbols)}")
 
     @classmethod
     def of(
@@ -46,25 +46,25 @@ class Lexicon:
         lowercase: bool = False,
         fold_digits: bool = False,
     ) -> "Lexicon":
-        """The distinct strings of a training text, then those of `more`; ties by spelling.
+        """The distinct strings of a training text and of `more`, the known ones first.
 
-        `more` are strings that the training text lacks and that are known all the same, because
-        something else, such as a file of vectors, knows them.
+        Those of the text that occur more than once are known, and so are `more`, because
+        something else, such as a file of vectors, says what they are. The most frequent come
+        first, ties by spelling.
         """
         normal = cls((), 0, lowercase, fold_digits).normal
         counts = Counter(map(normal, strings))
-        ranked = sorted(counts, key=lambda s: (-counts[s], s))
-        others = sorted({*map(normal, more)} - counts.keys())
-        frequent = sum(count > 1 for count in counts.values())
-        return cls((*ranked, *others), frequent, lowercase, fold_digits)
+        known = {*map(normal, more), *(string for string in counts if counts[string] > 1)}
+        ranked = sorted({*counts, *known}, key=lambda s: (s not in known, -counts[s], s))
+        return cls(tuple(ranked), len(known), lowercase, fold_digits)
 
     def __len__(self) -> int:
         return len(self.symbols) + _SPECIAL
 
     @property
     def first_rare(self) -> int:
-        """The id from which on strings occurred once in training, or not at all."""
-        return self.frequent + _SPECIAL
+        """The id from which on strings occurred once in training, and nothing else knows them."""
+        return self.known + _SPECIAL
 
     def normal(self, string: str) -> str:
         """The string as it is looked up."""
