@@ -9,7 +9,8 @@ from jax import Array
 
 from rnnjax.cells.base import Core, State, output_size
 from rnnjax.linen import RNN
-from rnnjax.models.embedder import TokenEmbedder, check_words
+from rnnjax.models.arguments import check_words, within
+from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.models.pooling import (
     Pooling,
     PoolState,
@@ -74,8 +75,8 @@ class Classifier(nn.Module):
         if lengths is None:
             lengths = jnp.full(words.shape[:1], words.shape[1])
         characters = None if characters is None else jnp.swapaxes(characters, 0, 1)
-        inside = jnp.arange(words.shape[1])[:, None] < lengths[None]
-        _, ys = self.rnn(self.embedder(words.T, characters, inside), lengths=lengths)
+        xs = self.embedder(words.T, characters, within(words.shape, lengths).T)
+        _, ys = self.rnn(xs, lengths=lengths)
         return self._logits(
             pool(self.pooling, self.core, ys.astype(jnp.float32), lengths, self._scores(ys))
         )

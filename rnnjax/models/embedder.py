@@ -12,14 +12,6 @@ from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
 from rnnjax.sequence.dropout import check_rate
 
 
-def check_words(words: Array) -> None:
-    """Raise `ValueError` unless `words` are integers `(batch, time)`."""
-    if words.ndim != 2 or not jnp.issubdtype(words.dtype, jnp.integer):
-        raise ValueError(
-            f"words must be integers of shape (batch, time), got {words.dtype} {words.shape}"
-        )
-
-
 class TokenEmbedder(nn.Module):
     """A word's embedding beside what an encoder makes of its characters.
 

@@ -6,11 +6,11 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import check_choices, check_positive
+from rnnjax.models.arguments import check_integers, check_range, within
 from rnnjax.products import lead
 from rnnjax.sequence.dropout import check_rate
 
@@ -212,41 +212,13 @@ def sinusoids(positions: Array, width: int) -> Array:
     return both.reshape(*positions.shape, width)
 
 
-def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
-    """Return which of `(batch, time)` tokens count.
-
-    Raises:
-      ValueError: `lengths` of a wrong shape or dtype, or, where concrete, out of range.
-    """
-    if lengths is None:
-        return jnp.ones(shape, bool)
-    _check_integers("lengths", lengths, shape[:1])
-    _check_range("lengths", lengths, shape[1] + 1)
-    return jnp.arange(shape[1])[None] < lengths[:, None]
-
-
 def _clean(name: str, ids: Array | None, inside: Array, count: int) -> Array:
     """Return `ids` with 0 in the padding, or raise `ValueError` that says what is wrong."""
     if ids is None or not count:
         raise ValueError(
             f"{name} must be {'given' if count else 'None'}: the encoder has num_{name} = {count}"
         )
-    _check_integers(name, ids, inside.shape)
+    check_integers(name, ids, inside.shape)
     ids = jnp.where(inside, ids, 0)
-    _check_range(name, ids, count)
+    check_range(name, ids, count)
     return ids
-
-
-def _check_integers(name: str, values: Any, shape: tuple[int, ...]) -> None:
-    if values.shape != shape or not jnp.issubdtype(values.dtype, jnp.integer):
-        raise ValueError(
-            f"{name} must be integers of shape {shape}, got {values.dtype} {values.shape}"
-        )
-
-
-def _check_range(name: str, values: Array, end: int) -> None:
-    if isinstance(values, jax.core.Tracer) or not values.size:
-        return
-    low, high = np.min(values), np.max(values)
-    if low < 0 or high >= end:
-        raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")

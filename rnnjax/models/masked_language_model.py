@@ -6,7 +6,8 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.encoder import Encoder, EncoderConfig, within
+from rnnjax.models.arguments import within
+from rnnjax.models.encoder import Encoder, EncoderConfig
 from rnnjax.products import lead, product
 
 

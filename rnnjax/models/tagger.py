@@ -13,7 +13,8 @@ from rnnjax import crf as chain
 from rnnjax.cells.base import Core, State
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
-from rnnjax.models.embedder import TokenEmbedder, check_words
+from rnnjax.models.arguments import check_words, within
+from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
@@ -79,7 +80,7 @@ class Tagger(nn.Module):
             the padding, of words and characters, reaches nothing.
         """
         check_words(words)
-        inside = _inside(words.shape, lengths)
+        inside = within(words.shape, lengths)
         characters = None if characters is None else _swap(characters)
         xs = self.embedder(words.T, characters, inside.T)
         _, ys = self.rnn(xs, lengths=lengths)
@@ -97,7 +98,7 @@ class Tagger(nn.Module):
           tags: `(batch, time)` integers; a negative one is not known, and counts for nothing.
           lengths: `(batch,)` or None.
         """
-        known = (tags >= 0) & _inside(tags.shape, lengths)
+        known = (tags >= 0) & within(tags.shape, lengths)
         if not self.crf:
             return cross_entropy(emissions, tags, known)
         logs = chain.log_likelihood(_swap(emissions), tags.T, self._transitions(), lengths)
@@ -110,14 +111,14 @@ class Tagger(nn.Module):
         """
         if not self.crf:
             best = emissions.argmax(axis=-1).astype(jnp.int32)
-            return jnp.where(_inside(best.shape, lengths), best, 0)
+            return jnp.where(within(best.shape, lengths), best, 0)
         tags, _ = chain.viterbi(_swap(emissions), self._transitions(), lengths)
         return tags.T
 
     def marginals(self, emissions: Array, lengths: Array | None = None) -> Array:
         """Return each tag's probability at each token, `(batch, time, tags)`; 0 in the padding."""
         if not self.crf:
-            inside = _inside(emissions.shape[:-1], lengths)[..., None]
+            inside = within(emissions.shape[:-1], lengths)[..., None]
             return jnp.where(inside, jax.nn.softmax(emissions), 0.0)
         return _swap(chain.marginals(_swap(emissions), self._transitions(), lengths))
 
@@ -149,10 +150,3 @@ class Tagger(nn.Module):
 def _swap(array: Array) -> Array:
     """Turn batch first into time first, or back."""
     return jnp.swapaxes(array, 0, 1)
-
-
-def _inside(shape: tuple[int, ...], lengths: Array | None) -> Array:
-    """Return which of `(batch, time)` tokens count."""
-    if lengths is None:
-        return jnp.ones(shape, bool)
-    return jnp.arange(shape[1])[None] < lengths[:, None]

@@ -1,0 +1,46 @@
+"""Checks of what models are given, and what lengths mean, batch first."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
+    """Return which of `(batch, time)` tokens count.
+
+    Raises:
+      ValueError: `lengths` of a wrong shape or dtype, or, where concrete, out of range.
+    """
+    if lengths is None:
+        return jnp.ones(shape, bool)
+    check_integers("lengths", lengths, shape[:1])
+    check_range("lengths", lengths, shape[1] + 1)
+    return jnp.arange(shape[1])[None] < lengths[:, None]
+
+
+def check_words(words: Array) -> None:
+    """Raise `ValueError` unless `words` are integers `(batch, time)`."""
+    if words.ndim != 2 or not jnp.issubdtype(words.dtype, jnp.integer):
+        raise ValueError(
+            f"words must be integers of shape (batch, time), got {words.dtype} {words.shape}"
+        )
+
+
+def check_integers(name: str, values: Any, shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` unless `values` are integers of that shape."""
+    if values.shape != shape or not jnp.issubdtype(values.dtype, jnp.integer):
+        raise ValueError(
+            f"{name} must be integers of shape {shape}, got {values.dtype} {values.shape}"
+        )
+
+
+def check_range(name: str, values: Array, end: int) -> None:
+    """Raise `ValueError` where `values` are concrete and not all in [0, end)."""
+    if isinstance(values, jax.core.Tracer) or not values.size:
+        return
+    low, high = np.min(values), np.max(values)
+    if low < 0 or high >= end:
+        raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")
