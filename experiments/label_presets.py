@@ -40,7 +40,9 @@ PRESETS = {
         epochs=5,
     ),
     "pos": Experiment(epochs=7),
-    "entities": Experiment(crf=True, epochs=6),
+    "entities": Experiment(
+        crf=True, lowercase=False, characters="convolution", max_word_length=16, epochs=10
+    ),
 }
 DESCRIPTIONS = {
     "code": "Roles of the names in Python's own standard library; the default, a few minutes.",
