@@ -29,7 +29,14 @@ class Experiment(SentenceExperiment):
 
 
 PRESETS = {
-    "docstrings": Experiment(characters=None, hidden_size=128, epochs=8),
+    "docstrings": Experiment(
+        characters="convolution",
+        embed_size=200,
+        dropout=0.6,
+        pooling="mean",
+        epochs=8,
+        optimizer=Optimizer(learning_rate=4e-3, weight_decay=0.5),
+    ),
     "sentiment": Experiment(
         characters=None,
         embed_size=200,
