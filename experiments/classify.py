@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import tyro
 
 from experiments.classify_presets import DESCRIPTIONS, PRESETS, Experiment
@@ -16,6 +17,7 @@ from experiments.common import main
 from experiments.sentence_data import typed_sentences
 from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
 from experiments.sentences import Trained, load_trained, train_sentences
+from rnnjax.baselines import naive_bayes
 from rnnjax.data import UNLABELLED, Encoder, Labelled, Splits, docstrings_by_package, read_labelled
 from rnnjax.metrics import accuracy, label_scores, macro_f1
 
@@ -50,8 +52,7 @@ def train(
     splits = Splits(*[*map(read_labelled, data), []][:3]) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
     trained = train_sentences(experiment, splits, _measure, out, vectors, tensorboard)
-    name = "test" if splits.test else "dev"
-    _report(out, trained, name, splits.test or splits.dev)
+    _report(out, trained, splits)
 
 
 def evaluate(run: tuple[Path, ...], data: Path) -> None:
@@ -68,7 +69,7 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
         say_unseen(trained.encoder, (sentence.label for sentence in sentences))
         answers, _ = trained.answers(sentences)
         rows.append((str(each), _measure(trained.encoder, sentences, answers)))
-    print_metrics(str(data), rows)
+    print_metrics(str(data), rows, spread=len(rows) > 1)
 
 
 def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
@@ -110,14 +111,17 @@ def _measure(
     return {"accuracy": right, "macro_f1": macro_f1(label_scores(*labels)), "error": 1 - right}
 
 
-def _report(
-    out: Path, trained: Trained[Experiment], split: str, sentences: Sequence[Labelled]
-) -> None:
+def _report(out: Path, trained: Trained[Experiment], splits: Splits[Labelled]) -> None:
     """Print the tables, draw the pictures, write down and show what went wrong."""
+    split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
     answers, _ = trained.answers(sentences)
     gold, predicted = _labels(trained.encoder, sentences, answers)
     print_scores(f"{split}, by label", label_scores(gold, predicted))
-    print_metrics(split, [("this model", _measure(trained.encoder, sentences, answers))])
+    ids = {label: i for i, label in enumerate(trained.encoder.targets)}
+    counted = np.eye(len(ids))[[ids[label] for label in naive_bayes(splits.train, sentences)]]
+    rows = {"naive Bayes": list(counted), "this model": answers}
+    measured = [(n, _measure(trained.encoder, sentences, each)) for n, each in rows.items()]
+    print_metrics(split, measured)
     wrong = [
         f"{sentence.label}, not {trained.encoder.targets[shares.argmax()]} "
         f"({shares.max():.2f}): {' '.join(sentence.tokens)}"

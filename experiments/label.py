@@ -17,6 +17,7 @@ from experiments.label_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.sentence_data import typed_sentences
 from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
 from experiments.sentences import Trained, load_trained, train_sentences
+from rnnjax.baselines import most_frequent_tags
 from rnnjax.data import (
     UNLABELLED,
     Encoder,
@@ -66,8 +67,7 @@ def train(
     splits = Splits(*(_convert(part, experiment.scheme) for part in splits))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
     trained = train_sentences(experiment, splits, _measure, out, vectors, tensorboard)
-    name = "test" if splits.test else "dev"
-    _report(out, trained, name, splits.test or splits.dev)
+    _report(out, trained, splits)
 
 
 def evaluate(run: tuple[Path, ...], data: Path, column: Column = "upos") -> None:
@@ -85,7 +85,7 @@ def evaluate(run: tuple[Path, ...], data: Path, column: Column = "upos") -> None
         say_unseen(trained.encoder, (tag for sentence in sentences for tag in sentence.tags))
         answers, _ = trained.answers(sentences)
         rows.append((str(each), _measure(trained.encoder, sentences, answers)))
-    print_metrics(str(data), rows)
+    print_metrics(str(data), rows, spread=len(rows) > 1)
 
 
 def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
@@ -165,14 +165,18 @@ def _span_scores(
     return span_scores([sentence.tags for sentence in sentences], predicted)
 
 
-def _report(out: Path, trained: Trained[Experiment], split: str, sentences: list[Tagged]) -> None:
+def _report(out: Path, trained: Trained[Experiment], splits: Splits[Tagged]) -> None:
     """Print the tables, draw the pictures, write down and show what went wrong."""
+    split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
     encoder, (answers, _) = trained.encoder, trained.answers(sentences)
     tokens = _tokens(encoder, sentences, answers)
     marks = mark_spans(encoder.targets)
     scores = _span_scores(encoder, sentences, answers) if marks else label_scores(*tokens)
     print_scores(f"{split}, by {'span' if marks else 'tag'}", scores)
-    print_metrics(split, [("this model", _measure(encoder, sentences, answers))])
+    ids = {tag: i for i, tag in enumerate(encoder.targets)}
+    counted = [[ids[tag] for tag in tags] for tags in most_frequent_tags(splits.train, sentences)]
+    rows = {"each token's most frequent tag": counted, "this model": answers}
+    print_metrics(split, [(n, _measure(encoder, sentences, each)) for n, each in rows.items()])
     if marks:
         tokens = Tokens(*([tag.split("-", 1)[-1] for tag in tags] for tags in tokens))
     wrong = [

@@ -24,8 +24,10 @@ def print_scores(title: str, scores: Mapping[str, Score]) -> None:
     print_table(title, ("", "number", "precision", "recall", "F1"), rows)
 
 
-def print_metrics(title: str, rows: Sequence[tuple[str, dict[str, float]]]) -> None:
-    """Print the metrics of one or several models, in per cent; of several, mean and spread too."""
+def print_metrics(
+    title: str, rows: Sequence[tuple[str, dict[str, float]]], *, spread: bool = False
+) -> None:
+    """Print the metrics of models, in per cent, and with `spread` their mean and spread."""
     if not rows:
         raise ValueError("there must be at least one run to evaluate")
     names = [name for name in rows[0][1] if name != "error"]
@@ -33,7 +35,7 @@ def print_metrics(title: str, rows: Sequence[tuple[str, dict[str, float]]]) -> N
     lines = [
         (name, *(f"{v:.2f}" for v in each)) for (name, _), each in zip(rows, values, strict=True)
     ]
-    if len(rows) > 1:
+    if spread:
         pairs = zip(values.mean(axis=0), values.std(axis=0, ddof=1), strict=True)
         lines.append(("mean ± standard deviation", *(f"{m:.2f} ± {s:.2f}" for m, s in pairs)))
     print_table(f"{title}, per cent", ("", *names), lines)

@@ -1,4 +1,6 @@
-"""What a recurrent language model has to beat: n-grams and general-purpose compressors."""
+"""What a recurrent model has to beat: n-grams, compressors, and counting."""
 
 from rnnjax.baselines.compression import compression_bits as compression_bits
+from rnnjax.baselines.counting import most_frequent_tags as most_frequent_tags
+from rnnjax.baselines.counting import naive_bayes as naive_bayes
 from rnnjax.baselines.ngram import NGram as NGram
