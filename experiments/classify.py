@@ -14,7 +14,7 @@ import tyro
 
 from experiments.classify_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.common import main
-from experiments.sentence_data import typed_sentences
+from experiments.sentence_data import check_files, typed_sentences
 from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
 from experiments.sentences import Trained, load_trained, train_sentences
 from rnnjax.baselines import naive_bayes
@@ -47,8 +47,7 @@ def train(
         default under runs/.
       tensorboard: write TensorBoard events as well.
     """
-    if len(data) not in (0, 2, 3):
-        raise ValueError(f"data must be two or three files: train, dev and test; got {len(data)}")
+    check_files(data)
     splits = Splits(*[*map(read_labelled, data), []][:3]) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
     trained = train_sentences(experiment, splits, _measure, out, vectors, tensorboard)

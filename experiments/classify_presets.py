@@ -31,7 +31,9 @@ class Experiment(SentenceExperiment):
 PRESETS = {
     "docstrings": Experiment(
         characters="convolution",
+        max_word_length=16,
         embed_size=200,
+        hidden_size=128,
         dropout=0.6,
         pooling="mean",
         epochs=8,

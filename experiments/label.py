@@ -14,7 +14,7 @@ import tyro
 
 from experiments.common import main
 from experiments.label_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.sentence_data import typed_sentences
+from experiments.sentence_data import check_files, typed_sentences
 from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
 from experiments.sentences import Trained, load_trained, train_sentences
 from rnnjax.baselines import most_frequent_tags
@@ -60,8 +60,7 @@ def train(
         default under runs/.
       tensorboard: write TensorBoard events as well.
     """
-    if len(data) not in (0, 2, 3):
-        raise ValueError(f"data must be two or three files: train, dev and test; got {len(data)}")
+    check_files(data)
     files = (_read(path, column) for path in data)
     splits = Splits(*[*files, []][:3]) if data else identifier_roles()
     splits = Splits(*(_convert(part, experiment.scheme) for part in splits))

@@ -34,6 +34,7 @@ PRESETS = {
     "code": Experiment(
         lowercase=False,
         characters="convolution",
+        max_word_length=16,
         embed_size=64,
         character_features=64,
         hidden_size=128,

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rnnjax.data import read_text
+from rnnjax.files import write_whole
 from rnnjax.train import Optimizer
 
 Experiment = TypeVar("Experiment")
@@ -24,9 +24,7 @@ def claim(out: Path, experiment: Any, digest: str) -> None:
     path = out / "config.json"
     if not path.exists():
         out.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(config, indent=2) + "\n")
-        os.replace(unfinished, path)
+        write_whole(path, json.dumps(config, indent=2) + "\n")
         return
     before = _read(out, type(experiment))
     changed = [

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ from rnnjax.data import (
     split_words,
 )
 from rnnjax.data.columns import read_lines
+
+
+def check_files(data: Sequence[Path]) -> None:
+    """Raise `ValueError` unless there are as many files as splits, or none."""
+    if len(data) not in (0, 2, 3):
+        raise ValueError(f"data must be two or three files: train, dev and test; got {len(data)}")
 
 
 def check_splits(splits: Splits[Any]) -> None:

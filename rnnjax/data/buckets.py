@@ -1,8 +1,8 @@
 """Batches of sentences of like length, so that little is padded and few shapes compile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -95,7 +95,7 @@ class Buckets:
         if step < 0:
             raise ValueError(f"step is {step}; it must be at least 0")
         epoch, number = divmod(step, self.steps_per_epoch)
-        order, shuffled = self._shuffled(epoch)
+        order, shuffled = self._of_epoch(epoch)
         length, first = self._batches[order[number]]
         return self._cut(shuffled[length], length, first), length
 
@@ -121,6 +121,11 @@ class Buckets:
             for length, members in self._members.items()
             for first in range(0, len(members), self._rows(length))
         ]
+
+    @cached_property
+    def _of_epoch(self) -> Callable[[int], tuple[np.ndarray, dict[int, np.ndarray]]]:
+        """`_shuffled`, which keeps the last epoch's: steps come in order."""
+        return lru_cache(maxsize=1)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         rng = np.random.default_rng([self.seed, epoch])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,6 +12,7 @@ import numpy as np
 
 from rnnjax.data.lexicon import PAD, Lexicon
 from rnnjax.data.sentences import UNLABELLED, Labelled, Tagged
+from rnnjax.files import write_whole
 
 NO_TARGET = -1  # in place of a tag or label that is not known, or not one of the model's
 
@@ -46,7 +46,7 @@ class Encoded(NamedTuple):
           `words` (batch, length), `lengths` (batch,), `targets` (batch, length) or (batch,), and
           `characters` (batch, length, characters) where there are any.
         """
-        lengths = np.where(rows < 0, 0, self.lengths[rows]).astype(np.int32)
+        lengths = np.where(rows < 0, 0, self.starts[rows + 1] - self.starts[rows]).astype(np.int32)
         inside = np.arange(length) < lengths[:, None]
         where = (self.starts[rows][:, None] + np.arange(length))[inside]
         batch = {"words": _spread(self.words[where], inside, PAD), "lengths": lengths}
@@ -93,9 +93,7 @@ class Encoder:
 
     def save(self, path: Path) -> None:
         """Write the encoder to `path` as JSON, wholly or not at all."""
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(dataclasses.asdict(self)) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        write_whole(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
     def encode(self, sentences: Sequence[Tagged] | Sequence[Labelled]) -> Encoded:
         """Encode sentences; a target that is not among `targets` becomes `NO_TARGET`.

@@ -1,6 +1,5 @@
 """Between text and pieces of words."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnjax.extras import require
+from rnnjax.files import write_whole
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNKNOWN, START, END, MASK = range(len(SPECIAL))
@@ -104,13 +104,7 @@ class Subwords:
 
     def save(self, path: str | Path) -> None:
         """Write the usual tokenizer.json of the `tokenizers` library, wholly or not at all."""
-        path = Path(path)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            unfinished.write_text(self.tokenizer.to_str() + "\n", encoding="utf-8")
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_whole(Path(path), self.tokenizer.to_str() + "\n")
 
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size()

@@ -1,7 +1,6 @@
 """Vocabularies: between text and token ids."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+
+from rnnjax.files import write_whole
 
 Kind = Literal["word", "char", "byte"]
 
@@ -87,15 +88,8 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Write the vocabulary to `path` as JSON, wholly or not at all."""
-        path = Path(path)
-        # Not tempfile's: those are readable by their owner alone, and stay so when renamed.
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            stored = {"kind": self.kind, "symbols": self.symbols}
-            unfinished.write_text(json.dumps(stored) + "\n", encoding="utf-8")
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        stored = {"kind": self.kind, "symbols": self.symbols}
+        write_whole(Path(path), json.dumps(stored) + "\n")
 
     def __len__(self) -> int:
         return len(self.symbols)

@@ -21,11 +21,12 @@ def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
     return jnp.arange(shape[1])[None] < lengths[:, None]
 
 
-def check_words(words: Array) -> None:
-    """Raise `ValueError` unless `words` are integers `(batch, time)`."""
-    if words.ndim != 2 or not jnp.issubdtype(words.dtype, jnp.integer):
+def check_tokens(name: str, tokens: Array, ndim: int = 2) -> None:
+    """Raise `ValueError` unless tokens are integers `(batch, time)`, or `(batch,)` of `ndim` 1."""
+    if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
+        shape = ("(batch,)", "(batch, time)")[ndim - 1]
         raise ValueError(
-            f"words must be integers of shape (batch, time), got {words.dtype} {words.shape}"
+            f"{name} must be integers of shape {shape}, got {tokens.dtype} {tokens.shape}"
         )
 
 
@@ -41,6 +42,8 @@ def check_range(name: str, values: Array, end: int) -> None:
     """Raise `ValueError` where `values` are concrete and not all in [0, end)."""
     if isinstance(values, jax.core.Tracer) or not values.size:
         return
-    low, high = np.min(values), np.max(values)
+    # As numpy: under a trace, JAX would trace even the minimum of a concrete array.
+    concrete = np.asarray(values)
+    low, high = concrete.min(), concrete.max()
     if low < 0 or high >= end:
         raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")

@@ -9,7 +9,7 @@ from jax import Array
 
 from rnnjax.cells.base import Core, State, output_size
 from rnnjax.linen import RNN
-from rnnjax.models.arguments import check_words, within
+from rnnjax.models.arguments import check_tokens, within
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.models.pooling import (
     Pooling,
@@ -71,7 +71,7 @@ class Classifier(nn.Module):
         self, words: Array, characters: Array | None = None, lengths: Array | None = None
     ) -> Array:
         """Return the logits `(batch, labels)`, float32; arguments are those of `Tagger`."""
-        check_words(words)
+        check_tokens("words", words)
         if lengths is None:
             lengths = jnp.full(words.shape[:1], words.shape[1])
         characters = None if characters is None else jnp.swapaxes(characters, 0, 1)

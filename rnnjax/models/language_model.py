@@ -6,13 +6,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import Core, Initializer, State, output_size
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.arguments import check_range, check_tokens
 from rnnjax.products import lead, product
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
@@ -172,16 +172,5 @@ class LanguageModel(nn.Module):
     @nn.nowrap
     def check_tokens(self, tokens: Array, ndim: int) -> None:
         """Raise `ValueError` unless `tokens` are `ndim` axes of integers below `vocab_size`."""
-        shape = ("(batch,)", "(batch, time)")[ndim - 1]
-        if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
-            raise ValueError(
-                f"tokens must be integers of shape {shape}, got {tokens.dtype} {tokens.shape}"
-            )
-        if not isinstance(tokens, jax.core.Tracer) and tokens.size:
-            # As numpy: under a trace, JAX would trace even the minimum of a concrete array.
-            values = np.asarray(tokens)
-            low, high = values.min(), values.max()
-            if low < 0 or high >= self.vocab_size:
-                raise ValueError(
-                    f"tokens must lie in [0, {self.vocab_size}), got values from {low} to {high}"
-                )
+        check_tokens("tokens", tokens, ndim)
+        check_range("tokens", tokens, self.vocab_size)

@@ -13,7 +13,7 @@ from rnnjax import crf as chain
 from rnnjax.cells.base import Core, State
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
-from rnnjax.models.arguments import check_words, within
+from rnnjax.models.arguments import check_tokens, within
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
@@ -79,7 +79,7 @@ class Tagger(nn.Module):
           lengths: `(batch,)`, how many tokens of each row count; None counts all. What stands in
             the padding, of words and characters, reaches nothing.
         """
-        check_words(words)
+        check_tokens("words", words)
         inside = within(words.shape, lengths)
         characters = None if characters is None else _swap(characters)
         xs = self.embedder(words.T, characters, inside.T)

@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from rnnjax.extras import require
+from rnnjax.files import write_whole
 
 
 class MetricsLog:
@@ -27,9 +27,7 @@ class MetricsLog:
     def rewind(self, step: int) -> None:
         """Drop records beyond `step`, and a line that a kill cut short."""
         kept = [r for r in read_metrics(self._path) if r["step"] <= step]
-        unfinished = self._path.with_suffix(".tmp")
-        unfinished.write_text("".join(json.dumps(r) + "\n" for r in kept))
-        os.replace(unfinished, self._path)
+        write_whole(self._path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def close(self) -> None:
         """Write out what TensorBoard has not got yet."""

@@ -27,8 +27,7 @@ def test_the_grid_has_every_cell():
     assert {case.cell for case, _, _ in MEASURED} == {"LSTM", "GRU", "Elman"}
 
 
-# About a millisecond, in which one process is to another what 0.64 to 1.24 is to 1; within one
-# process, turn by turn, the fused path took 0.96 of the scan's time.
+# About a millisecond, in which processes differ by more than paths do; see docs/benchmarks.md.
 MISSED = [("GRU 1,256,128", "inference")]
 
 

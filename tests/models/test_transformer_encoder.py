@@ -119,6 +119,18 @@ def test_layers_segments_languages_and_positions_are_their_equations():
     check_literal({"layers": 2, **KINDS}, IDS)
 
 
+def test_concrete_arrays_under_a_trace_are_checked_too():
+    model, params = make()
+    lengths = jnp.asarray(LENGTHS)
+
+    def run(tokens):
+        return jax.jit(lambda p: model.apply({"params": p}, tokens, lengths))(params)
+
+    assert run(jnp.asarray(TOKENS)).shape == (4, TIME, HIDDEN)
+    with pytest.raises(ValueError, match=r"lengths must lie in \[0, 4\)"):
+        run(jnp.asarray(TOKENS)[:, :3])
+
+
 def test_sinusoidal_positions_are_added_unscaled():
     check_literal({"positions": "sinusoidal", **KINDS}, IDS)
 
