@@ -5,21 +5,18 @@ python -m experiments.classify train sentiment --data train.tsv dev.tsv test.tsv
 echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import tyro
 
 from experiments.classify_presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.classifying import measure, print_labels, report
 from experiments.common import main
-from experiments.sentence_data import check_files, typed_sentences
-from experiments.sentence_report import print_metrics, print_scores, say_unseen, show_errors
-from experiments.sentences import Trained, load_trained, train_sentences
-from rnnjax.baselines import naive_bayes
-from rnnjax.data import UNLABELLED, Encoder, Labelled, Splits, docstrings_by_package, read_labelled
-from rnnjax.metrics import accuracy, label_scores, macro_f1
+from experiments.sentence_data import check_files, cut, typed_lines
+from experiments.sentence_report import print_metrics, say_unseen
+from experiments.sentences import load_trained, train_sentences
+from rnnjax.data import UNLABELLED, Labelled, Splits, docstrings_by_package, read_labelled
 
 if TYPE_CHECKING:
     Preset = Experiment
@@ -41,17 +38,22 @@ def train(
     Args:
       experiment: a preset, any part of which may be changed.
       data: two or three files, to train, develop and perhaps test on, a sentence, a tab and its
-        label a line; by default docstrings and comments of Python's standard library.
-      vectors: pre-trained word vectors, in the text format of GloVe or word2vec.
+        label a line; white space separates the tokens of a sentence, but see --plain. By default
+        docstrings and comments of Python's standard library, whatever the preset.
+      vectors: pre-trained word vectors, in the text format of GloVe or word2vec; words are looked
+        up as --lowercase and --fold-digits make them (1990 as 0000).
       out: the run's folder: configuration, encoder, metrics, checkpoints, plots, errors; by
         default under runs/.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    splits = Splits(*[*map(read_labelled, data), []][:3]) if data else docstrings_by_package()
+    splits = docstrings_by_package()
+    if data:
+        parts = (read_labelled(path, plain=experiment.plain) for path in data)
+        splits = Splits(*[*parts, []][:3])
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
-    trained = train_sentences(experiment, splits, _measure, out, vectors, tensorboard)
-    _report(out, trained, splits)
+    trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
+    report(out, trained, splits)
 
 
 def evaluate(run: tuple[Path, ...], data: Path) -> None:
@@ -62,72 +64,31 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
       data: a file as `train` reads it.
     """
     rows = []
-    sentences = read_labelled(data)
     for each in run:
         trained = load_trained(each, Experiment)
-        say_unseen(trained.encoder, (sentence.label for sentence in sentences))
-        answers, _ = trained.answers(sentences)
-        rows.append((str(each), _measure(trained.encoder, sentences, answers)))
+        sentences = read_labelled(data, plain=trained.experiment.plain)
+        targets = trained.encoder.targets
+        say_unseen(targets, (sentence.label for sentence in sentences))
+        answers = trained.answers(sentences)
+        rows.append((str(each), measure(targets, sentences, answers)))
     print_metrics(str(data), rows, spread=len(rows) > 1)
 
 
 def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
-    """Classify text: the label, its probability and the sentence a line, tabs between them.
+    """Classify text: the label, its probability and the line itself, tabs between them.
 
     Args:
       run: the run's folder.
       data: a file with a sentence a line; by default standard input, answered line by line.
-      tokens: the sentences are tokens with white space between them, not plain text.
+      tokens: the sentences are tokens with white space between them, not plain text, which is
+        cut into words as in English: other languages need this, and so does what was trained
+        without --plain on text that nobody had cut into words.
     """
     trained = load_trained(run, Experiment)
-    for sentences in typed_sentences(data, tokens):
-        answers, _ = trained.answers([Labelled(each, UNLABELLED) for each in sentences])
-        for sentence, shares in zip(sentences, answers, strict=True):
-            label = trained.encoder.targets[shares.argmax()]
-            print(f"{label}\t{shares.max():.4f}\t{' '.join(sentence)}", flush=True)
-
-
-def _labels(
-    encoder: Encoder, sentences: Sequence[Labelled], answers: list[Any]
-) -> tuple[list[str], list[str]]:
-    """Return gold and predicted labels of the sentences that have one."""
-    pairs = [
-        (sentence.label, encoder.targets[shares.argmax()])
-        for sentence, shares in zip(sentences, answers, strict=True)
-        if sentence.label != UNLABELLED
-    ]
-    if not pairs:
-        raise ValueError("no sentence is labelled: there is nothing to measure")
-    return [gold for gold, _ in pairs], [predicted for _, predicted in pairs]
-
-
-def _measure(
-    encoder: Encoder, sentences: Sequence[Labelled], answers: list[Any]
-) -> dict[str, float]:
-    """Return the metrics; the error is the share of wrong labels."""
-    labels = _labels(encoder, sentences, answers)
-    right = accuracy(*labels)
-    return {"accuracy": right, "macro_f1": macro_f1(label_scores(*labels)), "error": 1 - right}
-
-
-def _report(out: Path, trained: Trained[Experiment], splits: Splits[Labelled]) -> None:
-    """Print the tables, draw the pictures, write down and show what went wrong."""
-    split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
-    answers, _ = trained.answers(sentences)
-    gold, predicted = _labels(trained.encoder, sentences, answers)
-    print_scores(f"{split}, by label", label_scores(gold, predicted))
-    ids = {label: i for i, label in enumerate(trained.encoder.targets)}
-    counted = np.eye(len(ids))[[ids[label] for label in naive_bayes(splits.train, sentences)]]
-    rows = {"naive Bayes": list(counted), "this model": answers}
-    measured = [(n, _measure(trained.encoder, sentences, each)) for n, each in rows.items()]
-    print_metrics(split, measured)
-    wrong = [
-        f"{sentence.label}, not {trained.encoder.targets[shares.argmax()]} "
-        f"({shares.max():.2f}): {' '.join(sentence.tokens)}"
-        for sentence, shares in zip(sentences, answers, strict=True)
-        if sentence.label not in (trained.encoder.targets[shares.argmax()], UNLABELLED)
-    ]
-    show_errors(out, wrong, gold, predicted)
+    for lines in typed_lines(data):
+        sentences = [cut(line, tokens) for line in lines]
+        answers = trained.answers([Labelled(each, UNLABELLED) for each in sentences])
+        print_labels(trained.encoder.targets, lines, answers)
 
 
 if __name__ == "__main__":

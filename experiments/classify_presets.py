@@ -13,6 +13,9 @@ from rnnjax.train import Optimizer
 class Experiment(SentenceExperiment):
     """What to train, and how."""
 
+    plain: bool = False
+    """Sentences are plain text, cut into words as `predict` cuts what is typed; without, white
+    space separates their tokens."""
     pooling: Pooling = "max"
     """How the outputs at all tokens become one vector."""
 

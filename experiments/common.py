@@ -52,7 +52,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
     # As `Text`, or rich would read labels such as [b] and :x: as instructions to it.
     table = Table(title=Text(title), title_justify="left")
     for index, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if index else "left")
+        # Long names are folded: cut short, those of several runs would be one.
+        table.add_column(Text(name), justify="right" if index else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from experiments.sentence_presets import Experiment as SentenceExperiment
 from rnnjax.data import Encoder
+from rnnjax.data.conllu import Column
 from rnnjax.models import Tagger
 from rnnjax.schemes import Scheme, mark_spans
 
@@ -14,6 +15,8 @@ class Experiment(SentenceExperiment):
 
     crf: bool = False
     """Let tags depend on each other: a conditional random field instead of a softmax."""
+    column: Column = "upos"
+    """What to learn of a CoNLL-U file."""
     scheme: Scheme = "IOBES"
     """What tags that mark spans are converted to for training; others stay as they are."""
 

@@ -5,42 +5,39 @@ python -m experiments.lm train char --data input.txt  # a preset, on your own te
 python -m experiments.lm generate --run runs/manual --prompt "The import statement"
 """
 
-import hashlib
-import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
 from experiments.common import main, print_table
+from experiments.language_models import (
+    Tokens,
+    Trained,
+    digest_of,
+    fit_tokens,
+    load_trained,
+    make_vocabulary,
+    nats_of,
+    untrained,
+)
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.runs import claim, read_experiment
+from experiments.runs import claim
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
-    Chunks,
     Corpus,
     Vocabulary,
-    evaluation_chunks,
     read_corpus,
     read_text,
     reference_manual,
 )
 from rnnjax.decoding import log_probability, sample
 from rnnjax.metrics import bits_per_character, perplexity
-from rnnjax.models import LanguageModel
 from rnnjax.train import (
-    Schedule,
-    evaluate_language_model,
-    fit,
-    init_state,
-    language_model_loss,
-    load_best,
-    make_train_step,
     plot_curves,
 )
 
@@ -50,23 +47,6 @@ else:
     Preset = Annotated[
         tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
     ]
-
-
-class Tokens(NamedTuple):
-    """A corpus as token ids; `test` is empty where there is no such split."""
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-
-class Trained(NamedTuple):
-    """A model that was trained, as its run's folder has it."""
-
-    experiment: Experiment
-    vocabulary: Vocabulary
-    model: LanguageModel
-    variables: Any
 
 
 def train(
@@ -85,46 +65,19 @@ def train(
         by default under runs/.
       tensorboard: write TensorBoard events as well.
     """
-    if not 0 < experiment.epochs < math.inf:
-        raise ValueError(f"epochs must be positive, got {experiment.epochs}")
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = _vocabulary(experiment, corpus)
+    vocabulary = make_vocabulary(experiment, corpus)
     out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)
     tokens = Tokens(*map(vocabulary.encode, corpus))
-    chunks = Chunks(
-        tokens.train, experiment.batch_size, experiment.chunk, vocabulary.start, experiment.seed
-    )
-    steps = max(1, round(experiment.epochs * chunks.steps_per_epoch))
-    optimizer = experiment.optimizer.make(steps, chunks.steps_per_epoch)
-    model = experiment.model(len(vocabulary))
-    params = jax.jit(model.init)(jax.random.key(experiment.seed), jnp.zeros((1, 1), jnp.int32))
-    params = params["params"]
-    size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    print(
-        f"{size:,} parameters, {len(vocabulary):,} {vocabulary.unit}s; "
-        f"{len(tokens.train):,} / {len(tokens.valid):,} / {len(tokens.test):,} tokens to train, "
-        f"validate and test on; {steps:,} steps, {chunks.steps_per_epoch:,} an epoch"
-    )
+    start = untrained(experiment, vocabulary, tokens)
     if experiment.dtype == "float32" and host.has_fast_bfloat16():
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
-    schedule = Schedule(steps, experiment.evaluations)
     # Only now, when nothing can be wrong with data and settings any more.
-    claim(out, experiment, hashlib.sha256("\0".join(corpus).encode()).hexdigest())
+    claim(out, experiment, digest_of(corpus))
     vocabulary.save(out / "vocabulary.json")
-    result = fit(
-        out,
-        init_state(params, optimizer, model.initial_state((experiment.batch_size,))),
-        make_train_step(language_model_loss(model), optimizer, experiment.seed),
-        chunks.at,
-        lambda params: {"loss": _nats(experiment, vocabulary, model, params, tokens.valid)},
-        schedule,
-        tokens_per_step=experiment.batch_size * experiment.chunk,
-        tensorboard=tensorboard,
-    )
-    print(f"trained in {result.seconds / 60:.1f} minutes")
-    trained = Trained(experiment, vocabulary, model, {"params": load_best(out, params)})
+    trained = fit_tokens(start, tokens, out, tensorboard=tensorboard)
     _report(out, trained, corpus, tokens)
 
 
@@ -136,11 +89,10 @@ def evaluate(run: Path, data: Path | None = None) -> None:
       data: a UTF-8 file, all of which is read; by default the test text of Python's reference
         manual.
     """
-    trained = _load(run)
+    trained = load_trained(run)
     text = reference_manual().test if data is None else read_text(data)
     tokens = trained.vocabulary.encode(text)
-    params = trained.variables["params"]
-    nats = _nats(trained.experiment, trained.vocabulary, trained.model, params, tokens)
+    nats = nats_of(trained, trained.variables["params"], tokens)
     unit = trained.vocabulary.unit
     rows = [
         ("tokens", f"{len(tokens):,}"),
@@ -173,7 +125,7 @@ def generate(
       stop: end at this token, given as text: one word, or one character.
       seed: the same seed gives the same text.
     """
-    trained = _load(run)
+    trained = load_trained(run)
     stop_token = None if stop is None else _single_token(trained.vocabulary, stop)
     texts = _continue(trained, prompt, num_tokens, seed, temperature, top_k, top_p, stop_token)
     for start, text in zip(prompt, texts, strict=True):
@@ -190,7 +142,7 @@ def score(run: Path, data: Path | None = None) -> None:
       run: the run's folder.
       data: a file with a sentence a line; by default standard input.
     """
-    trained = _load(run)
+    trained = load_trained(run)
     text = sys.stdin.read() if data is None else read_text(data)
     sentences = [line for line in text.splitlines() if line.strip()]
     if not sentences:
@@ -208,43 +160,11 @@ def score(run: Path, data: Path | None = None) -> None:
         print(f"{logs[index]:15.3f}  {each:24.3f}  {sentences[index]}")
 
 
-def _vocabulary(experiment: Experiment, corpus: Corpus) -> Vocabulary:
-    if experiment.vocabulary == "byte":
-        return Vocabulary.bytes()
-    if experiment.vocabulary == "char":
-        return Vocabulary.characters("".join(corpus))
-    return Vocabulary.words(corpus.train, experiment.vocab_max)
-
-
-def _load(run: Path) -> Trained:
-    experiment = read_experiment(run, Experiment)
-    vocabulary = Vocabulary.load(run / "vocabulary.json")
-    model = experiment.model(len(vocabulary))
-    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), tokens)
-    return Trained(experiment, vocabulary, model, {"params": load_best(run, variables["params"])})
-
-
-def _nats(
-    experiment: Experiment,
-    vocabulary: Vocabulary,
-    model: LanguageModel,
-    params: Any,
-    tokens: np.ndarray,
-) -> float:
-    chunks = evaluation_chunks(tokens, EVALUATION_STREAMS, experiment.chunk, vocabulary.start)
-    return evaluate_language_model(model, params, chunks)[0]
-
-
-# Few, so that hardly any token is read without its past; enough to keep two cores busy.
-EVALUATION_STREAMS = 10
-
-
 def _report(out: Path, trained: Trained, corpus: Corpus, tokens: Tokens) -> None:
     """Print the table, draw the curves, write a sample."""
     split = "test" if corpus.test else "valid"
     ids, text = getattr(tokens, split), getattr(corpus, split)
-    nats = _nats(*trained[:3], trained.variables["params"], ids)
+    nats = nats_of(trained, trained.variables["params"], ids)
     rows = _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids)
     rows.append(("this model", nats))
     unit = trained.vocabulary.unit

@@ -3,11 +3,10 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from rnnjax.data import read_text
 from rnnjax.files import write_whole
-from rnnjax.train import Optimizer
 
 Experiment = TypeVar("Experiment")
 
@@ -43,18 +42,43 @@ def read_experiment(run: Path, kind: type[Experiment]) -> Experiment:
     config = _read(run, kind)
     del config["data"]
     try:
-        return kind(**{**config, "optimizer": Optimizer(**config["optimizer"])})
+        return _rebuild(kind, config)
     except TypeError as error:
         raise ValueError(f"{run / 'config.json'} is of another version: {error}") from error
 
 
+def is_run_of(run: Path, kind: type) -> bool:
+    """Return whether the folder `run` holds a run of experiments of that kind."""
+    try:
+        _read(run, kind)
+    except ValueError:
+        return False
+    return True
+
+
+def _rebuild(kind: Any, values: dict[str, Any]) -> Any:
+    """Return the dataclass that `dataclasses.asdict` and JSON made `values` of."""
+    types = get_type_hints(kind)
+    fields = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            fields[name] = _rebuild(types[name], value)
+        else:
+            fields[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**fields)
+
+
 def _read(run: Path, kind: type) -> dict[str, Any]:
     path = run / "config.json"
+    if not path.exists():
+        raise ValueError(f"{run} holds no run: there is no {path}")
     try:
         config = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not a run's configuration: {error}") from error
     names = {"data", *(f.name for f in dataclasses.fields(kind))}
     if not isinstance(config, dict) or set(config) != names:
-        raise ValueError(f"{path} is not the configuration of such a run of this version")
+        raise ValueError(
+            f"{path} is not the configuration of such a run: it is of another script or version"
+        )
     return config

@@ -59,6 +59,8 @@ def make_encoder(
     normal = Lexicon((), 0, experiment.lowercase, experiment.fold_digits).normal
     counts = Counter(normal(token) for part in splits for each in part for token in each.tokens)
     found = read_vectors(vectors, counts.keys())
+    if not found:
+        raise ValueError(f"{vectors} has a vector for none of the {len(counts):,} words")
     print(f"{vectors}: {coverage(counts, found)}")
     return fit_encoder(splits.train, found.keys(), **options), found
 
@@ -85,16 +87,16 @@ def digest_of(splits: Splits[Any], found: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def typed_sentences(data: Path | None, tokens: bool) -> Iterator[list[tuple[str, ...]]]:
-    """Yield the sentences of a file, all at once, or of standard input, each as it comes.
-
-    Args:
-      data: the file, a sentence a line; None reads standard input.
-      tokens: whether white space separates tokens; else they are cut from plain text.
-    """
-    cut = str.split if tokens else split_words
+def typed_lines(data: Path | None) -> Iterator[list[str]]:
+    """Yield the lines of a file, all at once, or of standard input, each as it comes."""
     if data is not None:
-        yield [tuple(cut(line)) for _, line in read_lines(data)]
+        yield [line for _, line in read_lines(data)]
         return
-    for line in sys.stdin:
-        yield [tuple(cut(line))]
+    for number, line in enumerate(sys.stdin):
+        line = line.rstrip("\r\n")
+        yield [line if number else line.removeprefix("\ufeff")]
+
+
+def cut(line: str, tokens: bool) -> tuple[str, ...]:
+    """Return the words of a line: its tokens between white space, or those of plain text."""
+    return tuple(line.split()) if tokens else split_words(line)

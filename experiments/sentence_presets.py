@@ -5,13 +5,41 @@ from typing import Literal
 
 import rnnjax as rx
 from experiments.common import make_cell
+from rnnjax.cells.base import check_positive
 from rnnjax.data import Encoder
 from rnnjax.models import Classifier, Tagger, TokenEmbedder
+from rnnjax.sequence.dropout import check_rate
 from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Training:
+    """How to train on sentences."""
+
+    batch_size: int = 16
+    """Most sentences in a batch."""
+    shapes: int = 6
+    """Most lengths that sentences are padded to; each is compiled once."""
+    epochs: int = 10
+    """Most passes through the training sentences, each followed by an evaluation."""
+    patience: int | None = 4
+    """Epochs in a row without a better development metric that end the run."""
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-3))
+    """Optimiser and schedule."""
+    seed: int = 0
+    """Seed of weights, dropout, order and hidden words."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where nothing could be trained."""
+        check_positive(epochs=self.epochs, shapes=self.shapes, batch_size=self.batch_size)
+        if self.patience is not None:
+            check_positive(patience=self.patience)
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class Experiment(Training):
     """What to train, and how."""
 
     embed_size: int = 100
@@ -42,18 +70,15 @@ class Experiment:
     """Dropout between layers."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of the products' operands; sums, states and parameters are float32."""
-    batch_size: int = 16
-    """Most sentences in a batch."""
-    shapes: int = 6
-    """Most lengths that sentences are padded to; each is compiled once."""
-    epochs: int = 10
-    """Most passes through the training sentences, each followed by an evaluation."""
-    patience: int | None = 4
-    """Epochs in a row without a better development metric that end the run."""
-    optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-3))
-    """Optimiser and schedule."""
-    seed: int = 0
-    """Seed of weights, dropout, order and hidden words."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where no model could be made."""
+        super().check()
+        names = ("embed_size", "character_features", "hidden_size", "layers")
+        check_positive(**{name: getattr(self, name) for name in names})
+        check_rate("layer_dropout", self.layer_dropout)
+        if not 0 <= self.hide_rare <= 1:
+            raise ValueError(f"hide_rare must lie in [0, 1], got {self.hide_rare}")
 
     def model(self, encoder: Encoder) -> Tagger | Classifier:
         """Return the model for what `encoder` stands for."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.common import print_table
-from rnnjax.data import UNLABELLED, Encoder
+from rnnjax.data import UNLABELLED
 from rnnjax.metrics import Score, confusion
 from rnnjax.train import plot_confusion, plot_curves
 
@@ -41,10 +41,10 @@ def print_metrics(
     print_table(f"{title}, per cent", ("", *names), lines)
 
 
-def say_unseen(encoder: Encoder, names: Iterable[str]) -> None:
+def say_unseen(targets: Sequence[str], names: Iterable[str]) -> None:
     """Say which tags or labels of a text the model does not have, and so never gives."""
     unseen = Counter(names)
-    for known in (*encoder.targets, UNLABELLED):
+    for known in (*targets, UNLABELLED):
         del unseen[known]
     if unseen:
         listed = ", ".join(f"{name} ({count:,})" for name, count in unseen.most_common())

@@ -1,4 +1,4 @@
-"""What labelling and classifying sentences share: settings, the run, the answers."""
+"""What training on sentences shares, whatever reads and answers them: the run, the answers."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -11,92 +11,155 @@ import jax.numpy as jnp
 
 from experiments.runs import claim, read_experiment
 from experiments.sentence_data import check_splits, digest_of, make_encoder, set_vectors
-from experiments.sentence_presets import Experiment
+from experiments.sentence_presets import Training
 from rnnjax.data import (
     Buckets,
+    Encoded,
     Encoder,
-    Labelled,
+    PieceEncoder,
     SentenceBatches,
     Splits,
-    Tagged,
     choose_borders,
 )
-from rnnjax.models import Classifier, Tagger
+from rnnjax.data.sentences import Sentences
 from rnnjax.train import (
     Schedule,
+    SentenceModel,
     answer,
     fit,
     init_state,
     load_best,
+    logits_of,
     make_train_step,
     sentence_loss,
 )
 from rnnjax.train.step import Batch, LossFn
 
-Sentences = Sequence[Tagged] | Sequence[Labelled]
-Kind = TypeVar("Kind", bound=Experiment)
-# (encoder, gold sentences, answers) -> metrics, "error" among them
-Measure = Callable[[Encoder, Any, list[Any]], dict[str, float]]
+Kind = TypeVar("Kind", bound=Training)
+# (targets, gold sentences, answers) -> metrics, "error" among them
+Measure = Callable[[Sequence[str], Any, list[Any]], dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Trained(Generic[Kind]):
-    """A model that was trained, as its run's folder has it."""
+    """A model with its parameters, and what makes arrays of sentences for it."""
 
     experiment: Kind
-    encoder: Encoder
-    model: Tagger | Classifier
+    encoder: Encoder | PieceEncoder
+    model: SentenceModel
     params: Any
 
-    def answers(self, sentences: Sentences) -> tuple[list[Any], float]:
-        """Return the answer to each sentence, see `rnnjax.train.answer`, and the mean loss."""
-        batches = _batches(self.experiment, self.encoder, sentences)
-        return answer(self.model, self.params, batches, len(sentences))
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
+    def answers(self, sentences: Sentences) -> list[Any]:
+        """Return the answer to each sentence, see `rnnjax.train.answer`."""
+        return answer(self.model, self.params, self.batches(sentences), len(sentences))[0]
+
+    def logits(self, sentences: Sentences) -> list[Any]:
+        """Return the logits of each sentence, see `rnnjax.train.logits_of`."""
+        return logits_of(self.model, self.params, self.batches(sentences), len(sentences))
+
+    def batches(self, sentences: Sentences) -> list[Any]:
+        """Return the batches of sentences to be answered, as `rnnjax.train.answer` wants them."""
+        encoded = self.encoder.encode(sentences)
+        # Of a few sentences each would have a shape of its own: powers of two come again.
+        few = len(sentences) <= self.experiment.shapes
+        borders = () if few else choose_borders(encoded.lengths, self.experiment.shapes)
+        # Twice as many as in training: there is no backward pass to make room for.
+        most = min(len(sentences), 2 * self.experiment.batch_size)
+        buckets = Buckets(encoded.lengths, borders, max(1, most))
+        return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]
 
 
 def train_sentences(
-    experiment: Kind,
+    experiment: Any,
     splits: Splits[Any],
     measure: Measure,
     out: Path,
     vectors: Path | None,
     tensorboard: bool,
-) -> Trained[Kind]:
+) -> Trained[Any]:
     """Train a tagger or a classifier, or go on with a run that stopped."""
-    _check(experiment)
+    start, found = untrained(experiment, splits, vectors)
+    claim(out, start.experiment, digest_of(splits, found))
+    start.encoder.save(out / "encoder.json")
+    return fit_sentences(
+        start, start.encoder.encode(splits.train), splits.dev, measure, out, tensorboard=tensorboard
+    )
+
+
+def untrained(
+    experiment: Any, splits: Splits[Any], vectors: Path | None
+) -> tuple[Trained[Any], dict[str, Any]]:
+    """Return a recurrent model before its training, and the vectors that were found for it."""
+    experiment.check()
     check_splits(splits)
     encoder, found = make_encoder(experiment, splits, vectors)
     if found:
         width = len(next(iter(found.values())))
         experiment = dataclasses.replace(experiment, embed_size=width)
     model = experiment.model(encoder)
-    batches = _training_batches(experiment, encoder, splits.train)
+    params = set_vectors(_init(model, encoder, experiment.seed), encoder, found)
+    start = Trained(experiment, encoder, model, params)
+    sizes = " / ".join(f"{len(part):,}" for part in splits)
+    print(
+        f"{start.size:,} parameters; {len(encoder.words):,} words, {len(encoder.targets)} targets; "
+        f"{sizes} sentences to train, develop and test on"
+    )
+    return start, found
+
+
+def fit_sentences(
+    start: Trained[Kind],
+    train: Encoded,
+    dev: Sentences,
+    measure: Measure,
+    out: Path,
+    *,
+    loss_fn: LossFn | None = None,
+    tensorboard: bool = False,
+) -> Trained[Kind]:
+    """Train in the folder `out`, which was claimed, from where a run in it stopped.
+
+    Args:
+      start: the model before the first step.
+      train: what is learnt from.
+      dev: what decides which parameters are the best.
+      measure: how.
+      out: the run's folder.
+      loss_fn: by default that of the targets.
+      tensorboard: write TensorBoard events as well.
+    """
+    experiment, model = start.experiment, start.model
+    batches = _training_batches(start, train)
     per_epoch = batches.buckets.steps_per_epoch
+    shapes = ", ".join(f"{rows} x {length}" for rows, length in batches.buckets.shapes)
+    print(
+        f"{per_epoch:,} steps an epoch; batches of {len(batches.buckets.shapes)} shapes: {shapes}"
+    )
     schedule = Schedule(
         experiment.epochs * per_epoch, experiment.epochs, patience=experiment.patience
     )
     optimizer = experiment.optimizer.make(schedule.total_steps, per_epoch)
-    params = set_vectors(_init(model, encoder, experiment.seed), encoder, found)
-    _describe(params, encoder, splits, batches.buckets)
-    loss_fn, compiled = _counted(sentence_loss(model))
-    dev = _batches(experiment, encoder, splits.dev)
+    loss_fn, compiled = _counted(loss_fn or sentence_loss(model))
+    held_out = start.batches(dev)
 
     def evaluate(params: Any) -> dict[str, float]:
-        answers, loss = answer(model, params, dev, len(splits.dev))
-        values = measure(encoder, splits.dev, answers)
+        answers, loss = answer(model, params, held_out, len(dev))
+        values = measure(start.encoder.targets, dev, answers)
         return {"loss": loss, **values, "compilations": float(len(compiled))}
 
-    # Only now, when nothing can be wrong with data and settings any more.
-    claim(out, experiment, digest_of(splits, found))
-    encoder.save(out / "encoder.json")
     result = fit(
         out,
-        init_state(params, optimizer, None),
+        init_state(start.params, optimizer, None),
         make_train_step(loss_fn, optimizer, experiment.seed),
         batches.at,
         evaluate,
         schedule,
-        tokens_per_step=round(len(batches.encoded.words) / per_epoch),
+        tokens_per_step=round(train.starts[-1] / per_epoch),
         monitor="error",
         tensorboard=tensorboard,
     )
@@ -104,10 +167,10 @@ def train_sentences(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "
         f"{schedule.total_steps:,} steps; the update was compiled for {len(compiled)} shapes"
     )
-    return Trained(experiment, encoder, model, load_best(out, params))
+    return dataclasses.replace(start, params=load_best(out, result.state.params))
 
 
-def load_trained(run: Path, kind: type[Kind]) -> Trained[Kind]:
+def load_trained(run: Path, kind: type[Any]) -> Trained[Any]:
     """Return what was trained in the folder `run`."""
     experiment = read_experiment(run, kind)
     encoder = Encoder.load(run / "encoder.json")
@@ -116,30 +179,13 @@ def load_trained(run: Path, kind: type[Kind]) -> Trained[Kind]:
     return Trained(experiment, encoder, model, load_best(run, shapes))
 
 
-def _check(experiment: Experiment) -> None:
-    for name in ("epochs", "shapes"):
-        if getattr(experiment, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(experiment, name)}")
-
-
-def _training_batches(
-    experiment: Experiment, encoder: Encoder, sentences: Sentences
-) -> SentenceBatches:
-    encoded = encoder.encode(sentences)
+def _training_batches(start: Trained[Any], encoded: Encoded) -> SentenceBatches:
+    experiment, encoder = start.experiment, start.encoder
     borders = choose_borders(encoded.lengths, experiment.shapes)
     buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+    if isinstance(encoder, PieceEncoder):
+        return SentenceBatches(encoded, buckets)
     return SentenceBatches(encoded, buckets, encoder.words.first_rare, experiment.hide_rare)
-
-
-def _describe(params: Any, encoder: Encoder, splits: Splits[Any], buckets: Buckets) -> None:
-    size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    sizes = " / ".join(f"{len(part):,}" for part in splits)
-    shapes = ", ".join(f"{rows} x {length}" for rows, length in buckets.shapes)
-    print(
-        f"{size:,} parameters; {len(encoder.words):,} words, {len(encoder.targets)} targets; "
-        f"{sizes} sentences to train, develop and test on; {buckets.steps_per_epoch:,} steps an "
-        f"epoch\nbatches of {len(buckets.shapes)} shapes: {shapes}"
-    )
 
 
 def _counted(loss_fn: LossFn) -> tuple[LossFn, list[tuple[int, ...]]]:
@@ -147,24 +193,13 @@ def _counted(loss_fn: LossFn) -> tuple[LossFn, list[tuple[int, ...]]]:
     compiled: list[tuple[int, ...]] = []
 
     def counted(params: Any, carry: Any, batch: Batch, key: Any) -> Any:
-        compiled.append(batch["words"].shape)  # runs where a shape is traced, and only there
+        compiled.append(batch["targets"].shape)  # runs where a shape is traced, and only there
         return loss_fn(params, carry, batch, key)
 
     return counted, compiled
 
 
-def _batches(experiment: Experiment, encoder: Encoder, sentences: Sentences) -> list[Any]:
-    """Return the batches of sentences to be answered, as `rnnjax.train.answer` wants them."""
-    encoded = encoder.encode(sentences)
-    # Of a few sentences each would have a shape of its own: powers of two come again.
-    few = len(sentences) <= experiment.shapes
-    borders = () if few else choose_borders(encoded.lengths, experiment.shapes)
-    # Twice as many as in training: there is no backward pass to make room for.
-    buckets = Buckets(encoded.lengths, borders, min(len(sentences), 2 * experiment.batch_size))
-    return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]
-
-
-def _init(model: Tagger | Classifier, encoder: Encoder, seed: int) -> Any:
+def _init(model: SentenceModel, encoder: Encoder, seed: int) -> Any:
     words = jnp.zeros((1, 1), jnp.int32)
     characters = None
     if encoder.characters is not None:

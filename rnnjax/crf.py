@@ -71,8 +71,9 @@ def log_likelihood(
 
     Args:
       emissions: `(time, *batch, tags)`.
-      tags: `(time, *batch)` integers; `FREE`, or any negative number, says that the tag of a step
-        is not known, and sums over all that it could be (Tsuboi et al. 2008).
+      tags: `(time, *batch)` integers below the number of tags, which is not checked; `FREE`, or
+        any negative number, says that the tag of a step is not known, and sums over all that it
+        could be (Tsuboi et al. 2008).
       transitions: the other scores.
       lengths: `(*batch,)` or None.
 
@@ -84,8 +85,12 @@ def log_likelihood(
         raise ValueError(f"tags must have shape {emissions.shape[:-1]}, got {tags.shape}")
     names = lead(jnp.arange(emissions.shape[-1]), emissions.ndim)
     fits = (names == tags[..., None]) | (tags < 0)[..., None]
+    emissions = emissions.astype(accumulator(emissions.dtype))
+    # Below whatever scores the step has: a sequence that does not fit must not win by that.
+    least = jax.lax.stop_gradient(emissions.min(axis=-1, keepdims=True))
+    forbidden = jnp.clip(least, -1e30, 0.0) + FORBIDDEN
     # The numerator is a partition function too, of the sequences that fit; both in one recursion.
-    both = jnp.stack([jnp.where(fits, emissions, FORBIDDEN), emissions], axis=1)
+    both = jnp.stack([jnp.where(fits, emissions, forbidden), emissions], axis=1)
     lengths = None if lengths is None else jnp.stack([lengths, lengths])
     fitting, all_sequences = log_partition(both, transitions, lengths)
     return fitting - all_sequences

@@ -186,3 +186,14 @@ def test_bad_input_is_named(change, message):
         options["lengths"] = None
     with pytest.raises(ValueError, match=message):
         crf.log_likelihood(transitions=transitions, **options)
+
+
+@pytest.mark.parametrize("shift", [-1e5, -2e4, 0.0, 3e4])
+def test_a_constant_added_to_all_scores_of_a_step_changes_no_probability(shift):
+    emissions = jnp.zeros((2, 3)).at[1].add(shift)
+    transitions = crf.Transitions(jnp.zeros(3), jnp.zeros((3, 3)), jnp.zeros(3))
+    tags = jnp.array([0, 2])
+    found, gradient = jax.value_and_grad(crf.log_likelihood)(emissions, tags, transitions)
+    assert found == pytest.approx(-2 * np.log(3), abs=0.02)
+    expected = np.eye(3)[[0, 2]] - 1 / 3
+    np.testing.assert_allclose(gradient, expected, atol=1e-2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnjax.data.buckets import Buckets
-from rnnjax.data.encoder import Encoded
+from rnnjax.data.encoded import Encoded
 from rnnjax.data.lexicon import UNKNOWN
 
 
@@ -18,12 +18,12 @@ class SentenceBatches:
       buckets: which of them make up a batch.
       first_rare: words with this id or a larger one are rare (`Lexicon.first_rare`).
       hide_rare: share of their occurrences that are read as unknown words, so that a model learns
-        what an unknown word is like; their characters stay.
+        what an unknown word is like; their characters stay. 0 for inputs without words.
     """
 
     encoded: Encoded
     buckets: Buckets
-    first_rare: int
+    first_rare: int = 0
     hide_rare: float = 0.0
 
     def __post_init__(self) -> None:
@@ -33,6 +33,8 @@ class SentenceBatches:
     def at(self, step: int) -> dict[str, np.ndarray]:
         """The batch of `step`, counted from 0; see `Encoded.batch`."""
         batch = self.encoded.batch(*self.buckets.at(step))
+        if not self.hide_rare:
+            return batch
         rng = np.random.default_rng([self.buckets.seed, step])
         hidden = rng.random(batch["words"].shape) < self.hide_rare
         rare = batch["words"] >= self.first_rare

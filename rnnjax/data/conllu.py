@@ -34,6 +34,14 @@ def read_conllu(path: str | Path, column: Column = "upos") -> list[Tagged]:
     return [sentence for sentence in sentences if sentence.tokens]
 
 
+def is_conllu(path: str | Path) -> bool:
+    """Whether a file's first line that is neither empty nor a comment is one of CoNLL-U."""
+    lines = (line for _, line in read_lines(path))
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    row = first.split("\t")
+    return len(row) == len(_COLUMNS) and (row[0] == "1" or bool(_NO_WORD.fullmatch(row[0])))
+
+
 def _sentence(path: str | Path, block: list[tuple[int, str]], column: int) -> Tagged:
     tokens: list[str] = []
     tags: list[str] = []

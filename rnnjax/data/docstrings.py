@@ -8,6 +8,7 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from rnnjax.data.manual import reference_manual
 from rnnjax.data.sentences import Labelled, Splits
 from rnnjax.data.standard_library import Code, modules, read
 
@@ -54,6 +55,20 @@ def docstrings_by_package() -> Splits[Labelled]:
         for split, dealt in zip(splits, _deal(texts_of_modules), strict=True):
             split.extend(dealt)
     return splits
+
+
+def library_texts() -> list[str]:
+    """The library's docstrings and comments, and the manual's paragraphs: text without labels.
+
+    What `docstrings_by_package` and `reference_manual` hold out is not among them.
+    """
+    _, dev, test = docstrings_by_package()
+    held_out = {sentence.tokens for sentence in [*dev, *test]}
+    codes = (code for module in modules() if (code := read(module)))
+    found = dict.fromkeys(text for code in codes for text in texts(code))
+    paragraphs = re.split(r"\n\s*\n", reference_manual().train)
+    lines = [" ".join(paragraph.split()) for paragraph in paragraphs]
+    return [" ".join(text) for text in found if text not in held_out] + list(filter(None, lines))
 
 
 def texts(code: Code) -> Iterator[_Tokens]:

@@ -6,57 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from rnnjax.data.encoded import Encoded, target_ids
 from rnnjax.data.lexicon import PAD, Lexicon
-from rnnjax.data.sentences import UNLABELLED, Labelled, Tagged
+from rnnjax.data.sentences import UNLABELLED, Sentences, Tagged
 from rnnjax.files import write_whole
-
-NO_TARGET = -1  # in place of a tag or label that is not known, or not one of the model's
-
-
-class Encoded(NamedTuple):
-    """Sentences as arrays, end to end; sentence s holds the tokens from starts[s] to starts[s + 1].
-
-    Attributes:
-      starts: (sentences + 1,) where each starts.
-      words: (tokens,) int32.
-      characters: (tokens, length) int32, or None.
-      targets: (tokens,) int32, the tags; or (sentences,), the labels.
-      tagged: whether targets are tags.
-    """
-
-    starts: np.ndarray
-    words: np.ndarray
-    characters: np.ndarray | None
-    targets: np.ndarray
-    tagged: bool
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each sentence, (sentences,)."""
-        return np.diff(self.starts)
-
-    def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
-        """The sentences `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
-
-        Returns:
-          `words` (batch, length), `lengths` (batch,), `targets` (batch, length) or (batch,), and
-          `characters` (batch, length, characters) where there are any.
-        """
-        lengths = np.where(rows < 0, 0, self.starts[rows + 1] - self.starts[rows]).astype(np.int32)
-        inside = np.arange(length) < lengths[:, None]
-        where = (self.starts[rows][:, None] + np.arange(length))[inside]
-        batch = {"words": _spread(self.words[where], inside, PAD), "lengths": lengths}
-        if self.characters is not None:
-            batch["characters"] = _spread(self.characters[where], inside, PAD)
-        if self.tagged:
-            batch["targets"] = _spread(self.targets[where], inside, NO_TARGET)
-        else:
-            batch["targets"] = np.where(rows < 0, NO_TARGET, self.targets[rows])
-        return batch
 
 
 @dataclass(frozen=True)
@@ -95,7 +52,7 @@ class Encoder:
         """Write the encoder to `path` as JSON, wholly or not at all."""
         write_whole(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
-    def encode(self, sentences: Sequence[Tagged] | Sequence[Labelled]) -> Encoded:
+    def encode(self, sentences: Sentences) -> Encoded:
         """Encode sentences; a target that is not among `targets` becomes `NO_TARGET`.
 
         Raises:
@@ -104,25 +61,11 @@ class Encoder:
         lengths = [len(sentence.tokens) for sentence in sentences]
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
         tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
-        characters = None if self.characters is None else self._spell(tokens)
+        inputs = {"words": self.words.encode(tokens)}
+        if self.characters is not None:
+            inputs["characters"] = self._spell(tokens)
         tagged = any(isinstance(sentence, Tagged) for sentence in sentences)
-        words, targets = self.words.encode(tokens), self._targets(sentences)
-        return Encoded(starts, words, characters, targets, tagged)
-
-    def _targets(self, sentences: Iterable[Tagged | Labelled]) -> np.ndarray:
-        index = {name: i for i, name in enumerate(self.targets)}
-        names: list[str] = []
-        for number, sentence in enumerate(sentences, 1):
-            if isinstance(sentence, Labelled):
-                names.append(sentence.label)
-                continue
-            if len(sentence.tags) != len(sentence.tokens):
-                raise ValueError(
-                    f"sentence {number} has {len(sentence.tokens)} tokens and "
-                    f"{len(sentence.tags)} tags; they must be as many"
-                )
-            names.extend(sentence.tags)
-        return np.array([index.get(name, NO_TARGET) for name in names], np.int32)
+        return Encoded(starts, inputs, {"targets": target_ids(self.targets, sentences)}, tagged)
 
     def _spell(self, tokens: Sequence[str]) -> np.ndarray:
         """The ids of each token's characters, (tokens, max_word_length), padded at the end."""
@@ -138,7 +81,7 @@ class Encoder:
 
 
 def fit_encoder(
-    sentences: Sequence[Tagged] | Sequence[Labelled],
+    sentences: Sentences,
     more_words: Iterable[str] = (),
     *,
     characters: bool = True,
@@ -151,20 +94,13 @@ def fit_encoder(
     Characters keep their case and their digits. `more_words` are those of `Lexicon.of`.
     """
     tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
-    names = {name for s in sentences for name in ([s.label] if isinstance(s, Labelled) else s.tags)}
+    names = {name for s in sentences for name in (s.tags if isinstance(s, Tagged) else [s.label])}
     return Encoder(
         Lexicon.of(tokens, more_words, lowercase=lowercase, fold_digits=fold_digits),
         Lexicon.of(chain.from_iterable(tokens)) if characters else None,
         tuple(sorted(names - {UNLABELLED})),
         max_word_length,
     )
-
-
-def _spread(values: np.ndarray, inside: np.ndarray, fill: int) -> np.ndarray:
-    """The values where `inside` is true, in order, and `fill` elsewhere."""
-    spread = np.full((*inside.shape, *values.shape[1:]), fill, values.dtype)
-    spread[inside] = values
-    return spread
 
 
 def _lexicon(symbols: list[str], **others: Any) -> Lexicon:

@@ -1,6 +1,7 @@
 """Reading labelled sentences, and cutting text into the words of one."""
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rnnjax.data.columns import read_lines
@@ -24,11 +25,12 @@ _WORD = re.compile(
 )
 
 
-def read_labelled(path: str | Path) -> list[Labelled]:
+def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
     """Read a UTF-8 file with a sentence and its label on each line, a tab between them.
 
     The last tab of the line is the one that separates. White space separates the tokens of the
-    sentence, which may have none. Empty lines at the end of the file are skipped.
+    sentence, which may have none; with `plain` they are those of `split_words`. Empty lines
+    at the end of the file are skipped.
 
     ValueError names file and line where there is no tab (an empty line among others has none)
     or no label; it names the file where that cannot be read.
@@ -36,7 +38,8 @@ def read_labelled(path: str | Path) -> list[Labelled]:
     lines = list(read_lines(path))
     while lines and not lines[-1][1]:
         lines.pop()
-    return [_labelled(line, f"{path}, line {number}") for number, line in lines]
+    cut = split_words if plain else str.split
+    return [_labelled(line, cut, f"{path}, line {number}") for number, line in lines]
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -50,10 +53,10 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(match[0] for match in _WORD.finditer(text))
 
 
-def _labelled(line: str, place: str) -> Labelled:
+def _labelled(line: str, cut: Callable[[str], Iterable[str]], place: str) -> Labelled:
     sentence, tab, label = line.rpartition("\t")
     if not tab:
         raise ValueError(f"{place}: {line!r} has no tab; it must be a sentence, a tab, a label")
     if not label.strip():
         raise ValueError(f"{place}: its label, what follows the last tab, is empty")
-    return Labelled(tuple(sentence.split()), label.strip())
+    return Labelled(tuple(cut(sentence)), label.strip())

@@ -1,5 +1,6 @@
 """What sequence labelling and classification are trained on: sentences with their answers."""
 
+from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 # The tag or label of what is not labelled, as in CoNLL-U: nothing is learnt or counted there.
@@ -20,7 +21,21 @@ class Labelled(NamedTuple):
     label: str
 
 
-Sentence = TypeVar("Sentence", Tagged, Labelled)
+class Paired(NamedTuple):
+    """Two sentences with one label, such as whether the first entails the second."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    label: str
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens of both."""
+        return self.first + self.second
+
+
+Sentences = Sequence[Tagged | Labelled | Paired]
+Sentence = TypeVar("Sentence", Tagged, Labelled, Paired)
 
 
 class Splits(NamedTuple, Generic[Sentence]):

@@ -64,6 +64,12 @@ class Subwords:
         # A "[MASK]" that stands in a text is text. The file does not keep this.
         self.tokenizer.encode_special_tokens = True
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Subwords) and self.tokenizer.to_str() == other.tokenizer.to_str()
+
+    def __hash__(self) -> int:
+        return hash(self.tokenizer.to_str())
+
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Subwords":
         """Learn pieces from texts, always the same ones from the same texts.

@@ -18,7 +18,8 @@ def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndar
     the vector of its lower-cased form, if that is there, and else is left out.
 
     As in GloVe's largest file a word may hold spaces; its last part must then be no number,
-    for that would be one number too many. ValueError names file and line where a line has not
+    for that would be one number too many. ValueError names the file where it has more or fewer
+    vectors than its header says. It names file and line where a line has not
     as many numbers as the header says or else the first line has, is not UTF-8, or gives a
     wanted word anything but finite numbers (those of other words are not looked at); it names
     the file where that cannot be read or is empty.
@@ -50,7 +51,7 @@ def coverage(counts: Mapping[str, int], vectors: Collection[str]) -> str:
 
 def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[bytes]]]:
     """The file's words, each with its place, for error messages, and its numbers unread."""
-    size = 0
+    size, count, promised = 0, 0, None
     for i, line in enumerate(file, 1):
         place = f"{path}, line {i}"
         line = line.rstrip()
@@ -58,11 +59,15 @@ def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[byt
             first = line.split(b" ")
             size = _size(first, place)
             if _is_header(first):
+                promised = int(first[0])
                 continue
+        count += 1
         row = line.rsplit(b" ", size)
         if len(row) != size + 1 or _has_one_more(row[0]):
             raise ValueError(f"{place} must be a word and {size} numbers, but is {_cut(line)}")
         yield place, _decoded(row[0], place), row[1:]
+    if promised is not None and count != promised:
+        raise ValueError(f"{path} has {count} vectors; its first line says {promised}")
     if not size:
         raise ValueError(f"{path} is empty; it must hold word vectors")
 

@@ -134,12 +134,21 @@ class LanguageModel(nn.Module):
           initial_state: the core's state before the first token; None is the zero state.
           mask: `(batch, time)` bool, True where a target counts; None counts all.
         """
+        final, head = self.head(tokens, initial_state)
+        nats, count = linear_cross_entropy(*head, targets, mask, dtype=self.dtype)
+        return final, nats, count
+
+    def head(
+        self, tokens: Array, initial_state: State | None = None
+    ) -> tuple[State, tuple[Array, Array, Array]]:
+        """Return the final state and what the logits are made of, for losses that make them.
+
+        Arguments are those of `__call__`. With features `(batch, time, width)`, kernel
+        `(width, vocab_size)` and bias `(vocab_size,)`, logits are features @ kernel + bias.
+        """
         final, features = self.features(tokens, initial_state)
         features, kernel = self._head(features)
-        nats, count = linear_cross_entropy(
-            features, kernel, self.bias, targets, mask, dtype=self.dtype
-        )
-        return final, nats, count
+        return final, (features, kernel, self.bias)
 
     def step(self, state: State, token: Array) -> tuple[State, Array]:
         """Read one token `(batch,)`; return the new state and the logits `(batch, vocab_size)`."""

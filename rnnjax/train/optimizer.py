@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from rnnjax.cells.base import check_choices, check_positive
@@ -17,11 +18,13 @@ class Optimizer:
     Attributes:
       method: "adamw" (Loshchilov and Hutter 2019), which is Adam at weight_decay 0, or "sgd".
       learning_rate: the schedule's highest value.
-      schedule: "cosine" falls to `final_learning_rate` over the whole run; "zaremba" divides the
-        rate by `decay` at the start of every epoch after the first `hold_epochs`
-        (Zaremba et al. 2014, arXiv:1409.2329); "constant" does neither.
-      warmup: share of the run over which the rate rises linearly from 0, for "cosine".
-      final_learning_rate: share of `learning_rate` at which "cosine" ends.
+      schedule: "cosine" and "linear" fall to `final_learning_rate` over the whole run;
+        "inverse_sqrt" falls with the root of the step (Vaswani et al. 2017, arXiv:1706.03762);
+        "zaremba" divides the rate by `decay` at the start of every epoch after the first
+        `hold_epochs` (Zaremba et al. 2014, arXiv:1409.2329); "constant" does nothing.
+      warmup: share of the run over which the rate rises linearly from 0, for "cosine", "linear"
+        and "inverse_sqrt".
+      final_learning_rate: share of `learning_rate` at which "cosine" and "linear" end.
       hold_epochs: epochs at the full rate, for "zaremba".
       decay: divisor of the rate an epoch, for "zaremba".
       clip: bound on the gradient; None clips nothing.
@@ -33,7 +36,7 @@ class Optimizer:
 
     method: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 4e-3
-    schedule: Literal["cosine", "zaremba", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "inverse_sqrt", "zaremba", "constant"] = "cosine"
     warmup: float = 0.05
     final_learning_rate: float = 0.0
     hold_epochs: int = 6
@@ -74,15 +77,26 @@ class Optimizer:
         """Return the learning rate as a function of the number of updates done."""
         if self.schedule == "constant":
             return optax.constant_schedule(self.learning_rate)
+        if self.schedule == "zaremba":
+            return self._zaremba(total_steps, steps_per_epoch)
+        warmup = min(round(self.warmup * total_steps), total_steps - 1)
+        fall = self._fall(warmup, total_steps - warmup)
+        if not warmup:
+            return fall
+        rise = optax.linear_schedule(0.0, self.learning_rate, warmup)
+        return optax.join_schedules([rise, fall], [warmup])
+
+    def _fall(self, warmup: int, steps: int) -> optax.Schedule:
+        """Return what follows the warm-up, for `steps` steps."""
+        final = self.final_learning_rate
         if self.schedule == "cosine":
-            warmup = min(round(self.warmup * total_steps), total_steps - 1)
-            return optax.warmup_cosine_decay_schedule(
-                0.0 if warmup else self.learning_rate,
-                self.learning_rate,
-                warmup,
-                total_steps,
-                self.final_learning_rate * self.learning_rate,
-            )
+            return optax.cosine_decay_schedule(self.learning_rate, steps, final)
+        if self.schedule == "linear":
+            return optax.linear_schedule(self.learning_rate, final * self.learning_rate, steps)
+        first = max(1, warmup)
+        return lambda step: self.learning_rate * jnp.sqrt(first / (first + step))
+
+    def _zaremba(self, total_steps: int, steps_per_epoch: int) -> optax.Schedule:
         epochs = max(1, -(-total_steps // steps_per_epoch))
         falls = {
             epoch * steps_per_epoch: 1 / self.decay for epoch in range(self.hold_epochs, epochs)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data import UNLABELLED, Encoder, Labelled, Lexicon, Tagged, fit_encoder
-from rnnjax.data.encoder import NO_TARGET
+from rnnjax.data.encoded import NO_TARGET
 
 SENTENCES = [
     Tagged(("The", "dog", "barks"), ("DET", "NOUN", "VERB")),
@@ -86,7 +86,9 @@ def test_sentences_without_a_single_token_are_a_batch_of_padding(kind, length):
 def test_no_sentences_are_empty_arrays():
     encoded = fit_encoder(SENTENCES).encode([])
     assert encoded.starts.tolist() == [0]
-    assert len(encoded.words) == len(encoded.targets) == len(encoded.lengths) == 0
+    assert (
+        len(encoded.inputs["words"]) == len(encoded.answers["targets"]) == len(encoded.lengths) == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_no_sentences_are_empty_arrays():
 )
 def test_long_words_keep_their_start_and_their_end(longest, kept):
     encoder = fit_encoder([Tagged(("abcdefghi",), ("X",))], max_word_length=longest)
-    (spelled,) = encoder.encode([Tagged(("abcdefghi",), ("X",))]).characters
+    (spelled,) = encoder.encode([Tagged(("abcdefghi",), ("X",))]).inputs["characters"]
     assert "".join(encoder.characters.symbols[i - 2] for i in spelled) == kept
 
 
@@ -103,8 +105,8 @@ def test_characters_keep_what_words_fold():
     assert encoder.words.symbols == ("a0",)
     assert encoder.characters.symbols == ("1", "A")
     encoded = encoder.encode([Tagged(("a2",), ("X",))])
-    assert encoded.words.tolist() == [2]
-    assert encoded.characters[0, :3].tolist() == [1, 1, 0]
+    assert encoded.inputs["words"].tolist() == [2]
+    assert encoded.inputs["characters"][0, :3].tolist() == [1, 1, 0]
 
 
 def test_more_words_are_known_and_not_rare():

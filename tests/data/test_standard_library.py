@@ -7,8 +7,9 @@ import warnings
 
 import pytest
 
-from rnnjax.data.docstrings import PACKAGES, docstrings_by_package, texts
+from rnnjax.data.docstrings import PACKAGES, docstrings_by_package, library_texts, texts
 from rnnjax.data.identifiers import ROLES
+from rnnjax.data.manual import reference_manual
 from rnnjax.data.roles import identifier_roles, roles
 from rnnjax.data.sentences import UNLABELLED
 from rnnjax.data.standard_library import Code, Module, modules, parse, read
@@ -471,6 +472,23 @@ def test_texts_are_split_by_module_and_are_of_no_other_package(labelled):
         assert len(splits) <= 1
         assert {label_of.get(text, module.package) for text in found} <= {module.package}
         seen |= found
+
+
+def test_texts_without_labels_hold_nothing_that_is_held_out(labelled):
+    lines = library_texts()
+    assert not any("\n" in line or line != line.strip() or not line for line in lines)
+    known = set(lines)
+    for split in ("dev", "test"):
+        assert not any(" ".join(text.tokens) in known for text in getattr(labelled, split))
+    manual = reference_manual()
+    train, valid, test = (
+        {" ".join(block.split()) for block in text.split("\n\n")} - {""} for text in manual
+    )
+    assert not known & (valid | test)
+    # All else is there: what is trained on, and docstrings of other packages too.
+    assert train <= known
+    assert {" ".join(text.tokens) for text in labelled.train} <= known
+    assert len(lines) > len(train) + 2 * len(labelled.train)
 
 
 def test_another_process_reads_the_same(tagged, labelled):

@@ -77,6 +77,7 @@ def test_errors_name_file_and_line(line, message, header, write):
     [
         ("word\n", r"some\.txt, line 1 must be a word and its numbers, or .*but is 'word'"),
         ("9 0\n", r"some\.txt, line 1 must be .*but is '9 0'"),
+        ("3 2\na 1 2\n", "some.txt has 1 vectors; its first line says 3"),
         ("2 3\na 1 2\n", r"some\.txt, line 2 must be a word and 3 numbers"),
         ("", r"some\.txt is empty"),
     ],

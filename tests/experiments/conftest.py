@@ -13,9 +13,11 @@ import pytest
 pytest.importorskip("tyro")
 pytest.importorskip("matplotlib")
 
+from encoder_runs import TINY, lines_of
 from lm_runs import SMALL, finish, write_text
+from sentence_runs import write
 
-from experiments import lm
+from experiments import lm, mlm
 from experiments.common import main
 from rnnjax import host
 
@@ -96,3 +98,14 @@ def trained(text, start):
     code, out, err = finish(start("train", "--data", text, "--out", folder, *SMALL))
     assert code == 0, err
     return folder, out
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory, cli_of):
+    """An encoder: its folder, what its training printed, and the text. Not to be written to."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    text = write(folder / "animals.txt", lines_of(300))
+    call = ("train", "--text", text, "--out", folder / "run", *TINY)
+    code, out, err = cli_of({"train": mlm.train, "evaluate": mlm.evaluate})(*call)
+    assert code == 0, err
+    return folder / "run", out, text

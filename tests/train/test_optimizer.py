@@ -60,10 +60,44 @@ def test_cosine_without_warm_up_starts_at_the_top():
     np.testing.assert_allclose(rates(Optimizer(learning_rate=0.5, warmup=0.05), 1)[0], 0.5)
 
 
+@pytest.mark.parametrize(
+    ("final", "warmup", "want"),
+    [
+        # Steps 0, in warm-up, at its end, half-way down, the last, and what comes after it.
+        (0.0, 0.2, {0: 0, 5: 0.25, 10: 0.5, 30: 0.25, 49: 0.0125, 50: 0, 60: 0}),
+        (0.2, 0.2, {0: 0, 5: 0.25, 10: 0.5, 30: 0.3, 49: 0.11, 50: 0.1, 60: 0.1}),
+        (0.0, 0.0, {0: 0.5, 25: 0.25, 49: 0.01, 50: 0}),
+    ],
+)
+def test_linear_rises_and_falls_along_lines(final, warmup, want):
+    options = {"schedule": "linear", "warmup": warmup, "final_learning_rate": final}
+    schedule = Optimizer(learning_rate=0.5, **options).rate(50, 10)
+    got = [schedule(jnp.int32(step)) for step in want]
+    np.testing.assert_allclose(got, [*want.values()], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "want"),
+    [
+        # Four times the warm-up's steps are half of the rate, nine times a third.
+        (0.1, {0: 0, 5: 0.3, 10: 0.6, 40: 0.3, 90: 0.2, 99: 0.6 * math.sqrt(10 / 99)}),
+        # As if one step were behind it: a rate of 0 would teach nothing.
+        (0.0, {0: 0.6, 3: 0.3, 8: 0.2, 99: 0.06}),
+    ],
+)
+def test_inverse_sqrt_falls_with_the_root_of_the_step(warmup, want):
+    # Where the others end plays no part.
+    options = {"schedule": "inverse_sqrt", "warmup": warmup, "final_learning_rate": 0.5}
+    schedule = Optimizer(learning_rate=0.6, **options).rate(100, 10)
+    got = [schedule(jnp.int32(step)) for step in want]
+    np.testing.assert_allclose(got, [*want.values()], rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "inverse_sqrt"])
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 0.95, 0.99])
 @pytest.mark.parametrize("total_steps", [1, 2, 10])
-def test_any_warm_up_works_for_any_length(warmup, total_steps):
-    got = rates(Optimizer(learning_rate=0.5, warmup=warmup), total_steps)
+def test_any_warm_up_works_for_any_length(schedule, warmup, total_steps):
+    got = rates(Optimizer(learning_rate=0.5, schedule=schedule, warmup=warmup), total_steps)
     assert np.isfinite(got).all()
     assert got.max() <= 0.5
     assert got[-1] > 0
@@ -145,7 +179,7 @@ def test_weight_decay_shrinks_matrices_and_nothing_else():
         ({"warmup": 1.0}, r"warmup must lie in \[0, 1\), got 1.0"),
         ({"warmup": -0.1}, "warmup"),
         ({"method": "adam"}, "method"),
-        ({"schedule": "linear"}, "schedule"),
+        ({"schedule": "sideways"}, "schedule"),
         ({"clip_by": "norm"}, "clip_by"),
         ({"decay": 0.0}, "decay"),
         ({"b1": 1.0}, "b1"),

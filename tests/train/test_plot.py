@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from rnnjax.train import MetricsLog, plot_confusion, plot_curves
+from rnnjax.train.plot import plot_trade
 
 
 def write_metrics(path, finite=True):
@@ -92,9 +93,41 @@ def test_confusions_of_many_labels_are_of_bounded_size(tmp_path, monkeypatch):
     assert drawn[0].get_size_inches().tolist() == [40, 40]
 
 
+@pytest.mark.parametrize("latencies", [["ms at 1", "ms at 32"], []])
+def test_a_trade_has_a_point_a_model_against_each_of_its_costs(latencies, tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    drawn = []
+    monkeypatch.setattr(plt, "close", drawn.append)
+    times = [[3.0, 70.0], [0.5, 2.0]]
+    models = [
+        ("teacher", 1_000_000, times[0][: len(latencies)], 92.5),
+        ("student", 20_000, times[1][: len(latencies)], 88.0),
+    ]
+    plot_trade(models, latencies, "per cent right", tmp_path / "trade.png")
+    assert size(tmp_path / "trade.png")
+    panels = drawn[0].axes
+    assert [axes.get_xlabel() for axes in panels] == ["parameters", *latencies]
+    assert panels[0].get_ylabel() == "per cent right"
+    names = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    assert names == ["teacher", "student"]
+    costs = [[1_000_000, *times[0]], [20_000, *times[1]]]
+    for i, axes in enumerate(panels):
+        points = [line.get_xydata().tolist() for line in axes.lines]
+        assert points == [[[costs[0][i], 92.5]], [[costs[1][i], 88.0]]]
+        assert axes.get_xscale() == "log"
+        # One legend serves all panels.
+        assert [line.get_color() for line in axes.lines] == [
+            line.get_color() for line in panels[0].lines
+        ]
+    monkeypatch.undo()
+    plt.close(drawn[0])
+
+
 def test_matplotlib_that_is_missing_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"matplotlib.*rnnjax\[plots\]"):
         plot_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     with pytest.raises(ImportError, match=r"matplotlib.*rnnjax\[plots\]"):
         plot_confusion(np.eye(2), ["a", "b"], tmp_path / "confusion.png")
+    with pytest.raises(ImportError, match=r"matplotlib.*rnnjax\[plots\]"):
+        plot_trade([("a", 1, [], 1.0)], [], "quality", tmp_path / "trade.png")

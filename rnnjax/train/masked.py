@@ -1,0 +1,43 @@
+"""What a masked language model adds to the training loop: its loss, and its evaluation."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.models.masked_language_model import MaskedLanguageModel
+from rnnjax.train.step import Batch, LossFn
+
+
+def masked_loss(model: MaskedLanguageModel) -> LossFn:
+    """Return the mean of - log p over the tokens of a batch that are to be told, in nats.
+
+    Batches are those of `rnnjax.data.MaskedBatches`; there is no carry.
+    """
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+        nats, count = _sum(model, params, batch, {"dropout": key})
+        return nats / jnp.maximum(count, 1), carry
+
+    return loss_fn
+
+
+def evaluate_masked(model: MaskedLanguageModel, params: Any, batches: Iterable[Batch]) -> float:
+    """Return the mean of - log p over the hidden tokens of all batches, in nats."""
+    sums = [_evaluate(model, params, batch) for batch in batches]
+    tokens = sum(int(count) for _, count in sums)
+    return sum(float(nats) for nats, _ in sums) / tokens if tokens else float("nan")
+
+
+@partial(jax.jit, static_argnums=0)
+def _evaluate(model: MaskedLanguageModel, params: Any, batch: Batch) -> tuple[Array, Array]:
+    return _sum(model, params, batch, {})
+
+
+def _sum(
+    model: MaskedLanguageModel, params: Any, batch: Batch, rngs: dict[str, Array]
+) -> tuple[Array, Array]:
+    return model.apply({"params": params}, **batch, rngs=rngs, method="cross_entropy")
