@@ -1,8 +1,8 @@
 """Sentence classification: train, evaluate, predict.
 
-python -m experiments.classify train                    # the standard library's docstrings
-python -m experiments.classify train sentiment --data train.tsv dev.tsv test.tsv
-echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
+$ python -m experiments.classify train                    # the standard library's docstrings
+$ python -m experiments.classify train sentiment --data train.tsv dev.tsv test.tsv
+$ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Tuning a pre-trained encoder for a task: train, evaluate, predict.
 
-python -m experiments.finetune train --encoder runs/mlm              # docstrings' packages
-python -m experiments.finetune train tags --encoder runs/wiki --data a.conllu b.conllu c.conllu
-python -m experiments.finetune train tags --encoder runs/wiki --scratch --data ...
-python -m experiments.finetune train pairs --encoder runs/wiki --data train.tsv dev.tsv test.tsv
+$ python -m experiments.finetune train --encoder runs/mlm              # docstrings' packages
+$ python -m experiments.finetune train tags --encoder runs/wiki --data a.conllu b.conllu c.conllu
+$ python -m experiments.finetune train tags --encoder runs/wiki --scratch --data ...
+$ python -m experiments.finetune train pairs --encoder runs/wiki --data train.tsv dev.tsv test.tsv
 """
 
 import dataclasses
@@ -168,11 +168,17 @@ def _untrained(
     """Return the model before its tuning: pre-trained, or of the same make from scratch."""
     pretrained = load_pretrained(folder)
     experiment = dataclasses.replace(experiment, pretraining=pretrained.experiment)
+    known = pretrained.experiment
+    if known.positions != "sinusoidal" and experiment.max_length not in (None, known.max_length):
+        raise ValueError(
+            f"max_length must be {known.max_length} or None, got {experiment.max_length}: the "
+            "encoder learned a vector for each position"
+        )
     names = {n for s in splits.train for n in (s.tags if isinstance(s, Tagged) else [s.label])}
     encoder = PieceEncoder(
         pretrained.subwords,
         tuple(sorted(names - {UNLABELLED})),
-        pretrained.experiment.max_length,
+        experiment.max_length or known.max_length,
         experiment.task == "pairs",
         _language(experiment, language),
     )

@@ -1,6 +1,6 @@
 """Fine-tuning experiments as frozen dataclasses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import tyro
@@ -23,6 +23,9 @@ class Experiment(Training):
     """Start from new weights, not from those of the pre-trained encoder; all else is the same."""
     train_share: float = 1.0
     """Share of the training sentences to learn from, drawn with the seed."""
+    max_length: int | None = None
+    """Most tokens in a row; None is what pre-training had. Another number needs an encoder with
+    sinusoidal positions, which have no weights."""
     dropout: float = 0.1
     """Dropout in the encoder and on its features."""
     column: Column = "upos"
@@ -49,6 +52,8 @@ class Experiment(Training):
     def model(self, targets: tuple[str, ...]) -> EncoderClassifier:
         """Return the model for those tags or labels."""
         config = self.pretraining.config(paired=self.task == "pairs", dropout=self.dropout)
+        if self.max_length is not None:
+            config = replace(config, max_length=self.max_length)
         return EncoderClassifier(config, targets, self.task == "tokens", self.dropout)
 
 

@@ -1,8 +1,8 @@
 """Language models: train, evaluate, generate, score.
 
-python -m experiments.lm train                        # Python's reference manual
-python -m experiments.lm train char --data input.txt  # a preset, on your own text
-python -m experiments.lm generate --run runs/manual --prompt "The import statement"
+$ python -m experiments.lm train                        # Python's reference manual
+$ python -m experiments.lm train char --data input.txt  # a preset, on your own text
+$ python -m experiments.lm generate --run runs/manual --prompt "The import statement"
 """
 
 import sys

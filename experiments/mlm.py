@@ -1,9 +1,9 @@
 """Masked-language-model pre-training: train, evaluate, fill.
 
-python -m experiments.mlm train                              # what Python says of itself
-python -m experiments.mlm train text --text wiki.txt reviews.txt
-python -m experiments.mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en nl=a.nl
-echo "The [MASK] statement" | python -m experiments.mlm fill --run runs/mlm
+$ python -m experiments.mlm train                              # what Python says of itself
+$ python -m experiments.mlm train text --text wiki.txt reviews.txt
+$ python -m experiments.mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en nl=a.nl
+$ echo "The [MASK] statement" | python -m experiments.mlm fill --run runs/mlm
 """
 
 import hashlib

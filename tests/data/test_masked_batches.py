@@ -129,6 +129,5 @@ def test_texts_without_words_hide_nothing():
     [(VOCAB, 0.0, "share is 0"), (VOCAB, 1.1, "share is 1.1"), (FIRST, 0.15, "vocabulary has")],
 )
 def test_bad_values_are_named(vocab_size, share, message):
-    one = MaskedBatches(ENCODED, Buckets(ENCODED.lengths, (32,), 4), vocab_size, share)
     with pytest.raises(ValueError, match=message):
-        one.at(0)
+        MaskedBatches(ENCODED, Buckets(ENCODED.lengths, (32,), 4), vocab_size, share).at(0)

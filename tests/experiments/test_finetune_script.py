@@ -161,6 +161,7 @@ def test_another_encoder_is_another_run(tuned, pretrained, cli, tmp_path):
         (("--train-share", "0"), ("train_share", "0")),
         (("--epochs", "0"), ("epochs", "0")),
         (("--language", "en"), ("language", "None", "en")),
+        (("--max-length", "30"), ("max_length", "24", "30", "learned")),
         (("--data", "{long}", "{dev}"), ("train split", "sentence 1", "positions for 24")),
         (("--data", "{dev}", "{long}"), ("dev split", "sentence 1", "positions for 24")),
         (("--data", "{dev}"), ("data", "two or three")),

@@ -25,7 +25,7 @@ def copy_run(trained, tmp_path):
 
 def test_a_folder_that_is_no_run_is_named(cli, tmp_path, trained):
     call = ("generate", "--run", tmp_path / "nothing")
-    assert_fails(cli(*call), tmp_path / "nothing" / "config.json", "No such file")
+    assert_fails(cli(*call), tmp_path / "nothing" / "config.json", "holds no run")
     for config in ("{", "{}", "[]", '{"experiment": {"colour": 3}}'):
         (tmp_path / "nothing").mkdir(exist_ok=True)
         (tmp_path / "nothing" / "config.json").write_text(config)
