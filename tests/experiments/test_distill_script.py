@@ -114,6 +114,7 @@ def test_an_encoder_teaches_a_tagger(pretrained, cli_of, cli, tmp_path):
     assert sizes == [32, 33]
 
 
+@pytest.mark.slow  # several trainings
 def test_a_share_of_nothing_is_the_student_alone(teachers, films, cli, tmp_path):
     call = ("train", "sentiment", "--teacher", teachers[0], "--data", *films, *STUDENT)
     assert cli(*call, "--alpha", "0", "--out", tmp_path)[0] == 0
@@ -164,6 +165,7 @@ def test_what_cannot_be_taught_is_said_before(options, names, teachers, films, c
     assert not list((tmp_path / "run").glob("alone-*"))
 
 
+@pytest.mark.slow  # several trainings
 def test_a_teacher_of_another_task_is_refused(teachers, cli, cli_of, tmp_path):
     call = ("train", "tags", "--teacher", teachers[0], *STUDENT, "--out", tmp_path / "run")
     assert_fails(cli(*call), "teacher", "tag tokens")

@@ -125,6 +125,7 @@ def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
     assert_fails(cli(*evaluate, "--language", "fr"), "language", "en, nl", "fr")
 
 
+@pytest.mark.slow  # several trainings
 def test_a_share_of_the_sentences_is_drawn_with_the_seed(tuned, cli, tmp_path):
     call = (*tuned[2], "--train-share", "0.25", "--epochs", "1", "--out")
     code, out, _ = cli(*call, tmp_path / "a")
@@ -138,6 +139,7 @@ def test_a_share_of_the_sentences_is_drawn_with_the_seed(tuned, cli, tmp_path):
     assert_same_end(tmp_path / "a", tmp_path / "0")
 
 
+@pytest.mark.slow  # several trainings
 def test_another_encoder_is_another_run(tuned, pretrained, cli, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -68,6 +68,7 @@ def test_fill_tells_what_is_hidden(pretrained, cli):
     assert {"▁dog", "▁cat", "▁bird"} & set(lines[0].split())
 
 
+@pytest.mark.slow  # several trainings
 def test_a_run_that_is_interrupted_goes_on_and_ends_the_same(
     pretrained, cli, tmp_path, monkeypatch
 ):
