@@ -97,6 +97,7 @@ def test_several_teachers_are_their_mean_probability(teachers, films, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2  # another teacher, another file
 
 
+@pytest.mark.slow  # several trainings
 def test_an_encoder_teaches_a_tagger(pretrained, cli_of, cli, tmp_path):
     sizes = {"train": 32, "dev": 8}
     data = [write(tmp_path / f"{n}.tok", tagged(k, seed=n)) for n, k in sizes.items()]
@@ -121,6 +122,7 @@ def test_a_share_of_nothing_is_the_student_alone(teachers, films, cli, tmp_path)
     assert_same_end(tmp_path / "alone-0", tmp_path / "taught-0")
 
 
+@pytest.mark.slow  # several trainings
 def test_a_language_model_is_taught_by_an_ensemble(text, cli_of, cli, tmp_path):
     train = cli_of({"train": lm.train, "evaluate": lm.evaluate})
     quick = (*SMALL_LM, "--epochs", "2", "--evaluations", "1")
