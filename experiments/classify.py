@@ -6,13 +6,11 @@ $ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from experiments.classify_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.classifying import measure, print_labels, report
-from experiments.common import main
+from experiments.common import main, presets
 from experiments.sentence_data import check_files, cut, typed_lines
 from experiments.sentence_report import print_metrics, say_unseen
 from experiments.sentences import load_trained, train_sentences
@@ -21,9 +19,7 @@ from rnnjax.data import UNLABELLED, Labelled, Splits, docstrings_by_package, rea
 if TYPE_CHECKING:
     Preset = Experiment
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
 
 
 def train(
@@ -47,10 +43,8 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    splits = docstrings_by_package()
-    if data:
-        parts = (read_labelled(path, plain=experiment.plain) for path in data)
-        splits = Splits(*[*parts, []][:3])
+    parts = (read_labelled(path, plain=experiment.plain) for path in data)
+    splits = Splits(*[*parts, []][:3]) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
     trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)

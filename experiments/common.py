@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +39,13 @@ def main(commands: dict[str, Callable[..., None]], description: str) -> None:
         sys.exit(130)
     except (ValueError, OSError, ImportError, DivergedError) as error:
         sys.exit(f"error: {error}")
+
+
+def presets(of: dict[str, Any], descriptions: dict[str, str]) -> Any:
+    """Return the type of an argument that is one of some presets, any part of which may change."""
+    tyro = require("tyro", "scripts")
+    chosen = tyro.extras.subcommand_type_from_defaults(of, descriptions)
+    return Annotated[chosen, tyro.conf.arg(name="")]
 
 
 def make_cell(name: str, hidden_size: int, **options: Any) -> rx.GatedCell:

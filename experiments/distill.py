@@ -7,17 +7,15 @@ $ python -m experiments.distill lm tied --teacher runs/large --data wikitext-2/
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from experiments import classify_presets, classifying, label_presets, lm_presets, tagging
-from experiments.common import main
+from experiments.common import main, presets
 from experiments.distill_presets import (
     DESCRIPTIONS,
     LANGUAGE_DESCRIPTIONS,
@@ -31,13 +29,12 @@ from experiments.distill_presets import (
 from experiments.distill_report import compare, compare_language_models
 from experiments.language_models import (
     Tokens,
-    digest_of,
     fit_tokens,
     load_trained,
     make_vocabulary,
     untrained,
 )
-from experiments.runs import claim
+from experiments.runs import claim, digest
 from experiments.sentence_data import check_files, cut
 from experiments.sentences import Trained, fit_sentences
 from experiments.sentences import untrained as untrained_on_sentences
@@ -50,6 +47,7 @@ from rnnjax.data import (
     Tagged,
     docstrings_by_package,
     identifier_roles,
+    names_of,
     read_corpus,
     read_labelled,
     reference_manual,
@@ -63,13 +61,8 @@ if TYPE_CHECKING:
     Preset = Student
     LanguagePreset = LanguageStudent
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
-    LanguagePreset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(LANGUAGE_PRESETS, LANGUAGE_DESCRIPTIONS),
-        tyro.conf.arg(name=""),
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
+    LanguagePreset = presets(LANGUAGE_PRESETS, LANGUAGE_DESCRIPTIONS)
 
 
 def train(
@@ -84,6 +77,9 @@ def train(
 ) -> None:
     """Train a student alone and taught, from the same weights, and compare them and the teacher.
 
+    With more text that is unlabelled, the one that is taught knows its words too, and the one alone
+    takes as many steps.
+
     Args:
       teacher: runs of `label`, `classify` or `finetune`; of several, their mean probability.
       experiment: the student and how it is taught; a preset, any part of which may be changed.
@@ -92,16 +88,18 @@ def train(
       unlabelled: a file with a sentence a line, which the teacher alone teaches.
       tokens: those sentences are tokens with white space between them, not plain text.
       language: the sentences' language, where the teacher is an encoder that knows several.
-      seeds: students of each kind, for the spread; the first of --seed's place.
+      seeds: of the students, one of each kind for each; --seed is not read.
       out: the folder; a run for each student is in it, as `label` and `classify` read them, and
         the report's picture. By default under runs/.
     """
     check_files(data)
     experiment.check_teaching()
+    experiment.check()
     if not seeds:
         raise ValueError("seeds must be at least one")
     teachers = load_teachers(teacher, language)
     splits = _read(experiment, teachers[0], data)
+    _check_labels(teachers[0], splits)
     more = _unlabelled(experiment, unlabelled, tokens)
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
     logits = teach(teachers, [*splits.train, *more], out)
@@ -110,9 +108,7 @@ def train(
         for name, runs in students.items():
             student = dataclasses.replace(experiment, seed=seed)
             print(f"\n{name}, seed {seed}")
-            runs.append(
-                _student(student, splits, more, logits if name == "taught" else None, teachers, out)
-            )
+            runs.append(_student(student, splits, more, logits if name == "taught" else None, out))
     compare(out, teachers, students, splits)
 
 
@@ -158,11 +154,11 @@ def lm(
         print(f"\n{name}")
         start = untrained(plain, vocabulary, ids)
         options: dict[str, Any] = {}
-        digest = digest_of(corpus)
+        read = digest("\0".join(corpus))
         if name == "taught":
             options = _taught(experiment, start, teachers, members)
-            digest = _digest(digest, experiment, jax.tree.leaves(members))
-        claim(out / name, plain, digest)
+            read = digest(read + repr(_settings(experiment)), members)
+        claim(out / name, plain, read)
         vocabulary.save(out / name / "vocabulary.json")
         students[name] = fit_tokens(start, ids, out / name, **options)
     compare_language_models(out, teachers, students, ids)
@@ -173,7 +169,6 @@ def _student(
     splits: Splits[Any],
     more: list[Any],
     logits: np.ndarray | None,
-    teachers: list[Trained[Any]],
     out: Path,
 ) -> Trained[Any]:
     """Return a student trained by itself, or where there are logits by its teacher too."""
@@ -187,20 +182,15 @@ def _student(
         share = (len(splits.train) + len(more)) / len(splits.train)
         plain = dataclasses.replace(plain, epochs=round(plain.epochs * share))
     start, _ = untrained_on_sentences(plain, learnt, None)
-    if start.encoder.targets != teachers[0].encoder.targets:
-        raise ValueError(
-            "teacher and student must have the same labels, got "
-            f"{', '.join(teachers[0].encoder.targets)} and {', '.join(start.encoder.targets)}"
-        )
     encoded, loss_fn = start.encoder.encode(learnt.train), None
-    digest = hashlib.sha256(repr(learnt).encode()).hexdigest()
+    read = digest(repr(learnt))
     if logits is not None:
-        digest = _digest(digest, experiment, [logits])
+        read = digest(read + repr(_settings(experiment)), logits)
         marks = np.ones(len(logits), bool)
         encoded = encoded._replace(answers={**encoded.answers, "teacher": logits, "taught": marks})
         loss_fn = taught_loss(start.model, **_settings(experiment))
     run = out / f"{'alone' if logits is None else 'taught'}-{experiment.seed}"
-    claim(run, start.experiment, digest)
+    claim(run, start.experiment, read)
     start.encoder.save(run / "encoder.json")
     measure = _kind(experiment).measure
     return fit_sentences(start, encoded, splits.dev, measure, run, loss_fn=loss_fn)
@@ -234,15 +224,22 @@ def _read(
         )
     if getattr(teacher.encoder, "paired", False):
         raise ValueError("teacher must read single sentences: a student does not read pairs")
-    if not data and not tagged:
-        return docstrings_by_package()
     if not isinstance(experiment, TaggerStudent):
         parts = (read_labelled(path, plain=experiment.plain) for path in data)
-        return Splits(*[*parts, []][:3])
-    splits = identifier_roles()
-    if data:
-        splits = Splits(*[*(read_tagged(path, experiment.column) for path in data), []][:3])
+        return Splits(*[*parts, []][:3]) if data else docstrings_by_package()
+    files = (read_tagged(path, experiment.column) for path in data)
+    splits = Splits(*[*files, []][:3]) if data else identifier_roles()
     return Splits(*(convert_spans(part, teacher.experiment.scheme) for part in splits))
+
+
+def _check_labels(teacher: Trained[Any], splits: Splits[Any]) -> None:
+    """Raise `ValueError` unless what the student learns from has the teacher's labels."""
+    names = names_of(splits.train)
+    if names != teacher.encoder.targets:
+        raise ValueError(
+            "teacher and student must have the same labels, got "
+            f"{', '.join(teacher.encoder.targets)} and {', '.join(names)}"
+        )
 
 
 def _unlabelled(
@@ -274,14 +271,6 @@ def _plain(experiment: Teaching, kind: Any) -> Any:
 
 def _settings(experiment: Teaching) -> dict[str, Any]:
     return {f.name: getattr(experiment, f.name) for f in dataclasses.fields(Teaching)}
-
-
-def _digest(data: str, experiment: Teaching, arrays: list[Any]) -> str:
-    """Return a digest of data, of how it is taught, and of the teacher."""
-    digest = hashlib.sha256((data + repr(_settings(experiment))).encode())
-    for array in arrays:
-        digest.update(np.asarray(array).tobytes())
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class Teaching:
             raise ValueError(f"alpha must lie in [0, 1], got {self.alpha}")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
+        if getattr(self, "crf", False):
+            raise ValueError("crf must be False: a student's tags must not depend on each other")
 
 
 @dataclass(frozen=True)

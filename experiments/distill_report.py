@@ -45,13 +45,12 @@ def compare(
     def quality(answers: list[Any]) -> float:
         return 100 * (1 - measure(targets, sentences, answers)["error"])
 
-    logits = teach(teachers, sentences, out)
-    answers = list(jax.nn.softmax(logits))
-    if tagged:
-        ends = np.cumsum([len(sentence.tokens) for sentence in sentences])[:-1]
-        answers = np.split(logits.argmax(axis=-1), ends)
     if len(teachers) == 1:
-        answers = teachers[0].answers(sentences)  # a conditional random field's best sequence
+        answers = teachers[0].answers(sentences)
+    else:
+        logits = teach(teachers, sentences, out)
+        ends = np.cumsum([len(sentence.tokens) for sentence in sentences])[:-1]
+        answers = np.split(logits.argmax(axis=-1), ends) if tagged else list(logits)
     rows = [
         Row(
             "teacher" if len(teachers) == 1 else f"{len(teachers)} teachers",

@@ -7,21 +7,18 @@ $ python -m experiments.finetune train pairs --encoder runs/wiki --data train.ts
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from experiments import classifying, tagging
-from experiments.common import main
+from experiments.common import main, presets
 from experiments.finetune_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.mlm import load_pretrained
-from experiments.runs import claim, read_experiment
+from experiments.mlm import init_encoder, load_pretrained
+from experiments.runs import claim, digest, read_experiment
 from experiments.sentence_data import check_files, check_splits, cut, typed_lines
 from experiments.sentence_report import print_metrics, say_unseen
 from experiments.sentences import Trained, fit_sentences
@@ -34,18 +31,16 @@ from rnnjax.data import (
     Splits,
     Tagged,
     docstrings_by_package,
+    names_of,
     read_labelled,
     read_pairs,
 )
-from rnnjax.models import EncoderClassifier
 from rnnjax.train import load_best
 
 if TYPE_CHECKING:
     Preset = Experiment
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
 
 
 def train(
@@ -63,8 +58,8 @@ def train(
     Args:
       encoder: the folder of a run of `experiments.mlm`; its tokeniser is used as well.
       experiment: a preset, any part of which may be changed.
-      data: two or three files, to train, develop and perhaps test on. Tags: CoNLL-U where they are
-        named *.conllu, else a token a line, its tag last. Sentences: a tab and the label behind
+      data: two or three files, to train, develop and perhaps test on. Tags: CoNLL-U, or a token
+        a line, its tag last. Sentences: a tab and the label behind
         each. Pairs: two sentences and the label, tabs between them. By default docstrings and
         comments of Python's standard library.
       columns: of files of pairs whose first line names the columns, the two sentences' and the
@@ -78,9 +73,7 @@ def train(
     check_files(data)
     if not data and experiment.task != "sentences":
         raise ValueError(f"data must be given for {experiment.task}: there are none by default")
-    splits = docstrings_by_package()
-    if data:
-        splits = _read_splits(experiment, data, columns, where)
+    splits = _read_splits(experiment, data, columns, where) if data else docstrings_by_package()
     check_splits(splits)
     splits = splits._replace(train=_share(splits.train, experiment))
     start = _untrained(experiment, encoder, splits, language)
@@ -89,7 +82,7 @@ def train(
     # All of them, for what is too long is to be known now.
     encoded = {name: _encode(start, name, part) for name, part in splits._asdict().items()}
     out = out or Path("runs") / _name(start.experiment, encoder, data)
-    claim(out, start.experiment, _digest(splits, start))
+    claim(out, start.experiment, digest(repr(splits), start.params))
     start.encoder.save(out)
     measure = _kind(start.experiment).measure
     trained = fit_sentences(
@@ -118,8 +111,9 @@ def evaluate(
     for each in run:
         trained = load_tuned(each, language)
         kind = _kind(trained.experiment)
-        sentences = docstrings_by_package().test
-        if data is not None:
+        if data is None:
+            sentences = docstrings_by_package().test
+        else:
             sentences = _read(trained.experiment, data, columns, where)
         names = (n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label]))
         say_unseen(trained.encoder.targets, names)
@@ -156,9 +150,11 @@ def load_tuned(run: Path, language: str | None = None) -> Trained[Experiment]:
     experiment = read_experiment(run, Experiment)
     encoder = PieceEncoder.load(run)
     if language is not None:
-        encoder = dataclasses.replace(encoder, language=_language(experiment, language))
+        encoder = dataclasses.replace(
+            encoder, language=experiment.pretraining.language_id(language)
+        )
     model = experiment.model(encoder.targets)
-    shapes = jax.eval_shape(lambda: _init(model, 0))
+    shapes = jax.eval_shape(lambda: init_encoder(model, 0))
     return Trained(experiment, encoder, model, load_best(run, shapes))
 
 
@@ -174,16 +170,15 @@ def _untrained(
             f"max_length must be {known.max_length} or None, got {experiment.max_length}: the "
             "encoder learned a vector for each position"
         )
-    names = {n for s in splits.train for n in (s.tags if isinstance(s, Tagged) else [s.label])}
     encoder = PieceEncoder(
         pretrained.subwords,
-        tuple(sorted(names - {UNLABELLED})),
+        names_of(splits.train),
         experiment.max_length or known.max_length,
         experiment.task == "pairs",
-        _language(experiment, language),
+        experiment.pretraining.language_id(language),
     )
     model = experiment.model(encoder.targets)
-    params = _init(model, experiment.seed)
+    params = init_encoder(model, experiment.seed)
     if not experiment.scratch:
         # What pre-training has not (segments) stays new.
         params["encoder"] = {**params["encoder"], **pretrained.params["encoder"]}
@@ -195,23 +190,6 @@ def _encode(start: Trained[Experiment], name: str, sentences: list[Any]) -> Enco
         return start.encoder.encode(sentences)
     except ValueError as error:
         raise ValueError(f"the {name} split: {error}") from error
-
-
-def _init(model: EncoderClassifier, seed: int) -> Any:
-    ids = jnp.zeros((1, 2), jnp.int32)
-    kinds = {"segments": model.config.num_segments, "languages": model.config.num_languages}
-    given = {name: ids for name, count in kinds.items() if count}
-    return jax.jit(model.init)(jax.random.key(seed), ids, **given)["params"]
-
-
-def _language(experiment: Experiment, name: str | None) -> int | None:
-    known = experiment.pretraining.languages
-    if (name is None) != (not known) or (known and name not in known):
-        raise ValueError(
-            f"language must be {'one of ' + ', '.join(known) if known else 'None'}: "
-            f"the encoder was trained so; got {name}"
-        )
-    return None if name is None else known.index(name)
 
 
 def _kind(experiment: Experiment) -> Any:
@@ -269,14 +247,6 @@ def _unlabelled(task: str, line: str, tokens: bool) -> Tagged | Labelled | Paire
 def _name(experiment: Experiment, encoder: Path, data: Sequence[Path]) -> str:
     task = data[0].resolve().parent.name if data else "docstrings"
     return f"{task}-{'scratch' if experiment.scratch else encoder.resolve().name}"
-
-
-def _digest(splits: Splits[Any], start: Trained[Experiment]) -> str:
-    """Return a digest of all that a run starts from."""
-    digest = hashlib.sha256(repr(splits).encode())
-    for leaf in jax.tree.leaves(start.params):
-        digest.update(np.asarray(leaf).tobytes())
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ $ echo "They're happy together." | python -m experiments.label predict --run run
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from experiments.common import main
+from experiments.common import main, presets
 from experiments.label_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.sentence_data import check_files, cut, typed_lines
 from experiments.sentence_report import print_metrics, say_unseen
@@ -22,9 +20,7 @@ from rnnjax.data import UNLABELLED, Splits, Tagged, identifier_roles
 if TYPE_CHECKING:
     Preset = Experiment
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
 
 
 def train(

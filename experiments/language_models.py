@@ -1,6 +1,5 @@
 """What training language models shares, whatever teaches them: the run, and what comes of it."""
 
-import hashlib
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,11 +133,6 @@ def nats_of(trained: Trained, params: Any, tokens: np.ndarray) -> float:
     chunk, start = trained.experiment.chunk, trained.vocabulary.start
     chunks = evaluation_chunks(tokens, EVALUATION_STREAMS, chunk, start)
     return evaluate_language_model(trained.model, params, chunks)[0]
-
-
-def digest_of(corpus: Corpus) -> str:
-    """Return a digest of a corpus."""
-    return hashlib.sha256("\0".join(corpus).encode()).hexdigest()
 
 
 def _steps(experiment: Experiment, chunks: Chunks) -> int:

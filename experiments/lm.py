@@ -7,17 +7,15 @@ $ python -m experiments.lm generate --run runs/manual --prompt "The import state
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import tyro
 
-from experiments.common import main, print_table
+from experiments.common import main, presets, print_table
 from experiments.language_models import (
     Tokens,
     Trained,
-    digest_of,
     fit_tokens,
     load_trained,
     make_vocabulary,
@@ -25,7 +23,7 @@ from experiments.language_models import (
     untrained,
 )
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.runs import claim
+from experiments.runs import claim, digest
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
@@ -44,9 +42,7 @@ from rnnjax.train import (
 if TYPE_CHECKING:
     Preset = Experiment
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
 
 
 def train(
@@ -75,7 +71,7 @@ def train(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
     # Only now, when nothing can be wrong with data and settings any more.
-    claim(out, experiment, digest_of(corpus))
+    claim(out, experiment, digest("\0".join(corpus)))
     vocabulary.save(out / "vocabulary.json")
     trained = fit_tokens(start, tokens, out, tensorboard=tensorboard)
     _report(out, trained, corpus, tokens)

@@ -6,25 +6,24 @@ $ python -m experiments.mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en n
 $ echo "The [MASK] statement" | python -m experiments.mlm fill --run runs/mlm
 """
 
-import hashlib
-import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
-from experiments.common import main, print_table
-from experiments.mlm_data import Text, digest_of, make_rows, read_pair_files, read_texts, split
+from experiments.common import main, presets, print_table
+from experiments.mlm_data import Text, make_rows, read_pair_files, read_texts, split
 from experiments.mlm_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.runs import claim, read_experiment
+from experiments.runs import claim, digest, read_experiment
+from experiments.sentence_data import typed_lines
 from rnnjax.data import Buckets, MaskedBatches, Subwords, choose_borders, library_texts
 from rnnjax.data.subwords import END, MASK, START
 from rnnjax.metrics import bits_per_character, perplexity
-from rnnjax.models import MaskedLanguageModel
+from rnnjax.models import EncoderClassifier, MaskedLanguageModel
 from rnnjax.train import (
     Schedule,
     evaluate_masked,
@@ -39,9 +38,7 @@ from rnnjax.train import (
 if TYPE_CHECKING:
     Preset = Experiment
 else:
-    Preset = Annotated[
-        tyro.extras.subcommand_type_from_defaults(PRESETS, DESCRIPTIONS), tyro.conf.arg(name="")
-    ]
+    Preset = presets(PRESETS, DESCRIPTIONS)
 
 MASK_NAME = "[MASK]"
 
@@ -96,17 +93,14 @@ def train(
     kept, held_out = split(texts)
     batches = _batches(experiment, subwords, kept)
     valid = list(_batches(experiment, subwords, held_out).once())
-    ids = jnp.zeros((1, 2), jnp.int32)
-    spoken = ids if experiment.languages else None
-    init = jax.jit(model.init)
-    params = init(jax.random.key(experiment.seed), ids, languages=spoken)["params"]
+    params = init_encoder(model, experiment.seed)
     per_epoch = batches.buckets.steps_per_epoch
     print(
         f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters, {len(subwords):,} "
         f"pieces; {len(kept):,} / {len(held_out):,} texts, {batches.encoded.starts[-1]:,} tokens "
         f"to train on; {experiment.steps:,} steps, {per_epoch:,} an epoch"
     )
-    claim(out, experiment, digest_of(texts))
+    claim(out, experiment, digest(repr([each[:2] for each in texts])))
     subwords.save(out / "tokenizer.json")
     optimizer = experiment.optimizer.make(experiment.steps, per_epoch)
     result = fit(
@@ -151,13 +145,10 @@ def fill(run: Path, data: Path | None = None, language: str | None = None, top: 
     trained = load_pretrained(run)
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
-    spoken = trained.experiment.languages
-    if (language is None) != (not spoken) or (spoken and language not in spoken):
-        raise ValueError(f"language must be one of {', '.join(spoken) or 'none'}, got {language}")
-    lines = sys.stdin if data is None else data.read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        parts = [trained.subwords.encode(part).ids for part in line.strip().split(MASK_NAME)]
-        for each in _fill(trained, parts, language, top):
+    spoken = trained.experiment.language_id(language)
+    for line in chain.from_iterable(typed_lines(data)):
+        parts = [trained.subwords.encode(part).ids for part in line.split(MASK_NAME)]
+        for each in _fill(trained, parts, spoken, top):
             print("  ".join(f"{piece} {share:.3f}" for piece, share in each), flush=True)
 
 
@@ -168,12 +159,16 @@ def load_pretrained(run: Path) -> Pretrained:
     if _digest(subwords) != experiment.tokenizer:
         raise ValueError(f"{run / 'tokenizer.json'} is not the tokeniser of that run")
     model = MaskedLanguageModel(experiment.config())
-    ids = jax.ShapeDtypeStruct((1, 2), jnp.int32)
-    spoken = ids if experiment.languages else None
-    shapes = jax.eval_shape(
-        lambda ids, spoken: model.init(jax.random.key(0), ids, languages=spoken), ids, spoken
-    )
-    return Pretrained(experiment, subwords, load_best(run, shapes["params"]))
+    shapes = jax.eval_shape(lambda: init_encoder(model, 0))
+    return Pretrained(experiment, subwords, load_best(run, shapes))
+
+
+def init_encoder(model: MaskedLanguageModel | EncoderClassifier, seed: int) -> Any:
+    """Return new parameters of a model that has an encoder."""
+    ids = jnp.zeros((1, 2), jnp.int32)
+    kinds = {"segments": model.config.num_segments, "languages": model.config.num_languages}
+    given = {name: ids for name, count in kinds.items() if count}
+    return jax.jit(model.init)(jax.random.key(seed), ids, **given)["params"]
 
 
 def _python() -> list[Text]:
@@ -181,7 +176,7 @@ def _python() -> list[Text]:
 
 
 def _digest(subwords: Subwords) -> str:
-    return hashlib.sha256(subwords.tokenizer.to_str().encode()).hexdigest()
+    return digest(subwords.tokenizer.to_str())
 
 
 def _batches(experiment: Experiment, subwords: Subwords, texts: list[Text]) -> MaskedBatches:
@@ -200,7 +195,7 @@ def _print_loss(title: str, nats: float) -> None:
 
 
 def _fill(
-    trained: Pretrained, parts: list[np.ndarray], language: str | None, top: int
+    trained: Pretrained, parts: list[np.ndarray], language: int | None, top: int
 ) -> list[list[tuple[str, float]]]:
     """Return the likeliest pieces, and their probabilities, between each two of the parts."""
     between = [ids for part in parts for ids in ([MASK], part)][1:]
@@ -210,9 +205,7 @@ def _fill(
             f"a text makes {tokens.shape[1]} tokens; there are positions for "
             f"{trained.experiment.max_length}"
         )
-    spoken = None
-    if language is not None:
-        spoken = np.full_like(tokens, trained.experiment.languages.index(language))
+    spoken = None if language is None else np.full_like(tokens, language)
     variables = {"params": trained.params}
     logits = trained.model.apply(variables, jnp.asarray(tokens), languages=spoken)
     shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)

@@ -1,10 +1,8 @@
 """Texts in several languages, and their translations, as rows to hide tokens in."""
 
-import hashlib
 import re
 import zlib
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +30,7 @@ def read_texts(files: Sequence[str]) -> list[Text]:
         for number, line in read_lines(path):
             if line.strip():
                 texts.append(Text((line,), language, f"{path}, line {number}"))
-    return _alike(texts)
+    return texts
 
 
 def read_pair_files(files: Sequence[str]) -> list[Text]:
@@ -40,7 +38,7 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
     if len(files) % 2:
         raise ValueError(f"pairs must be files in twos, got {len(files)}")
     texts = []
-    for first, second in list(pairwise(files))[::2]:
+    for first, second in zip(files[::2], files[1::2], strict=True):
         (language, path), (other, path_2) = _language(first), _language(second)
         lines, lines_2 = ([line for _, line in read_lines(each)] for each in (path, path_2))
         if len(lines) != len(lines_2):
@@ -51,7 +49,7 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
         for number, parts in enumerate(zip(lines, lines_2, strict=True), 1):
             if all(part.strip() for part in parts):
                 texts.append(Text(parts, language + other, f"{path}, line {number}"))
-    return _alike(texts)
+    return texts
 
 
 def split(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
@@ -77,17 +75,21 @@ def make_rows(
         raise ValueError("there must be at least one text with a word in it")
     rows, spoken = [], []
     for text in texts:
-        pieces = tuple(map(subwords.encode, text.parts))
+        if len(text.languages) != (len(text.parts) if languages else 0):
+            raise ValueError(
+                f"{text.place}: either all files must have a language, as in en=file, or none"
+            )
         ids = tuple(_index(languages, name, text.place) for name in text.languages)
-        cut: list[Row] = [(part,) for part in _cut(pieces[0], max_length - 2)]
-        if len(pieces) == 2:
-            length = sum(len(part.ids) for part in pieces) + 3
-            if length > max_length:
-                raise ValueError(
-                    f"{text.place}: the pair makes {length} tokens; there are positions for "
-                    f"{max_length}"
-                )
-            cut = [(pieces[0], pieces[1])]
+        row = tuple(map(subwords.encode, text.parts))
+        length = sum(len(part.ids) for part in row) + 3
+        if len(row) == 2 and length > max_length:
+            raise ValueError(
+                f"{text.place}: the pair makes {length} tokens; there are positions for "
+                f"{max_length}"
+            )
+        cut: list[Row] = [row]
+        if len(row) == 1:
+            cut = [(part,) for part in _cut(row[0], max_length - 2)]
         rows += cut
         spoken += [ids] * len(cut)
     starts, columns = join_pieces(rows, spoken if languages else None)
@@ -98,22 +100,10 @@ def make_rows(
     return Encoded(starts, inputs, {"word_starts": columns["word_starts"]}, tagged=True)
 
 
-def digest_of(texts: Sequence[Text]) -> str:
-    """Return a digest of texts and their languages."""
-    return hashlib.sha256(repr([text[:2] for text in texts]).encode()).hexdigest()
-
-
 def _language(name: str) -> tuple[tuple[str, ...], str]:
     """Return the language that is said, if any, and the path."""
     match = _LANGUAGE.fullmatch(name)
     return ((match[1],), match[2]) if match else ((), name)
-
-
-def _alike(texts: list[Text]) -> list[Text]:
-    counts = {len(text.parts) == len(text.languages) for text in texts}
-    if len(counts) > 1:
-        raise ValueError("either all files must have a language, as in en=file, or none")
-    return texts
 
 
 def _index(languages: Sequence[str], name: str, place: str) -> int:

@@ -1,9 +1,13 @@
 """A run's folder: whose it is, and what was saved there."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+
+import jax
+import numpy as np
 
 from rnnjax.data import read_text
 from rnnjax.files import write_whole
@@ -11,15 +15,23 @@ from rnnjax.files import write_whole
 Experiment = TypeVar("Experiment")
 
 
-def claim(out: Path, experiment: Any, digest: str) -> None:
+def digest(text: str, arrays: Any = ()) -> str:
+    """Return a digest of a text and of all arrays in a tree."""
+    found = hashlib.sha256(text.encode())
+    for array in jax.tree.leaves(arrays):
+        found.update(np.asarray(array).tobytes())
+    return found.hexdigest()
+
+
+def claim(out: Path, experiment: Any, data: str) -> None:
     """Write the run's configuration, or check that the run that is there has the same.
 
     Args:
       out: the run's folder; made where it is not there.
       experiment: a frozen dataclass of what JSON can hold.
-      digest: of the data.
+      data: a digest of all that the run reads.
     """
-    config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": digest}))
+    config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": data}))
     path = out / "config.json"
     if not path.exists():
         out.mkdir(parents=True, exist_ok=True)

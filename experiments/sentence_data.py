@@ -1,6 +1,5 @@
 """From sentences as files have them to what a model is trained on, and from typed text."""
 
-import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -77,14 +76,6 @@ def set_vectors(params: Any, encoder: Encoder, found: dict[str, np.ndarray]) -> 
     table[encoder.words.encode(words)] = vectors * scale
     embedder = {**params["embedder"], "words": {"embedding": jnp.asarray(table)}}
     return {**params, "embedder": embedder}
-
-
-def digest_of(splits: Splits[Any], found: dict[str, np.ndarray]) -> str:
-    """Return a digest of all that a run reads."""
-    digest = hashlib.sha256(repr(splits).encode())
-    for word, vector in found.items():
-        digest.update(repr(word).encode() + vector.tobytes())
-    return digest.hexdigest()
 
 
 def typed_lines(data: Path | None) -> Iterator[list[str]]:

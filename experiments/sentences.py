@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import jax
 import jax.numpy as jnp
 
-from experiments.runs import claim, read_experiment
-from experiments.sentence_data import check_splits, digest_of, make_encoder, set_vectors
+from experiments.runs import claim, digest, read_experiment
+from experiments.sentence_data import check_splits, make_encoder, set_vectors
 from experiments.sentence_presets import Training
 from rnnjax.data import (
     Buckets,
@@ -84,7 +84,7 @@ def train_sentences(
 ) -> Trained[Any]:
     """Train a tagger or a classifier, or go on with a run that stopped."""
     start, found = untrained(experiment, splits, vectors)
-    claim(out, start.experiment, digest_of(splits, found))
+    claim(out, start.experiment, digest(repr((splits, list(found))), found))
     start.encoder.save(out / "encoder.json")
     return fit_sentences(
         start, start.encoder.encode(splits.train), splits.dev, measure, out, tensorboard=tensorboard

@@ -1,6 +1,5 @@
 """Teachers of sentences: any models that were trained on them, alone or several together."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from experiments import classify_presets, finetune_presets, label_presets
 from experiments.finetune import load_tuned
-from experiments.runs import is_run_of
+from experiments.runs import digest, is_run_of
 from experiments.sentences import Trained, load_trained
 from rnnjax.data.sentences import Sentences
 from rnnjax.files import replacing
@@ -53,12 +52,9 @@ def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) 
     Of several teachers it is the logarithm of their mean probability. It is computed once, and
     kept in `folder` under a digest of the teachers and the sentences.
     """
-    digest = hashlib.sha256(repr(list(sentences)).encode())
-    for teacher in teachers:
-        digest.update(repr(teacher.experiment).encode())
-        for leaf in jax.tree.leaves(teacher.params):
-            digest.update(np.asarray(leaf).tobytes())
-    path = folder / f"teacher-{digest.hexdigest()[:16]}.npy"
+    known = repr((list(sentences), [each.experiment for each in teachers]))
+    name = digest(known, [each.params for each in teachers])[:16]
+    path = folder / f"teacher-{name}.npy"
     if path.exists():
         return np.load(path)
     logits = np.concatenate([np.atleast_2d(each) for each in _logits(teachers, sentences)])

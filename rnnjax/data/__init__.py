@@ -11,6 +11,7 @@ from rnnjax.data.conllu import read_conllu as read_conllu
 from rnnjax.data.docstrings import docstrings_by_package as docstrings_by_package
 from rnnjax.data.docstrings import library_texts as library_texts
 from rnnjax.data.encoded import Encoded as Encoded
+from rnnjax.data.encoded import names_of as names_of
 from rnnjax.data.encoder import Encoder as Encoder
 from rnnjax.data.encoder import fit_encoder as fit_encoder
 from rnnjax.data.labelled import read_labelled as read_labelled

@@ -1,11 +1,11 @@
 """Sentences as arrays, and the batches cut from them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.sentences import Sentences, Tagged
+from rnnjax.data.sentences import UNLABELLED, Sentences, Tagged
 
 NO_TARGET = -1  # in place of a tag or label that is not known, or not one of the model's
 
@@ -57,9 +57,15 @@ class Encoded(NamedTuple):
         return {**batch, "lengths": lengths}
 
 
-def ragged(rows: list[np.ndarray]) -> np.ndarray:
+def ragged(rows: Sequence[Sized]) -> np.ndarray:
     """Where each of `rows` starts if they stand end to end, and where the last ends."""
     return np.cumsum([0, *map(len, rows)], dtype=np.int64)
+
+
+def names_of(sentences: Sentences) -> tuple[str, ...]:
+    """The tags or labels of sentences, each once and in order; `UNLABELLED` is none."""
+    found = {n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label])}
+    return tuple(sorted(found - {UNLABELLED}))
 
 
 def target_ids(targets: Sequence[str], sentences: Sentences) -> np.ndarray:

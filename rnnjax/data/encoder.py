@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnjax.data.encoded import Encoded, target_ids
+from rnnjax.data.encoded import Encoded, names_of, ragged, target_ids
 from rnnjax.data.lexicon import PAD, Lexicon
-from rnnjax.data.sentences import UNLABELLED, Sentences, Tagged
+from rnnjax.data.sentences import Sentences, Tagged
 from rnnjax.files import write_whole
 
 
@@ -58,8 +58,7 @@ class Encoder:
         Raises:
           ValueError: a tagged sentence has more or fewer tags than tokens.
         """
-        lengths = [len(sentence.tokens) for sentence in sentences]
-        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        starts = ragged([sentence.tokens for sentence in sentences])
         tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
         inputs = {"words": self.words.encode(tokens)}
         if self.characters is not None:
@@ -94,11 +93,10 @@ def fit_encoder(
     Characters keep their case and their digits. `more_words` are those of `Lexicon.of`.
     """
     tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
-    names = {name for s in sentences for name in (s.tags if isinstance(s, Tagged) else [s.label])}
     return Encoder(
         Lexicon.of(tokens, more_words, lowercase=lowercase, fold_digits=fold_digits),
         Lexicon.of(chain.from_iterable(tokens)) if characters else None,
-        tuple(sorted(names - {UNLABELLED})),
+        names_of(sentences),
         max_word_length,
     )
 

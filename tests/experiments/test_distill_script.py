@@ -154,6 +154,7 @@ def test_a_language_model_is_taught_by_an_ensemble(text, cli_of, cli, tmp_path):
         (("--alpha", "1.5"), ("alpha", "1.5", "[0, 1]")),
         (("--temperature", "0"), ("temperature", "0")),
         (("--temperature", "nan"), ("temperature", "nan")),
+        (("--epochs", "0"), ("epochs", "0")),
         (("--teacher", "{gone}"), ("gone", "no run")),
         (("--data", "{other}", "{other}"), ("same labels", "bad, good", "better, worse")),
         (("--data", "{other}"), ("data", "two or three")),
@@ -164,7 +165,12 @@ def test_what_cannot_be_taught_is_said_before(options, names, teachers, films, c
     given = [option.format(other=other, gone=tmp_path / "gone") for option in options]
     call = ("train", "sentiment", "--teacher", teachers[0], "--data", *films, *STUDENT)
     assert_fails(cli(*call, "--out", tmp_path / "run", *given), *names)
-    assert not list((tmp_path / "run").glob("alone-*"))
+    assert not (tmp_path / "run").exists()  # and no teacher was asked
+
+
+def test_a_student_s_tags_do_not_depend_on_each_other(teachers, cli, tmp_path):
+    call = ("train", "tags", "--teacher", teachers[0], *STUDENT, "--crf", "--out", tmp_path / "run")
+    assert_fails(cli(*call), "crf must be False")
 
 
 @pytest.mark.slow  # several trainings

@@ -100,6 +100,8 @@ def test_pairs_are_trained_on_beside_texts(texts, cli, tmp_path):
     assert kept + held_out == 600  # 200 of each language, and the pairs
     stored = json.loads((tmp_path / "run" / "config.json").read_text())
     assert stored["languages"] == ["en", "nl"]
+    forgotten = ("evaluate", "--run", tmp_path / "run", "--text", texts["en"])
+    assert_fails(cli(*forgotten), "a.en, line 1", "language")
     fill = ("fill", "--run", tmp_path / "run")
     assert cli(*fill, "--language", "nl", stdin="de [MASK] .\n")[0] == 0
     assert_fails(cli(*fill, stdin="de [MASK] .\n"), "language", "en, nl", "None")
@@ -146,6 +148,7 @@ def test_long_texts_are_cut_and_lose_nothing():
         (("--pairs", "{en}"), ("pairs", "twos", "1")),
         (("--pairs", "{en}", "{short}"), ("a.en has 200 lines", "has 1", "as many")),
         (("--pairs", "{en}", "{nl}", "--max-length", "9"), ("a.en, line 1", "positions for 9")),
+        (("--text", "en={en}", "--pairs", "{en}", "{nl}"), ("a.en, line 1", "language", "none")),
         (("--text", "en={en}", "{nl}"), ("language", "all files", "none")),
         (("--text", "{gone}"), ("gone", "cannot read")),
         (("--text", "{short}"), ("1 texts", "too few")),
