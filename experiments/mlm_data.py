@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnjax.data import Encoded, Pieces, Subwords, join_pieces
 from rnnjax.data.columns import read_lines
+from rnnjax.data.parallel import read_parallel
 from rnnjax.data.pieces import Row
 
 _LANGUAGE = re.compile(r"([A-Za-z][\w-]{1,11})=(.+)", re.DOTALL)
@@ -40,15 +41,9 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
     texts = []
     for first, second in zip(files[::2], files[1::2], strict=True):
         (language, path), (other, path_2) = _language(first), _language(second)
-        lines, lines_2 = ([line for _, line in read_lines(each)] for each in (path, path_2))
-        if len(lines) != len(lines_2):
-            raise ValueError(
-                f"{path} has {len(lines)} lines and {path_2} has {len(lines_2)}; they must be as "
-                "many, translations of each other"
-            )
-        for number, parts in enumerate(zip(lines, lines_2, strict=True), 1):
+        for number, parts in enumerate(read_parallel(path, path_2), 1):
             if all(part.strip() for part in parts):
-                texts.append(Text(parts, language + other, f"{path}, line {number}"))
+                texts.append(Text(tuple(parts), language + other, f"{path}, line {number}"))
     return texts
 
 

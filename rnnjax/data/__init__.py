@@ -8,6 +8,7 @@ from rnnjax.data.chunks import evaluation_chunks as evaluation_chunks
 from rnnjax.data.columns import read_columns as read_columns
 from rnnjax.data.conllu import is_conllu as is_conllu
 from rnnjax.data.conllu import read_conllu as read_conllu
+from rnnjax.data.dates import written_dates as written_dates
 from rnnjax.data.docstrings import docstrings_by_package as docstrings_by_package
 from rnnjax.data.docstrings import library_texts as library_texts
 from rnnjax.data.encoded import Encoded as Encoded
@@ -21,8 +22,13 @@ from rnnjax.data.manual import reference_manual as reference_manual
 from rnnjax.data.masked_batches import MaskedBatches as MaskedBatches
 from rnnjax.data.masking import mask_tokens as mask_tokens
 from rnnjax.data.pairs import read_pairs as read_pairs
+from rnnjax.data.parallel import ParallelBatches as ParallelBatches
+from rnnjax.data.parallel import Translation as Translation
+from rnnjax.data.parallel import encode_source as encode_source
+from rnnjax.data.parallel import read_parallel as read_parallel
 from rnnjax.data.pieces import PieceEncoder as PieceEncoder
 from rnnjax.data.pieces import join_pieces as join_pieces
+from rnnjax.data.reversible import reversible_tokenizer as reversible_tokenizer
 from rnnjax.data.roles import identifier_roles as identifier_roles
 from rnnjax.data.sentences import UNLABELLED as UNLABELLED
 from rnnjax.data.sentences import Labelled as Labelled

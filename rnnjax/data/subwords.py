@@ -16,7 +16,7 @@ from rnnjax.files import write_whole
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNKNOWN, START, END, MASK = range(len(SPECIAL))
 
-_SPACE = "▁"  # in front of a word's first piece, as in SentencePiece
+SPACE = "▁"  # in front of a word's first piece, as in SentencePiece
 
 
 class Pieces(NamedTuple):
@@ -82,22 +82,7 @@ class Subwords:
         Raises:
           ValueError: a `vocab_size` without room for a piece, or texts without a word.
         """
-        if vocab_size <= len(SPECIAL) + 1:
-            raise ValueError(f"vocab_size is {vocab_size}; it must be at least {len(SPECIAL) + 2}")
-        texts = list(texts)
-        tokenizer = _untrained()
-        alphabet = _alphabet(tokenizer, texts, (vocab_size - len(SPECIAL)) // 2)
-        trainer = require("tokenizers.trainers", "subwords").BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=2,
-            special_tokens=list(SPECIAL),
-            # Left to choose, it would break ties by the order of a hash table.
-            initial_alphabet=alphabet,
-            limit_alphabet=len(alphabet),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
+        return train_pieces(_untrained(), list(texts), vocab_size)
 
     @classmethod
     def load(cls, path: str | Path) -> "Subwords":
@@ -156,6 +141,24 @@ class Subwords:
         return self.tokenizer.decode(shown.tolist(), skip_special_tokens=False)
 
 
+def train_pieces(tokenizer: Any, texts: Sequence[str], vocab_size: int) -> Subwords:
+    """Teach an untrained `tokenizers.Tokenizer` pieces of texts; see `Subwords.train`."""
+    if vocab_size <= len(SPECIAL) + 1:
+        raise ValueError(f"vocab_size is {vocab_size}; it must be at least {len(SPECIAL) + 2}")
+    alphabet = _alphabet(tokenizer, texts, (vocab_size - len(SPECIAL)) // 2)
+    trainer = require("tokenizers.trainers", "subwords").BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIAL),
+        # Left to choose, it would break ties by the order of a hash table.
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return Subwords(tokenizer)
+
+
 def _untrained() -> Any:
     """A tokeniser that knows what a word is, and no pieces."""
     library = require("tokenizers", "subwords")
@@ -164,9 +167,9 @@ def _untrained() -> Any:
     tokenizer.normalizer = library.normalizers.NFC()
     # Every word gets the sign of a space, one after white space as well as one after a comma:
     # else the pieces would depend on who split the text.
-    marked = splits.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    marked = splits.Metaspace(replacement=SPACE, prepend_scheme="always")
     tokenizer.pre_tokenizer = splits.Sequence([splits.BertPreTokenizer(), marked])
-    tokenizer.decoder = library.decoders.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    tokenizer.decoder = library.decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
     return tokenizer
 
 
@@ -175,7 +178,7 @@ def _alphabet(tokenizer: Any, texts: Sequence[str], most: int) -> list[str]:
     normal = map(tokenizer.normalizer.normalize_str, texts)
     counts = Counter(chain.from_iterable(normal))
     ranked = sorted(counts, key=lambda c: (-counts[c], c))
-    characters = [c for c in ranked if not c.isspace() and c != _SPACE]
+    characters = [c for c in ranked if not c.isspace() and c != SPACE]
     if not characters:
         raise ValueError("texts hold no words; there must be at least one")
-    return [_SPACE, *characters[: most - 1]]
+    return [SPACE, *characters[: most - 1]]

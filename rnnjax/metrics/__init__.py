@@ -1,4 +1,4 @@
-"""Metrics: what is reported of losses and predictions; numpy only."""
+"""Metrics: what is reported of losses and predictions; no JAX."""
 
 from rnnjax.metrics.labels import Score as Score
 from rnnjax.metrics.labels import accuracy as accuracy
@@ -9,3 +9,5 @@ from rnnjax.metrics.labels import span_scores as span_scores
 from rnnjax.metrics.labels import total as total
 from rnnjax.metrics.language import bits_per_character as bits_per_character
 from rnnjax.metrics.language import perplexity as perplexity
+from rnnjax.metrics.translation import bleu as bleu
+from rnnjax.metrics.translation import exact_matches as exact_matches

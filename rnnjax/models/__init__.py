@@ -1,10 +1,12 @@
 """Flax Linen models, one task a file."""
 
+from rnnjax.models.attention import Attention as Attention
 from rnnjax.models.classifier import Classifier as Classifier
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder import Encoder as Encoder
 from rnnjax.models.encoder import EncoderConfig as EncoderConfig
 from rnnjax.models.encoder_classifier import EncoderClassifier as EncoderClassifier
+from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger

@@ -17,6 +17,7 @@ from rnnjax.train.loop import load_best as load_best
 from rnnjax.train.masked import evaluate_masked as evaluate_masked
 from rnnjax.train.masked import masked_loss as masked_loss
 from rnnjax.train.optimizer import Optimizer as Optimizer
+from rnnjax.train.plot import plot_attention as plot_attention
 from rnnjax.train.plot import plot_confusion as plot_confusion
 from rnnjax.train.plot import plot_curves as plot_curves
 from rnnjax.train.plot import plot_trade as plot_trade
@@ -29,3 +30,5 @@ from rnnjax.train.sentences import taught_loss as taught_loss
 from rnnjax.train.step import TrainState as TrainState
 from rnnjax.train.step import init_state as init_state
 from rnnjax.train.step import make_train_step as make_train_step
+from rnnjax.train.translation import evaluate_translation as evaluate_translation
+from rnnjax.train.translation import translation_loss as translation_loss

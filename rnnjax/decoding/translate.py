@@ -1,0 +1,75 @@
+"""Translating with an encoder and a decoder."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from rnnjax.decoding.beam import Hypotheses, beam_search, repeat
+from rnnjax.models.arguments import check_tokens, within
+from rnnjax.models.encoder_decoder import EncoderDecoder
+
+
+def translate(
+    model: EncoderDecoder,
+    variables: Any,
+    source: ArrayLike,
+    lengths: ArrayLike,
+    *,
+    start_token: int,
+    stop_token: int,
+    num_tokens: int,
+    beam: int = 5,
+    length_penalty: float = 1.0,
+) -> Hypotheses:
+    """Return the best translations of each row, best first.
+
+    Args:
+      model: the model; jitted once for each model, shape and set of options.
+      variables: its variables, `{"params": ...}`.
+      source: `(batch, places)` integers; padding stands at the end.
+      lengths: `(batch,)` integers, the tokens of each row.
+      start_token: what the decoder reads first.
+      stop_token: see `beam_search`.
+      num_tokens: see `beam_search`.
+      beam: see `beam_search`; 1 always takes the likeliest token.
+      length_penalty: see `beam_search`.
+
+    Raises:
+      ValueError: shapes that do not fit, lengths or tokens out of range where concrete, beam or
+        num_tokens below 1.
+    """
+    source, lengths = jnp.asarray(source), jnp.asarray(lengths)
+    check_tokens("source", source)
+    within(source.shape, lengths)  # here, where they are concrete
+    options = (start_token, stop_token, num_tokens, beam, length_penalty)
+    return _translate(model, options, variables, source, lengths)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _translate(
+    model: EncoderDecoder,
+    options: tuple[int, int, int, int, float],
+    variables: Any,
+    source: Array,
+    lengths: Array,
+) -> Hypotheses:
+    start_token, stop_token, num_tokens, beam, length_penalty = options
+    memory, state = model.apply(variables, source, lengths, method="encode")
+    memory = repeat(memory, beam)
+
+    def step(state: Any, tokens: Array) -> tuple[Any, Array]:
+        return model.apply(variables, memory, state, tokens, method="step")
+
+    return beam_search(
+        step,
+        state,
+        jnp.full(source.shape[:1], start_token, jnp.int32),
+        beam=beam,
+        num_tokens=num_tokens,
+        stop_token=stop_token,
+        length_penalty=length_penalty,
+    )

@@ -1,0 +1,68 @@
+"""Attention over what an encoder has read."""
+
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import check_positive
+
+AttentionKind = Literal["additive", "dot"]
+
+
+class Attention(nn.Module):
+    """Looks something up in a memory.
+
+        additive    score = v . tanh(query @ W + b + value @ U)
+        dot         score = (query @ W + b) . (value @ U) / sqrt(features)
+        weights = softmax(score) over the memory;  context = sum of weights * values
+
+    Sources: Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025 ("general",
+    scaled as in Vaswani et al. 2017, arXiv:1706.03762).
+
+    Attributes:
+      features: width of what queries and values are compared in.
+      kind: "additive" or "dot".
+      dtype: compute dtype; scores, softmax and weights are float32.
+    """
+
+    features: int
+    kind: AttentionKind = "additive"
+    dtype: Any = None
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        check_positive(features=self.features)
+        if self.kind not in ("additive", "dot"):
+            raise ValueError(f"kind must be 'additive' or 'dot', got {self.kind!r}")
+        self.query = nn.Dense(self.features, dtype=self.dtype)
+        self.key = nn.Dense(self.features, use_bias=False, dtype=self.dtype)
+        if self.kind == "additive":
+            self.score = nn.Dense(1, use_bias=False, dtype=self.dtype)
+
+    def keys(self, values: Array) -> Array:
+        """Return what queries are compared with: once for a memory, however often it is asked."""
+        return self.key(values)
+
+    def __call__(
+        self, queries: Array, keys: Array, values: Array, inside: Array
+    ) -> tuple[Array, Array]:
+        """Return the contexts `(batch, time, width)` and the weights `(batch, time, places)`.
+
+        Args:
+          queries: `(batch, time, any width)`.
+          keys: `(batch, places, features)`, of `keys`.
+          values: `(batch, places, width)`.
+          inside: `(batch, places)` bool; other places weigh 0, and where there is none at all the
+            context is 0. What stands there must be finite.
+        """
+        asked, mask = self.query(queries), inside[:, None]
+        if self.kind == "additive":
+            scores = self.score(jnp.tanh(asked[:, :, None] + keys[:, None]))[..., 0]
+        else:
+            scores = jnp.einsum("btf,bsf->bts", asked, keys) / self.features**0.5
+        scores = jnp.where(mask, scores.astype(jnp.float32), jnp.finfo(jnp.float32).min)
+        weights = jnp.where(mask, jax.nn.softmax(scores), 0)
+        return jnp.einsum("bts,bsw->btw", weights.astype(values.dtype), values), weights

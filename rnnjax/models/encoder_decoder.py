@@ -1,0 +1,237 @@
+"""Encoder and decoder: one sequence read, another written."""
+
+import math
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.cells.base import Core, State
+from rnnjax.linen import RNN
+from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.arguments import check_range, check_tokens, within
+from rnnjax.models.attention import Attention, AttentionKind
+from rnnjax.products import lead, product
+from rnnjax.sequence.dropout import check_rate, sequence_dropout
+
+
+class Memory(NamedTuple):
+    """What the encoder has read; every leaf leads with the batch."""
+
+    keys: Array  # (batch, places, features)
+    values: Array  # (batch, places, width)
+    inside: Array  # (batch, places) bool
+
+
+class DecoderState(NamedTuple):
+    """The states of the decoder's two parts; `upper` is () where there is no such part."""
+
+    lower: State
+    upper: State
+
+
+class EncoderDecoder(nn.Module):
+    """Writes one sequence while it looks at another (Bahdanau et al. 2015, arXiv:1409.0473).
+
+        memory, final = encoder(source embeddings)
+        lower_0, upper_0 = tanh(final @ bridge + b)
+        q = decoder(target embeddings);  context = attention(q, memory)
+        y = upper([q, context]), or q
+        logits = tanh([y, context] @ readout + b) @ head + b
+
+    The context never enters the part of the decoder that asks for it, only the `upper` one, as
+    between the layers of Wu et al. 2016 (arXiv:1609.08144). So in training, where the tokens are
+    known, each part runs over all steps at once, and the cores take their fast paths; writing
+    token by token is `step`, and computes the same.
+
+    Dropout is on exactly where `apply` gets a "dropout" rng, with one mask a sequence.
+
+    Attributes:
+      source_size: number of tokens that are read.
+      target_size: number of tokens that are written.
+      encoder: any core.
+      decoder: the core that asks the memory; it must be able to `step`.
+      upper: the core that reads what was asked and answered; None: nothing does.
+      embed_size: width of the token embeddings, and of what the head reads.
+      attention: "additive" or "dot".
+      attention_size: width of the space in which queries and memory are compared.
+      shared: one embedding for both sides; the vocabularies are one.
+      tie_embeddings: the target's embedding is the head too (Press and Wolf 2017).
+      dropout: share of the embeddings, of the memory, and of what the head reads, dropped in
+        training.
+      dtype: compute dtype of all but the cores, which have their own; logits are float32.
+    """
+
+    source_size: int
+    target_size: int
+    encoder: Core
+    decoder: Core
+    upper: Core | None = None
+    embed_size: int = 256
+    attention: AttentionKind = "additive"
+    attention_size: int = 256
+    shared: bool = False
+    tie_embeddings: bool = True
+    dropout: float = 0.0
+    dtype: Any = None
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        check_rate("dropout", self.dropout)
+        if self.shared and self.source_size != self.target_size:
+            raise ValueError(
+                "shared needs one vocabulary: source_size and target_size must be equal, got "
+                f"{self.source_size} and {self.target_size}"
+            )
+        self.target_embedding = self._embedding(self.target_size)
+        self.source_embedding = (
+            self.target_embedding if self.shared else self._embedding(self.source_size)
+        )
+        self.reader, self.asker = RNN(self.encoder), RNN(self.decoder)
+        if self.upper is not None:
+            self.writer = RNN(self.upper)
+        self.attend = Attention(self.attention_size, self.attention, self.dtype)
+        self.bridge = nn.Dense(sum(map(math.prod, self._leaf_shapes())))
+        self.readout = nn.Dense(self.embed_size, dtype=self.dtype)
+        if not self.tie_embeddings:
+            shape = (self.embed_size, self.target_size)
+            self.kernel = self.param("kernel", initializers.lecun_normal(), shape)
+        self.bias = self.param("bias", initializers.zeros, (self.target_size,))
+
+    def __call__(self, source: Array, source_lengths: Array | None, tokens: Array) -> Array:
+        """Return the logits `(batch, time, target_size)`, float32, of each next token.
+
+        Args:
+          source: `(batch, places)` integers.
+          source_lengths: `(batch,)`, how many of each row count; None counts all.
+          tokens: `(batch, time)` integers, what has been written before each next token: a start
+            token, then the target.
+
+        Raises:
+          ValueError: tokens of a wrong rank or dtype, or out of range where concrete.
+        """
+        features, _ = self._features(source, source_lengths, tokens)
+        return self._logits(features)
+
+    def cross_entropy(
+        self,
+        source: Array,
+        source_lengths: Array | None,
+        tokens: Array,
+        targets: Array,
+        mask: Array | None = None,
+        *,
+        label_smoothing: float = 0.0,
+    ) -> tuple[Array, Array]:
+        """Return what `losses.cross_entropy` makes of the logits, never holding all of them.
+
+        Args:
+          source: see `__call__`.
+          source_lengths: see `__call__`.
+          tokens: see `__call__`.
+          targets: `(batch, time)` integers, the tokens that follow.
+          mask: `(batch, time)` bool, True where a target counts; None counts all.
+          label_smoothing: see `rnnjax.losses.cross_entropy`.
+        """
+        features, _ = self._features(source, source_lengths, tokens)
+        return linear_cross_entropy(
+            features,
+            self._kernel(),
+            self.bias,
+            targets,
+            mask,
+            label_smoothing=label_smoothing,
+            dtype=self.dtype,
+        )
+
+    def weights(self, source: Array, source_lengths: Array | None, tokens: Array) -> Array:
+        """Return where the decoder looks as it reads each token, `(batch, time, places)`."""
+        return self._features(source, source_lengths, tokens)[1]
+
+    def encode(
+        self, source: Array, source_lengths: Array | None = None
+    ) -> tuple[Memory, DecoderState]:
+        """Return what was read, and the decoder's state before its first token."""
+        check_tokens("source", source)
+        inside = within(source.shape, source_lengths)
+        source = jnp.where(inside, source, 0)
+        check_range("source", source, self.source_size)
+        xs = self._drop(self.source_embedding(source.T))
+        final, ys = self.reader(xs, lengths=source_lengths)
+        values = jnp.swapaxes(self._drop(ys), 0, 1)
+        memory = Memory(self.attend.keys(values), values, inside)
+        return memory, self._first_state(final, source.shape[0])
+
+    def step(self, memory: Memory, state: DecoderState, token: Array) -> tuple[DecoderState, Array]:
+        """Read one token `(batch,)`; return the new state and the logits `(batch, target_size)`."""
+        check_tokens("token", token, ndim=1)
+        lower, query = self.asker.step(state.lower, self.target_embedding(token))
+        context = self.attend(query[:, None], *memory)[0][:, 0]
+        upper, top = state.upper, query
+        if self.upper is not None:
+            upper, top = self.writer.step(upper, jnp.concatenate([query, context], axis=-1))
+        features = self._read_out(top, context)
+        return DecoderState(lower, upper), self._logits(features)
+
+    def _features(
+        self, source: Array, source_lengths: Array | None, tokens: Array
+    ) -> tuple[Array, Array]:
+        """Return what the head reads, `(batch, time, embed_size)`, and the attention's weights."""
+        check_tokens("tokens", tokens)
+        check_range("tokens", tokens, self.target_size)
+        memory, state = self.encode(source, source_lengths)
+        xs = self._drop(self.target_embedding(tokens.T))
+        _, queries = self.asker(xs, state.lower)
+        contexts, weights = self.attend(jnp.swapaxes(queries, 0, 1), *memory)
+        contexts, tops = jnp.swapaxes(contexts, 0, 1), queries
+        if self.upper is not None:
+            both = jnp.concatenate([queries, contexts], axis=-1)
+            _, tops = self.writer(both, state.upper)
+        features = self._drop(self._read_out(tops, contexts))
+        return jnp.swapaxes(features, 0, 1), weights
+
+    def _read_out(self, tops: Array, contexts: Array) -> Array:
+        return jnp.tanh(self.readout(jnp.concatenate([tops, contexts], axis=-1)))
+
+    def _logits(self, features: Array) -> Array:
+        kernel = self._kernel()
+        dtype = self.dtype or jnp.result_type(features, kernel)
+        logits = product(features, kernel, dtype)
+        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+
+    def _kernel(self) -> Array:
+        return self.target_embedding.embedding.T if self.tie_embeddings else self.kernel
+
+    def _first_state(self, final: State, batch: int) -> DecoderState:
+        """Return the decoder's state that is made of the encoder's last."""
+        leaves = [leaf.reshape(batch, -1) for leaf in jax.tree.leaves(final)]
+        made = jnp.tanh(self.bridge(jnp.concatenate(leaves, axis=-1)))
+        shapes = self._leaf_shapes()
+        ends = [sum(map(math.prod, shapes[: i + 1])) for i in range(len(shapes))]
+        parts = jnp.split(made, ends[:-1], axis=-1)
+        parts = [part.reshape(batch, *shape) for part, shape in zip(parts, shapes, strict=True)]
+        return jax.tree.unflatten(jax.tree.structure(self._zero_state()), parts)
+
+    @nn.nowrap
+    def _zero_state(self) -> DecoderState:
+        upper = () if self.upper is None else self.upper.initial_state()
+        return DecoderState(self.decoder.initial_state(), upper)
+
+    @nn.nowrap
+    def _leaf_shapes(self) -> list[tuple[int, ...]]:
+        return [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(self._zero_state))]
+
+    @nn.nowrap
+    def _embedding(self, count: int) -> nn.Embed:
+        # As a head it makes logits of a spread about 1 from features below 1.
+        init = initializers.normal(self.embed_size**-0.5)
+        return nn.Embed(count, self.embed_size, dtype=self.dtype, embedding_init=init)
+
+    def _drop(self, xs: Array) -> Array:
+        """Drop features of `xs` `(time, batch, features)`, the same at all steps."""
+        if not self.has_rng("dropout"):
+            return xs
+        return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
