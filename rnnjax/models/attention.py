@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import check_positive
+from rnnjax.products import accumulator
 
 AttentionKind = Literal["additive", "dot"]
 
@@ -25,7 +26,7 @@ class Attention(nn.Module):
     Attributes:
       features: width of what queries and values are compared in.
       kind: "additive" or "dot".
-      dtype: compute dtype; scores, softmax and weights are float32.
+      dtype: compute dtype; softmax and weights are float32 or wider.
     """
 
     features: int
@@ -63,6 +64,7 @@ class Attention(nn.Module):
             scores = self.score(jnp.tanh(asked[:, :, None] + keys[:, None]))[..., 0]
         else:
             scores = jnp.einsum("btf,bsf->bts", asked, keys) / self.features**0.5
-        scores = jnp.where(mask, scores.astype(jnp.float32), jnp.finfo(jnp.float32).min)
+        scores = scores.astype(accumulator(scores.dtype))
+        scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
         weights = jnp.where(mask, jax.nn.softmax(scores), 0)
         return jnp.einsum("bts,bsw->btw", weights.astype(values.dtype), values), weights

@@ -42,7 +42,7 @@ def evaluate_translation(model: EncoderDecoder, params: Any, batches: Iterable[B
 
 def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Array:
     """Return tokens of which a share is the model's own."""
-    source, lengths, tokens = batch["source"], batch["source_lengths"], batch["tokens"]
+    source, lengths, tokens = batch["source"], batch["source_lengths"], jnp.asarray(batch["tokens"])
     guesses = model.apply({"params": params}, source, lengths, tokens).argmax(axis=-1)
     # A guess stands where its token would: behind the one that it was made after.
     guesses = jnp.concatenate([tokens[:, :1], guesses[:, :-1].astype(tokens.dtype)], axis=1)

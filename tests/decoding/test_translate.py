@@ -1,0 +1,82 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracle import random_like
+
+import rnnjax as rx
+from rnnjax.decoding import translate
+from rnnjax.models import EncoderDecoder
+
+START, STOP, VOCAB = 1, 2, 4
+SOURCE = np.array([[3, 1, 2, 3], [2, 3, 9, 9]])  # 9 stands in the padding
+LENGTHS = np.array([4, 2])
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    model = EncoderDecoder(VOCAB, VOCAB, rx.LSTM(3), rx.GRU(3), embed_size=3, attention_size=3)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), SOURCE % VOCAB, None, SOURCE % VOCAB)
+    return model, random_like(4, shapes, np.float32, scale=1.5)
+
+
+def scores_of(model, variables, row, sequences):
+    """The log-probability of each sequence, from the logits of the whole."""
+    source = np.tile(SOURCE[row, : LENGTHS[row]], (len(sequences), 1))
+    longest = max(map(len, sequences))
+    tokens = np.full((len(sequences), longest), STOP)
+    for place, each in enumerate(sequences):
+        tokens[place, : len(each)] = each
+    before = np.concatenate([np.full((len(sequences), 1), START), tokens[:, :-1]], axis=1)
+    logs = jax.nn.log_softmax(model.apply(variables, source, None, before))
+    picked = np.asarray(jnp.take_along_axis(logs, tokens[..., None], axis=-1))[..., 0]
+    counts = np.array([len(each) for each in sequences])
+    return (picked * (np.arange(longest) < counts[:, None])).sum(axis=1)
+
+
+def test_a_wide_beam_finds_the_best_of_all_translations(tiny):
+    model, variables = tiny
+    others = [token for token in range(VOCAB) if token != STOP]
+    sequences = [(*head, STOP) for n in range(3) for head in itertools.product(others, repeat=n)]
+    sequences += list(itertools.product(others, repeat=3))
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 3, "beam": 40}
+    found = translate(model, variables, SOURCE, LENGTHS, length_penalty=0.0, **options)
+    for row in range(2):
+        scores = scores_of(model, variables, row, sequences)
+        best = int(scores.argmax())
+        tokens = np.asarray(found.tokens[row, 0, : found.lengths[row, 0]])
+        assert tuple(tokens) == sequences[best]
+        np.testing.assert_allclose(
+            found.scores[row, : len(scores)], np.sort(scores)[::-1], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_greedy_search_takes_the_likeliest_token(tiny):
+    model, variables = tiny
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 6, "beam": 1}
+    found = translate(model, variables, SOURCE, LENGTHS, **options)
+    for row in range(2):
+        written = [START]
+        while len(written) <= 6 and (len(written) == 1 or written[-1] != STOP):
+            source = SOURCE[row : row + 1, : LENGTHS[row]]
+            logits = model.apply(variables, source, None, np.array([written]))
+            written.append(int(logits[0, -1].argmax()))
+        length = int(found.lengths[row, 0])
+        assert found.tokens[row, 0, :length].tolist() == written[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beam": 0}, "beam must be an integer of at least 1, got 0"),
+        ({"num_tokens": 0}, "num_tokens must be an integer of at least 1, got 0"),
+        ({"lengths": np.array([5, 1])}, r"lengths must lie in \[0, 5\)"),
+        ({"source": SOURCE[0]}, "source must be integers of shape"),
+    ],
+)
+def test_bad_input_is_refused(tiny, change, message):
+    given = {"source": SOURCE, "lengths": LENGTHS, "num_tokens": 3, **change}
+    with pytest.raises(ValueError, match=message):
+        translate(*tiny, start_token=START, stop_token=STOP, **given)

@@ -1,0 +1,161 @@
+"""Translation as a person meets it."""
+
+import json
+
+import numpy as np
+import pytest
+from lm_runs import assert_fails
+from sentence_runs import write
+
+from experiments import translate
+
+pytest.importorskip("sacrebleu")
+
+# Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+# Digits into words that are as long: a few steps are enough to learn it.
+NAMES = ("null", "eins", "zwei", "drei")
+TINY = (
+    *("sentences", "--unit", "word", "--embed-size", "12", "--encoder-size", "12"),
+    *("--decoder-size", "16", "--dropout", "0", "--label-smoothing", "0", "--shapes", "2"),
+    *("--batch-size", "16", "--epochs", "8", "--learning-rate", "2e-2", "--beam", "2"),
+)
+
+
+def sides(count, seed):
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(4, size=rng.integers(1, 5)) for _ in range(count)]
+    texts = (" ".join(map(str, row)) for row in rows), (" ".join(NAMES[i] for i in r) for r in rows)
+    return [list(side) for side in texts]
+
+
+@pytest.fixture(scope="module")
+def cli(cli_of):
+    return cli_of(
+        {
+            "train": translate.train,
+            "evaluate": translate.evaluate,
+            "translate": translate.translate,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Six files, by split and side."""
+    folder, paths = tmp_path_factory.mktemp("parallel"), {}
+    for seed, (split, count) in enumerate((("train", 160), ("dev", 30), ("test", 30))):
+        for side, lines in zip(("num", "de"), sides(count, seed), strict=True):
+            paths[split, side] = write(folder / f"{split}.{side}", "\n".join(lines) + "\n")
+    return paths
+
+
+def data_of(files, splits=("train", "dev", "test")):
+    """The arguments that name the files."""
+    ours, theirs = ([files[split, side] for split in splits] for side in ("num", "de"))
+    return "--source", *ours, "--target", *theirs
+
+
+@pytest.fixture(scope="module")
+def trained(files, cli):
+    """A run, and what it printed. Not to be written to."""
+    out = files["train", "de"].parent / "run"
+    code, printed, err = cli("train", *TINY, *data_of(files), "--out", out)
+    assert code == 0, err
+    return out, printed
+
+
+def test_train_learns_and_leaves_its_folder(trained):
+    out, printed = trained
+    wanted = {"config.json", "source.json", "target.json", "metrics.jsonl", "curves.png"}
+    assert {p.name for p in out.iterdir()} == wanted | {"attention.png", "best", "latest"}
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    exact = [record["exact"] for record in records if record["split"] == "valid"]
+    assert len(exact) == 8
+    assert exact[-1] > 80  # it learned
+    assert "beam 2" in printed
+    assert "tok:13a" in printed
+
+
+def test_evaluate_finds_what_training_reported(trained, files, cli):
+    out, printed = trained
+    test = ("--source", files["test", "num"], "--target", files["test", "de"])
+    code, again, err = cli("evaluate", "--run", out, *test)
+    assert code == 0, err
+    for name in ("greedy", "beam 2"):
+        (row,), (other,) = (
+            [line for line in text.splitlines() if name in line] for text in (printed, again)
+        )
+        assert row.split("│")[2:4] == other.split("│")[2:4]
+
+
+def test_translate_answers_line_by_line_whatever_it_gets(trained, cli):
+    out, _ = trained
+    lines = ["1 2", "", "  3   0 ", "9 §", " ".join("1231" * 10)]
+    code, printed, err = cli("translate", "--run", out, stdin="\n".join(lines))
+    assert code == 0, err
+    answers = printed.split("\n")[:-1]
+    assert len(answers) == len(lines)
+    assert answers[0] == "eins zwei"
+    assert answers[1] == ""
+    assert answers[2] == "drei null"
+
+
+def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
+    out, printed = trained
+    code, again, _ = cli("train", *TINY, *data_of(files), "--out", out)
+    assert code == 0
+    assert "resuming at step" in again
+    assert printed.splitlines()[-3:] == again.splitlines()[-3:]
+    changed = cli("train", *TINY, *data_of(files), "--out", out, "--decoder-size", 8)
+    assert_fails(changed, "decoder_size", "another run")
+
+
+def test_one_vocabulary_and_mixed_tokens_train_too(files, cli, tmp_path):
+    options = ("--shared", "--mix", "0.5", "--epochs", "1", "--attention", "dot")
+    splits = data_of(files, ("train", "dev"))
+    code, out, err = cli("train", *TINY, *splits, "--out", tmp_path / "run", *options)
+    assert code == 0, err
+    assert "dev: 30 texts" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--beam", 0), ("beam", "0")),
+        (("--mix", 2), ("mix", "2")),
+        (("--vocab-size", 3), ("vocab_size", "3")),
+        (("--label-smoothing", 1), ("label_smoothing", "1")),
+        (("--epochs", 0), ("epochs", "0")),
+    ],
+)
+def test_bad_settings_are_refused_before_training(files, cli, tmp_path, arguments, words):
+    out = tmp_path / "run"
+    assert_fails(cli("train", *TINY, *data_of(files), "--out", out, *arguments), *words)
+    assert not out.exists()
+
+
+def test_bad_files_are_refused_before_training(files, cli, tmp_path):
+    ours, theirs = files["dev", "num"], files["dev", "de"]
+    short = write(tmp_path / "short.de", "eins\n")
+    empty = write(tmp_path / "empty.de", "eins\n" * 3 + " \n" + "eins\n" * 26)
+    for wrong, words in (
+        (("--source", ours, ours, "--target", theirs, short), ("short.de", "1", "30")),
+        (("--source", ours, ours, "--target", theirs, empty), ("empty.de, line 4", "empty")),
+        (("--source", ours, "--target", theirs), ("two or three files", "1")),
+        (("--source", ours, ours), ("source and target", "0")),
+        (("--target", ours, ours), ("source and target", "0")),
+    ):
+        out = tmp_path / "run"
+        assert_fails(cli("train", *TINY, *wrong, "--out", out), *words)
+        assert not out.exists()
+    assert_fails(cli("evaluate", "--run", tmp_path, "--source", ours), "both, or neither")
+    assert_fails(cli("translate", "--run", tmp_path, stdin="1"), "holds no run")
+
+
+def test_a_beam_of_nothing_is_refused_in_use(trained, cli):
+    assert_fails(cli("translate", "--run", trained[0], "--beam", 0, stdin="1"), "beam", "0")

@@ -1,0 +1,178 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracle import random_like
+
+import rnnjax as rx
+from rnnjax.losses import cross_entropy
+from rnnjax.models import EncoderDecoder
+from rnnjax.train import translation_loss
+
+READ, WRITTEN = 7, 6  # sizes of the vocabularies
+RNG = np.random.default_rng(0)
+SOURCE = RNG.integers(READ, size=(4, 5))
+LENGTHS = np.array([5, 3, 1, 0])
+TOKENS = RNG.integers(WRITTEN, size=(4, 3))
+TARGETS = RNG.integers(WRITTEN, size=(4, 3))
+MASK = np.arange(3) < np.array([3, 2, 3, 1])[:, None]
+CORES = {
+    "lstm": (rx.Stack((rx.Bidirectional(rx.LSTM(3)),) * 2), rx.LSTM(4), rx.LSTM(3)),
+    "gru": (rx.GRU(3), rx.Stack((rx.GRU(3), rx.LSTM(2))), None),
+}
+
+
+def make(cores="lstm", **options):
+    """A small model and its variables; no bias is zero."""
+    encoder, decoder, upper = CORES[cores]
+    sizes = options.pop("sizes", (READ, WRITTEN))
+    options = {"embed_size": 4, "attention_size": 3, **options}
+    model = EncoderDecoder(*sizes, encoder, decoder, upper, **options)
+    init = partial(model.init, jax.random.key(0))
+    shapes = jax.eval_shape(init, SOURCE % min(sizes), LENGTHS, TOKENS)
+    return model, random_like(1, shapes, np.float32, scale=0.5)
+
+
+@pytest.mark.parametrize("cores", CORES)
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_steps_say_what_the_whole_sequence_says(cores, attention):
+    model, variables = make(cores, attention=attention)
+    whole = jax.jit(model.apply)(variables, SOURCE, LENGTHS, TOKENS)
+    assert whole.shape == (4, 3, WRITTEN)
+    assert whole.dtype == jnp.float32
+    memory, state = model.apply(variables, SOURCE, LENGTHS, method="encode")
+    step = jax.jit(partial(model.apply, method="step"))
+    for time in range(3):
+        state, logits = step(variables, memory, state, TOKENS[:, time])
+        np.testing.assert_allclose(logits, whole[:, time], rtol=1e-4, atol=1e-5)
+
+
+def test_what_stands_in_the_padding_reaches_nothing():
+    model, variables = make()
+    apply = jax.jit(model.apply)
+    whole = apply(variables, SOURCE, LENGTHS, TOKENS)
+    padding = np.arange(5) >= LENGTHS[:, None]
+    other = apply(variables, np.where(padding, 10_000, SOURCE), LENGTHS, TOKENS)
+    np.testing.assert_array_equal(whole, other)
+    for row, length in enumerate(LENGTHS):
+        if length:
+            alone = model.apply(
+                variables, SOURCE[row : row + 1, :length], None, TOKENS[row : row + 1]
+            )
+            np.testing.assert_allclose(whole[row], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_start_depends_on_the_whole_source_and_order():
+    model, variables = make()
+    _, state = model.apply(variables, SOURCE, None, method="encode")
+    turned = np.concatenate([SOURCE[:, 1:], SOURCE[:, :1]], axis=1)
+    _, other = model.apply(variables, turned, None, method="encode")
+    for leaf, changed in zip(jax.tree.leaves(state), jax.tree.leaves(other), strict=True):
+        assert (np.abs(leaf - changed).max(axis=1) > 1e-4).all()
+        assert np.abs(leaf).max() <= 1
+
+
+@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_that_of_the_logits(tie, smoothing):
+    model, variables = make(tie_embeddings=tie)
+    logits = model.apply(variables, SOURCE, LENGTHS, TOKENS)
+    want = cross_entropy(logits, TARGETS, MASK, label_smoothing=smoothing)
+    got = model.apply(
+        variables,
+        *(SOURCE, LENGTHS, TOKENS, TARGETS, MASK),
+        label_smoothing=smoothing,
+        method="cross_entropy",
+    )
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    assert ("kernel" in variables["params"]) != tie
+
+
+def test_gradients_agree_with_finite_differences(x64):
+    model, variables = make("gru")
+    variables = random_like(2, variables, np.float64, scale=0.5)
+    direction = random_like(3, variables, np.float64, scale=1.0)
+
+    @jax.jit
+    def loss(variables):
+        batch = (SOURCE, LENGTHS, TOKENS, TARGETS, MASK)
+        return model.apply(variables, *batch, method="cross_entropy")[0]
+
+    slope = sum(
+        jnp.vdot(a, b)
+        for a, b in zip(
+            jax.tree.leaves(jax.grad(loss)(variables)), jax.tree.leaves(direction), strict=True
+        )
+    )
+    step = 1e-5
+    above, below = (
+        loss(jax.tree.map(lambda p, d, by=by: p + by * d, variables, direction))
+        for by in (step, -step)
+    )
+    np.testing.assert_allclose(slope, (above - below) / (2 * step), rtol=1e-6)
+
+
+def test_one_embedding_serves_both_sides_where_it_is_shared():
+    _, variables = make(sizes=(WRITTEN, WRITTEN), shared=True)
+    assert "source_embedding" not in variables["params"]
+    assert "source_embedding" in make()[1]["params"]
+    with pytest.raises(ValueError, match="must be equal, got 7 and 6"):
+        make(shared=True)
+
+
+def test_dropout_needs_a_key():
+    model, variables = make(dropout=0.5)
+    silent = model.apply(variables, SOURCE, LENGTHS, TOKENS)
+    np.testing.assert_array_equal(silent, make()[0].apply(variables, SOURCE, LENGTHS, TOKENS))
+    noisy = model.apply(variables, SOURCE, LENGTHS, TOKENS, rngs={"dropout": jax.random.key(0)})
+    assert not np.allclose(silent, noisy)
+
+
+def test_bfloat16_is_near_float32():
+    cores = (rx.LSTM(3, dtype="bfloat16"), rx.LSTM(3, dtype="bfloat16"), None)
+    CORES["half"] = cores
+    model, variables = make("half", dtype="bfloat16")
+    del CORES["half"]
+    whole = EncoderDecoder(READ, WRITTEN, rx.LSTM(3), rx.LSTM(3), embed_size=4, attention_size=3)
+    want = whole.apply(variables, SOURCE, LENGTHS, TOKENS)
+    got = model.apply(variables, SOURCE, LENGTHS, TOKENS)
+    assert got.dtype == jnp.float32
+    np.testing.assert_allclose(got, want, atol=0.05)
+
+
+def test_a_share_of_the_tokens_may_be_the_models_own():
+    model, variables = make()
+    batch = {"source": SOURCE, "source_lengths": LENGTHS, "tokens": TOKENS}
+    batch["targets"] = np.where(MASK, TARGETS, -1)
+    params, key = variables["params"], jax.random.key(0)
+    loss_fn = translation_loss(model)
+    plain, _ = loss_fn(params, None, batch, key)
+    none, _ = loss_fn(params, None, {**batch, "mix": np.float32(0)}, key)
+    every, _ = loss_fn(params, None, {**batch, "mix": np.float32(1)}, key)
+    np.testing.assert_allclose(none, plain, rtol=1e-6)
+    # By hand: all but the start token are what the model would have written.
+    guesses = np.asarray(model.apply(variables, SOURCE, LENGTHS, TOKENS)).argmax(axis=-1)
+    own = np.concatenate([TOKENS[:, :1], guesses[:, :-1]], axis=1)
+    want, _ = loss_fn(params, None, {**batch, "tokens": own}, key)
+    np.testing.assert_allclose(every, want, rtol=1e-6)
+    assert not np.allclose(every, plain)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": SOURCE + 2}, r"source must lie in \[0, 7\)"),
+        ({"tokens": TOKENS + 6}, r"tokens must lie in \[0, 6\)"),
+        ({"source": SOURCE[0]}, "source must be integers of shape"),
+        ({"tokens": TOKENS * 1.0}, "tokens must be integers of shape"),
+        ({"lengths": LENGTHS + 1}, r"lengths must lie in \[0, 6\)"),
+        ({"lengths": LENGTHS[:2]}, "lengths must be integers of shape"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    model, variables = make()
+    given = {"source": SOURCE, "lengths": LENGTHS, "tokens": TOKENS, **change}
+    with pytest.raises(ValueError, match=message):
+        model.apply(variables, *given.values())
