@@ -3,6 +3,7 @@
 # make classify  tell from a docstring which package of the standard library it is from
 # make mlm       pre-train an encoder on Python's own docstrings, tune it, compare with scratch
 # make distill   teach a small network what a large one learnt of docstrings
+# make translate write dates as ISO 8601 has them, whatever the style they come in
 # make test      run the tests
 # make bench     measure rnnjax beside its peers, a small grid
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
@@ -14,7 +15,7 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help lm label classify mlm distill bench test test-slow lint format clean
+.PHONY: help lm label classify mlm distill translate bench test test-slow lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -38,6 +39,9 @@ mlm: $(VENV)/.scripts
 distill: $(VENV)/.scripts
 	$(BIN)/python -m experiments.classify train
 	$(BIN)/python -m experiments.distill train --teacher runs/docstrings $(ARGS)
+
+translate: $(VENV)/.scripts
+	$(BIN)/python -m experiments.translate train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -6,6 +6,7 @@ $ echo "on Friday the 3rd of May '24" | python -m experiments.translate translat
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -297,13 +298,11 @@ def _search_options(
 def _draw_attention(picture: Path, trained: Trained, pairs: list[Translation]) -> None:
     """Draw where the decoder looks in the first few translations of middling length."""
     middling = sorted(pairs, key=lambda pair: len(pair.source))[len(pairs) // 2 :][:3]
-    looks = []
+    look, looks = jax.jit(partial(trained.model.apply, method="weights")), []
     for pair in middling:
         batch = _batches(trained, [pair]).at(0)
         lengths = batch["source_lengths"]
-        weights = trained.model.apply(
-            {"params": trained.params}, batch["source"], lengths, batch["tokens"], method="weights"
-        )
+        weights = look({"params": trained.params}, batch["source"], lengths, batch["tokens"])
         names = [tokenizer.tokenizer.id_to_token for tokenizer in trained.tokenizers]
         read = [names[0](int(i)) for i in batch["source"][0, : lengths[0]]]
         written = [names[1](int(i)) for i in batch["targets"][0] if i >= 0]

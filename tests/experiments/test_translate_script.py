@@ -21,8 +21,9 @@ pytestmark = [
 NAMES = ("null", "eins", "zwei", "drei")
 TINY = (
     *("sentences", "--unit", "word", "--embed-size", "12", "--encoder-size", "12"),
-    *("--decoder-size", "16", "--dropout", "0", "--label-smoothing", "0", "--shapes", "2"),
+    *("--decoder-size", "16", "--dropout", "0", "--label-smoothing", "0", "--shapes", "1"),
     *("--batch-size", "16", "--epochs", "8", "--learning-rate", "2e-2", "--beam", "2"),
+    *("--cell", "gru"),
 )
 
 
@@ -115,6 +116,7 @@ def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
     assert_fails(changed, "decoder_size", "another run")
 
 
+@pytest.mark.slow  # a training of its own
 def test_one_vocabulary_and_mixed_tokens_train_too(files, cli, tmp_path):
     options = ("--shared", "--mix", "0.5", "--epochs", "1", "--attention", "dot")
     splits = data_of(files, ("train", "dev"))
