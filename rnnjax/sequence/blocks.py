@@ -1,6 +1,5 @@
-"""A sequence in blocks, so that its gradient keeps less of each step."""
+"""A sequence in blocks, so that less of it is in memory at once."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,25 +17,21 @@ def in_blocks(
     state: State,
     masks: Masks,
     *,
+    size: int,
     reverse: bool,
 ) -> tuple[State, Array]:
-    """Return what `run` gives on the whole, by running blocks of sqrt(time) steps.
+    """Return what `run` gives on the whole, by running blocks of `size` steps.
 
-    Between forward and backward pass only the state between blocks is kept, beside inputs and
-    outputs; the backward pass runs each block again (Chen et al. 2016, arXiv:1604.06174). Steps
-    that fill no block stand at the front and are run as they are.
+    What `run` makes beside its results is made for one block at a time. Steps that fill no block
+    stand at the front and are run as they are.
     """
-    steps = xs.shape[0]
-    size = max(1, math.isqrt(steps))
-    count, border = divmod(steps, size)
+    count, border = divmod(xs.shape[0], size)
     short = jax.tree.map(lambda a: a[:border], (xs, masks))
     long = jax.tree.map(lambda a: a[border:], (xs, masks))
-    # Within a scan there is nothing that XLA could merge the repetition with.
-    again = jax.checkpoint(run, prevent_cse=False)
 
     def body(state: State, block: tuple[Array, Masks]) -> tuple[State, Array]:
         xs, masks = block
-        return again(xs, state, masks)
+        return run(xs, state, masks)
 
     def run_blocks(state: State) -> tuple[State, Array]:
         blocks: Any = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), long)

@@ -1,5 +1,6 @@
 """The one entrance to running a core over time."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -106,7 +107,13 @@ def unroll(
     state = beside(xs, _in_step_dtypes(core, params, xs, state))
     kernel: Any = fused if choose(core, implementation, xs) == "fused" else scan
     run = partial(kernel, core, params, reverse=reverse)
-    return in_blocks(run, xs, state, masks, reverse=reverse) if recompute else run(xs, state, masks)
+    if not recompute:
+        return run(xs, state, masks)
+    # Between forward and backward pass only the state between blocks is kept, beside inputs and
+    # outputs. Within a scan there is nothing that XLA could merge the repetition with.
+    again = jax.checkpoint(run, prevent_cse=False)
+    size = max(1, math.isqrt(xs.shape[0]))
+    return in_blocks(again, xs, state, masks, size=size, reverse=reverse)
 
 
 def choose(core: Core, implementation: Implementation, xs: Array) -> Implementation:

@@ -324,6 +324,21 @@ def test_forward_mode_through_the_scan():
     np.testing.assert_allclose(got, want.sum(), rtol=1e-4)
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("name", "block"), [("lstm", 2), ("gru", 1)])
+def test_long_sequences_are_projected_in_blocks(name, block, reverse, monkeypatch):
+    monkeypatch.setattr("rnnjax.sequence.kernels.fused._BLOCK", block)
+    compare(name, "both", implementation="fused", reverse=reverse)
+    core = CELLS[name]
+    params, steps = random_params(core), []
+    for time in (2 * block - 1, 2 * block + 1, 5):
+        xs = random_inputs(time, (3,))
+        jaxpr = jax.make_jaxpr(lambda xs: rx.unroll(core, params, xs)[1])(xs)
+        steps.append(str(jaxpr).count("scan["))
+    assert steps[0] < steps[-1]  # a loop over blocks around that over steps
+
+
 @pytest.mark.parametrize("implementation", ["scan", "fused"])
 def test_computing_again_keeps_the_states_between_blocks_only(implementation):
     core, steps = rx.LSTM(3), 36

@@ -15,7 +15,12 @@ from jax import Array
 
 from rnnjax.cells.base import GatedCell, Params, State
 from rnnjax.products import outer, product
+from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.masks import Masks, beside, clear, select
+
+# Steps whose projected inputs are in memory at once where nothing is kept for a gradient: few
+# enough to stay near the caches, enough for efficient products.
+_BLOCK = 256
 
 
 class Plan(NamedTuple):
@@ -62,8 +67,14 @@ def fused(
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
     """Return the final state and every step's h."""
-    final, (states, _) = _forward(plan, params, xs, state, masks)
-    return final, states.h
+
+    def run(xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+        final, (states, _) = _forward(plan, params, xs, state, masks)
+        return final, states.h
+
+    if len(xs) < 2 * _BLOCK:
+        return run(xs, state, masks)
+    return in_blocks(run, xs, state, masks, size=_BLOCK, reverse=plan.reverse)
 
 
 def _run_fwd(
