@@ -60,15 +60,15 @@ PUBLISHED_COPYING = {"gru": "0.0197", "lstm": "0.0204", "tanh": "0.0202"}
 PUBLISHED_COUNTING = {"lstm": {2: "256", 3: "100"}}
 # Words, and how they are written.
 WORDS = {2: "a^n b^n", 3: "a^n b^n c^n"}
-# Adam without clipping goes up in flames here at times; the identity start has large gradients.
+# The identity start keeps gradients from vanishing, and lets them explode.
 SPIKY = Adding(
     cell="irnn",
     hidden_size=100,
     batch_size=16,
     length=100,
-    steps=1500,
-    evaluations=5,
-    optimizer=Optimizer("sgd", learning_rate=0.02, schedule="constant", clip=1.0),
+    steps=600,
+    evaluations=2,
+    optimizer=Optimizer("sgd", learning_rate=0.003, schedule="constant", clip=1.0),
 )
 
 
@@ -144,7 +144,7 @@ def gradients(
     _check(seeds, hidden_size=hidden_size, steps=steps)
     norms, spectra, rows, gates = {}, {}, [], []
     figures: dict[str, Any] = {}
-    distances = [d for d in (1, 10, 50, 100, 200) if d <= steps]
+    distances = [d for d in (10, 50, 100, 200) if d <= steps]
     for cell_name in _BEFORE_TRAINING:
         name = CELLS[cell_name]
         cell = make_cell(cell_name, hidden_size, steps)
@@ -278,7 +278,7 @@ def counting(
 
 def adding(
     experiment: Adding = Adding(),  # noqa: B008  # frozen
-    cells: tuple[CellName, ...] = ("tanh", "irnn", "gru", "lstm-1", "lstm-chrono"),
+    cells: tuple[CellName, ...] = ("tanh", "gru", "lstm-1", "lstm-chrono"),
     seeds: tuple[int, ...] = (0, 1, 2),
     out: Path = RUNS,
 ) -> None:
@@ -364,24 +364,24 @@ def _look(cell: rx.GatedCell, steps: int, seed: int) -> dict[str, Any]:
 
 
 def _spike(records: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return how bad the worst update of a run was, and how the run ended."""
-    losses, norms = (np.array([r[key] for r in records], float) for key in ("loss", "grad_norm"))
-    # What the loss is before an update, and the worst of the ten after it.
-    after = np.lib.stride_tricks.sliding_window_view(losses, 10).max(axis=1)
+    """Return how bad the worst update of a run was, as far as numbers go, and how the run ended."""
+    columns = np.array([[r["loss"], r["grad_norm"]] for r in records], float)
+    finite = columns[np.isfinite(columns).all(axis=1)]
     return {
-        "largest loss": float(losses[len(losses) // 20 :].max()),
-        "largest gradient": float(norms.max()),
-        "largest rise in ten updates": float((after / losses[: len(after)]).max()),
-        "median loss of the last tenth": float(np.median(losses[-len(losses) // 10 :])),
+        "updates before NaN": len(finite),
+        "largest loss": float(finite[:, 0].max()),
+        "largest gradient": float(finite[:, 1].max()),
+        "median loss of the last tenth": float(np.median(finite[-len(finite) // 10 :, 0])),
     }
 
 
 def _trace(learnt: Learnt, n: int) -> np.ndarray:
-    """Return the unit of the memory that moves most over a^n b^n."""
+    """Return the unit of the memory that turns round most where a^n b^n does."""
     core, params = learnt.task.model.core, learnt.params["rnn"]["core"]
     xs = learnt.task.read(counting_words(2, [n], 2 * n + 1))
     memory = watch(core, lambda state, _: state[-1], params, xs)[:, 0]  # c of an LSTM, else h
-    return np.asarray(memory[:, jnp.ptp(memory, axis=0).argmax()])
+    turn = jnp.abs(memory[n] - (memory[0] + memory[2 * n]) / 2)
+    return np.asarray(memory[:, turn.argmax()])
 
 
 def _report(

@@ -65,7 +65,6 @@ def plot_gradients(
         left.set_ylim(1e-20, 10)
         left.set_xlabel("distance T - t")
         left.set_ylabel(r"$|\partial h_T / \partial s_t|$, relative to one step")
-        left.legend(loc="lower right")
         for name, values in spectra.items():
             right.plot(values.real, values.imag, ".", markersize=3, alpha=0.7, label=name)
         angle = np.linspace(0, 2 * np.pi, 200)
@@ -73,6 +72,7 @@ def plot_gradients(
         right.set_aspect("equal")
         right.set_xlabel("eigenvalues of a step's Jacobian, real part")
         right.set_ylabel("imaginary part")
+        right.legend(loc="upper left", bbox_to_anchor=(1.02, 1), markerscale=4)
 
 
 def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path) -> None:

@@ -102,7 +102,7 @@ class Experiment:
     """Which cell, where --cells does not say."""
     hidden_size: int = 130
     """Width of the cell."""
-    batch_size: int = 50
+    batch_size: int = 32
     """Sequences in a batch; none is seen twice."""
     steps: int = 6000
     """Updates."""
