@@ -23,6 +23,7 @@ from rnnjax.sequence import Stack as Stack
 from rnnjax.sequence import unroll as unroll
 
 _ROOMS = (
+    "analysis",
     "baselines",
     "crf",
     "data",

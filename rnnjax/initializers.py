@@ -37,3 +37,22 @@ def uniform(bound: float) -> Initializer:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
+
+
+def chrono(max_steps: int) -> Initializer:
+    """Return an initialiser of an `LSTM`'s bias for dependencies of up to `max_steps` steps.
+
+        b_f = log u,  b_i = - log u,  u from U(1, max_steps - 1),  the other biases 0
+
+    so that units forget over spans spread from one step to all (Tallec and Ollivier 2018,
+    arXiv:1804.11188). Use it with `forget_bias=0`; it raises `ValueError` for `max_steps` below 3.
+    """
+    if max_steps < 3:
+        raise ValueError(f"max_steps must be at least 3, got {max_steps}")
+
+    def init(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+        i, _, g, o = jnp.split(jnp.zeros(shape, dtype), 4)
+        spans = jnp.log(jax.random.uniform(key, i.shape, dtype, 1, max_steps - 1))
+        return jnp.concatenate([i - spans, spans, g, o])
+
+    return init

@@ -121,6 +121,8 @@ class GatedCell:
     # Whether `pointwise` sees g_x and g_h through their sum alone: a fast path then keeps and
     # differentiates one array in place of two.
     additive: ClassVar[bool] = True
+    # The gates that open and close, among those that `gates` names.
+    sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_positive(hidden_size=self.hidden_size)
@@ -139,6 +141,14 @@ class GatedCell:
           state: the state before the step.
           **own: the parameters in `own_names`, with leading axes of size 1 up to the rank of `g_x`.
         """
+
+    def gates(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
+        """Return the activated gates that `pointwise`, given the same, computes with, by name.
+
+        A NamedTuple of `(*batch, hidden_size)`, for those who look inside
+        (`rnnjax.analysis.gate_saturation`); empty where a cell has no gates.
+        """
+        return ()
 
     @property
     def output_size(self) -> int:

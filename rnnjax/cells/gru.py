@@ -18,6 +18,13 @@ class GRUState(NamedTuple):
     h: Array  # (*batch, hidden)
 
 
+class GRUGates(NamedTuple):
+    """Gates of a `GRU` cell, wherever its reset is."""
+
+    r: Array  # (*batch, hidden)
+    z: Array  # (*batch, hidden)
+
+
 @dataclass(frozen=True)
 class GRU(GatedCell):
     """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
@@ -41,6 +48,7 @@ class GRU(GatedCell):
     num_gates: ClassVar[int] = 3
     state_type: ClassVar[Any] = GRUState
     additive: ClassVar[bool] = False
+    sigmoid_gates: ClassVar[tuple[str, ...]] = ("r", "z")
 
     @property
     def is_gated(self) -> bool:
@@ -60,11 +68,15 @@ class GRU(GatedCell):
             params["b_hn"] = self.bias_init(key, (self.hidden_size,), self.param_dtype)
         return params
 
+    def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUGates:
+        """Return the activated gates; see `GatedCell.gates`."""
+        (x_rz, _), (h_rz, _) = self._split(g_x), self._split(g_h)
+        return GRUGates(*packed_activation(x_rz + h_rz, ("sigmoid", "sigmoid")))
+
     def pointwise(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        x_rz, x_n = self._split(g_x)
-        h_rz, h_n = self._split(g_h)
-        r, z = packed_activation(x_rz + h_rz, ("sigmoid", "sigmoid"))
+        r, z = self.gates(g_x, g_h, state)
+        (_, x_n), (_, h_n) = self._split(g_x), self._split(g_h)
         return self._mix(z, jnp.tanh(x_n + r * (h_n + own["b_hn"])), state)
 
     def step(self, params: Params, state: GRUState, x: Array) -> tuple[GRUState, Array]:

@@ -17,6 +17,15 @@ class LSTMState(NamedTuple):
     c: Array  # (*batch, hidden)
 
 
+class LSTMGates(NamedTuple):
+    """Gates of an `LSTM` cell."""
+
+    i: Array  # (*batch, hidden), as are all
+    f: Array
+    g: Array
+    o: Array
+
+
 @dataclass(frozen=True)
 class LSTM(GatedCell):
     """Long short-term memory with forget gates (Gers, Schmidhuber and Cummins 2000).
@@ -37,6 +46,7 @@ class LSTM(GatedCell):
 
     num_gates: ClassVar[int] = 4
     state_type: ClassVar[Any] = LSTMState
+    sigmoid_gates: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
@@ -44,8 +54,13 @@ class LSTM(GatedCell):
         forget = slice(self.hidden_size, 2 * self.hidden_size)
         return {**params, "b": params["b"].at[forget].add(self.forget_bias)}
 
+    def gates(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMGates:
+        """Return the activated gates; see `GatedCell.gates`."""
+        kinds = ("sigmoid", "sigmoid", "tanh", "sigmoid")
+        return LSTMGates(*packed_activation(g_x + g_h, kinds))
+
     def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        i, f, g, o = packed_activation(g_x + g_h, ("sigmoid", "sigmoid", "tanh", "sigmoid"))
+        i, f, g, o = self.gates(g_x, g_h, state)
         c = f * state.c + i * g
         return LSTMState(o * jnp.tanh(c), c)

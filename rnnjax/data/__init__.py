@@ -37,6 +37,10 @@ from rnnjax.data.sentences import Splits as Splits
 from rnnjax.data.sentences import Tagged as Tagged
 from rnnjax.data.subwords import Pieces as Pieces
 from rnnjax.data.subwords import Subwords as Subwords
+from rnnjax.data.synthetic import AddingProblem as AddingProblem
+from rnnjax.data.synthetic import CopyMemory as CopyMemory
+from rnnjax.data.synthetic import Counting as Counting
+from rnnjax.data.synthetic import counting_words as counting_words
 from rnnjax.data.text import Corpus as Corpus
 from rnnjax.data.text import read_corpus as read_corpus
 from rnnjax.data.text import read_text as read_text

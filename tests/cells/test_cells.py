@@ -177,6 +177,13 @@ def test_initialisers():
     np.testing.assert_array_equal(eye, np.tile(0.5 * np.eye(HIDDEN), (1, 4)))
     with pytest.raises(ValueError, match=r"square.*\(3, 4\)"):
         rx.initializers.identity()(KEY, (3, 4))
+    b = rx.LSTM(64, forget_bias=0, bias_init=rx.initializers.chrono(100)).init(KEY, FEATURES)["b"]
+    i, f, g, o = np.split(b, 4)
+    np.testing.assert_array_equal(i, -f)
+    assert 0 <= f.min() < np.log(30) < np.log(70) < f.max() <= np.log(99)
+    assert not np.any([g, o])
+    with pytest.raises(ValueError, match="max_steps must be at least 3, got 2"):
+        rx.initializers.chrono(2)
     cell = rx.GRU(64, kernel_init=rx.initializers.uniform(0.05))
     w_x = np.asarray(cell.init(KEY, FEATURES)["w_x"])
     assert -0.05 <= w_x.min() < -0.048

@@ -1,0 +1,157 @@
+"""Pictures of the dynamics of recurrent cells."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnjax.extras import require
+
+
+@contextmanager
+def panels(count: int, picture: Path, *, width: float = 5.5, sharey: bool = False) -> Iterator[Any]:
+    """Give axes side by side to draw on, and write them to `picture`."""
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    figure, (axes,) = plt.subplots(
+        1, count, figsize=(width * count, 4.2), squeeze=False, sharey=sharey, layout="constrained"
+    )
+    try:
+        yield axes
+        for each in axes:
+            each.grid(alpha=0.3)
+        figure.savefig(picture, dpi=120)
+    finally:
+        plt.close(figure)
+
+
+def plot_activations(
+    scales: Mapping[str, np.ndarray], theory: Mapping[str, np.ndarray], picture: Path
+) -> None:
+    """Draw the rms of activations over time, a line a seed, beside what theory says.
+
+    Args:
+      scales: by name, `(seeds, steps)`.
+      theory: by name, `(steps,)`.
+      picture: file to write.
+    """
+    with panels(1, picture, width=7) as (axes,):
+        for index, (name, lines) in enumerate(scales.items()):
+            color = f"C{index}"
+            axes.semilogy(_steps(lines), lines.T, color=color, linewidth=1.2)
+            axes.semilogy([], [], color=color, label=name)
+            axes.semilogy(_steps(lines), theory[name], "--", color=color, linewidth=1)
+        axes.semilogy([], [], "--", color="gray", label="new weights at every step: $(v/2)^{t/2}$")
+        axes.set_xlabel("step")
+        axes.set_ylabel("root mean square of h")
+        axes.legend()
+
+
+def plot_gradients(
+    norms: Mapping[str, np.ndarray], spectra: Mapping[str, np.ndarray], picture: Path
+) -> None:
+    """Draw gradients over their distance, and the eigenvalues of a step.
+
+    Args:
+      norms: by the cell's name, `(distances,)` from 1, relative to the first.
+      spectra: by the cell's name, complex eigenvalues.
+      picture: file to write.
+    """
+    with panels(2, picture, width=6.2) as (left, right):
+        for name, values in norms.items():
+            left.semilogy(1 + _steps(values), np.where(values > 0, values, np.nan), label=name)
+        left.set_ylim(1e-20, 10)
+        left.set_xlabel("distance T - t")
+        left.set_ylabel(r"$|\partial h_T / \partial s_t|$, relative to one step")
+        for name, values in spectra.items():
+            right.plot(values.real, values.imag, ".", markersize=3, alpha=0.7, label=name)
+        angle = np.linspace(0, 2 * np.pi, 200)
+        right.plot(np.cos(angle), np.sin(angle), color="black", linewidth=0.7)
+        right.set_aspect("equal")
+        right.set_xlabel("eigenvalues of a step's Jacobian, real part")
+        right.set_ylabel("imaginary part")
+        right.legend(loc="upper left", bbox_to_anchor=(1.02, 1), markerscale=4)
+
+
+def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path) -> None:
+    """Draw losses and gradients of every update.
+
+    Args:
+      runs: by name, the records of training.
+      picture: file to write.
+    """
+    with panels(2, picture, width=6.2) as axes:
+        for each, key in zip(axes, ("loss", "grad_norm"), strict=True):
+            for name, records in runs.items():
+                steps = [record["step"] for record in records]
+                values = [record[key] for record in records]
+                each.semilogy(steps, values, label=name, linewidth=0.8, alpha=0.85)
+            each.set_xlabel("update")
+        axes[0].set_ylabel("mean squared error of a batch")
+        axes[1].set_ylabel("norm of the gradient, before clipping")
+        axes[0].legend()
+
+
+def plot_learning(
+    curves: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
+    trivial: float,
+    unit: str,
+    picture: Path,
+) -> None:
+    """Draw held-out losses over updates, a line a seed.
+
+    Args:
+      curves: by the cell's name, for each seed its steps and losses.
+      trivial: the loss of who remembers nothing.
+      unit: of the loss.
+      picture: file to write.
+    """
+    with panels(1, picture, width=7) as (axes,):
+        for index, (name, seeds) in enumerate(curves.items()):
+            for number, (steps, losses) in enumerate(seeds):
+                label = None if number else name
+                axes.semilogy(steps, losses, color=f"C{index}", linewidth=1.2, label=label)
+        axes.axhline(trivial, color="black", linestyle="--", linewidth=1, label="no memory")
+        axes.set_xlabel("update")
+        axes.set_ylabel(unit)
+        axes.legend()
+
+
+def plot_counting(
+    reaches: Mapping[str, Mapping[str, Sequence[int]]],
+    traces: Mapping[str, np.ndarray],
+    picture: Path,
+) -> None:
+    """Draw how far cells count, and how the unit that counts best goes up and down.
+
+    Args:
+      reaches: by task and the cell's name, the largest n of each seed.
+      traces: by the name of a state, a unit over a long word.
+      picture: file to write.
+    """
+    with panels(1 + len(traces), picture, width=4.6) as axes:
+        for index, (task, cells) in enumerate(reaches.items()):
+            for row, values in enumerate(cells.values()):
+                label = None if row else task
+                heights = np.full(len(values), -row + 0.15 - 0.3 * index)
+                axes[0].semilogx(
+                    np.maximum(values, 1), heights, "os"[index], color=f"C{index}", label=label
+                )
+        names = list(next(iter(reaches.values())))
+        axes[0].set_yticks(-np.arange(len(names)), names)
+        axes[0].axvline(
+            50, color="black", linestyle="--", linewidth=1, label="largest n of training"
+        )
+        axes[0].set_xlabel("right for all n up to")
+        axes[0].legend(fontsize=8)
+        for each, (name, trace) in zip(axes[1:], traces.items(), strict=True):
+            each.plot(trace, linewidth=1.2)
+            each.axvline(len(trace) // 2, color="black", linestyle="--", linewidth=0.8)
+            each.set_title(name, fontsize=10)
+            each.set_xlabel("step")
+
+
+def _steps(lines: np.ndarray) -> np.ndarray:
+    return np.arange(lines.shape[-1])

@@ -1,0 +1,48 @@
+"""Look at every step of a core without changing what it does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jax import Array
+
+from rnnjax.cells.base import Core, Params, State
+from rnnjax.sequence.unroll import unroll
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A core that puts out what `look` sees in the place of its own output."""
+
+    core: Core
+    look: Callable[[State, Array], Any]
+
+    def init(self, key: Array, input_size: int) -> Params:
+        return self.core.init(key, input_size)
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+        return self.core.initial_state(batch_shape)
+
+    def step(self, params: Params, state: State, x: Array) -> tuple[State, Any]:
+        return self.core.step(params, state, x)[0], self.look(state, x)
+
+
+def watch(
+    core: Core,
+    look: Callable[[State, Array], Any],
+    params: Params,
+    xs: Array,
+    initial_state: State | None = None,
+    lengths: Array | Sequence[int] | None = None,
+) -> Any:
+    """Return `look(state, x)` of what each step reads, leaves `(time, *batch, ...)`.
+
+    It is `unroll` itself that steps, so its arguments mean what they mean there, and are checked
+    there; at padding there are zeros.
+
+    Raises:
+      ValueError: `core` cannot step, or what `unroll` raises.
+    """
+    if not isinstance(core, Core) or isinstance(core, type):
+        raise ValueError(f"core must have init, initial_state and step, got {core!r}")
+    return unroll(_Watched(core, look), params, xs, initial_state, lengths=lengths)[1]

@@ -1,0 +1,124 @@
+"""The script of the dynamics as a person meets it, at sizes that teach nothing."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from lm_runs import assert_fails
+
+from experiments import dynamics
+from experiments.dynamics_presets import CELLS, CountingWords, Task, make_cell
+from experiments.dynamics_training import Learnt, reach
+
+# Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+NAMES = ("activations", "gradients", "clipping", "counting", "adding", "copying")
+TINY = ("--hidden-size", "4", "--batch-size", "2", "--steps", "3", "--evaluations", "1")
+
+
+@pytest.fixture(scope="module")
+def cli(cli_of):
+    return cli_of({name: getattr(dynamics, name) for name in NAMES})
+
+
+def run(cli, out, name, *arguments, saved=None):
+    """Run a command; return what it printed, and its figures."""
+    saved = saved or name
+    code, printed, err = cli(name, "--out", out, *arguments)
+    assert code == 0, err
+    assert (out / f"{saved}.png").read_bytes()[:4] == b"\x89PNG"
+    return printed, json.loads((out / f"{saved}.json").read_text())
+
+
+def test_activations_grow_and_die(cli, tmp_path):
+    sizes = ("--hidden-size", "100", "--steps", "8", "--seeds", "0", "1")
+    printed, figures = run(cli, tmp_path, "activations", *sizes)
+    assert set(figures) == {"N(0, 3/n)", "N(0, 2/n)", "N(0, 1.5/n)"}
+    growing, dying = (np.array(figures[f"N(0, {v}/n)"]["rms"]) for v in ("3", "1.5"))
+    assert growing.shape == (2, 9)
+    assert np.all(growing[:, -1] > 1.2 * growing[:, 0])
+    assert np.all(dying[:, -1] < 0.8 * dying[:, 0])
+    assert "1.225" in printed
+
+
+def test_gradients(cli, tmp_path, monkeypatch):
+    cells = ("gru", "lstm-0", "lstm-1")  # the others are run by the script alone
+    monkeypatch.setattr(dynamics, "_BEFORE_TRAINING", cells)
+    sizes = ("--hidden-size", "5", "--steps", "12", "--seeds", "0")
+    printed, figures = run(cli, tmp_path, "gradients", *sizes)
+    assert len(figures) == 3
+    for name, found in figures.items():
+        assert len(found["norm by distance"]) == 12, name
+    far = {
+        name: f["norm by distance"][-1] / f["norm by distance"][0] for name, f in figures.items()
+    }
+    assert far["LSTM, forget bias 1"] > far["LSTM, forget bias 0"]
+    assert set(figures["GRU"]["gates below 0.1, above 0.9"]) == {"r", "z"}
+    assert "10 back" in printed
+    assert "50 back" not in printed
+
+
+def test_clipping_draws_every_update(cli, tmp_path):
+    sizes = (*TINY, "--steps", "25", "--length", "6", "--seeds", "0")
+    _, figures = run(cli, tmp_path, "clipping", *sizes)
+    assert set(figures) == {"no bound", "norm at most 1"}
+    rows = (tmp_path / "clipping" / "free-0" / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 26
+    assert figures["no bound"][0]["largest gradient"] > 0
+
+
+def test_counting_says_how_far(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(dynamics, "WORDS", {2: "a^n b^n"})
+    sizes = ("--cells", "lstm-1", "--seeds", "0", "--max-n", "4", "--limit", "8")
+    printed, figures = run(cli, tmp_path, "counting", *TINY, *sizes)
+    assert set(figures) == {"a^n b^n"}
+    assert all(0 <= n <= 8 for cells in figures.values() for ns in cells.values() for n in ns)
+    assert "256" in printed
+    records = (tmp_path / "counting-2" / "lstm-1-0" / "metrics.jsonl").read_text()
+    assert "gradient_at_start" in records
+
+
+@pytest.mark.parametrize("name", ["adding", "copying"])
+def test_memory(name, cli, tmp_path):
+    length = ("--length", "9") if name == "adding" else ("--delay", "9")
+    sizes = (*TINY, *length, "--cells", "lstm-chrono", "--seeds", "0")
+    printed, figures = run(cli, tmp_path, name, *sizes, saved=f"{name}-9")
+    (found,) = figures.values()
+    assert np.isfinite(found["loss"]).all()
+    assert ("symbols right" in found) == (name == "copying")
+    assert "no memory" in printed
+
+
+class Counter:
+    """Tells all of a^n b^n right unless n is 7 or 60."""
+
+    def apply(self, variables, tokens):
+        n = (tokens == 1).sum(axis=1, keepdims=True)
+        n = jnp.where((n == 7) | (n == 60), 99, n)
+        steps = jnp.arange(tokens.shape[1])[None]
+        return None, jax.nn.one_hot(jnp.where(steps < 2 * n, steps // n + 1, 0), 3)
+
+
+@pytest.mark.parametrize(("limit", "want"), [(80, 6), (6, 6), (5, 5)])
+def test_reach_is_where_the_first_word_goes_wrong(limit, want):
+    learnt = Learnt(CountingWords(), Task(Counter(), None, []), {}, [])
+    assert reach(learnt, 2, limit) == want
+
+
+def test_cells():
+    for name in CELLS:
+        cell = make_cell(name, 3, 100)
+        assert cell.hidden_size == 3
+    assert make_cell("irnn", 3, 9).activation == "relu"
+
+
+def test_bad_arguments_are_one_line(cli, tmp_path):
+    assert_fails(cli("activations", "--out", tmp_path, "--steps", "0"), "steps must be an integer")
+    assert_fails(cli("adding", "--out", tmp_path, "--seeds", *TINY), "seeds must be at least one")
+    before = ("adding", "--out", tmp_path, "--length", "1", *TINY)
+    assert_fails(cli(*before), "length must be at least 2, got 1")
