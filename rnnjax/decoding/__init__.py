@@ -1,4 +1,7 @@
 """Using language models: sampling from them, and scoring text with them."""
 
+from rnnjax.decoding.bayes import Posterior as Posterior
+from rnnjax.decoding.bayes import conditional_log_probabilities as conditional_log_probabilities
+from rnnjax.decoding.bayes import posterior as posterior
 from rnnjax.decoding.sample import sample as sample
 from rnnjax.decoding.score import log_probability as log_probability

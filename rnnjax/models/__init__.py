@@ -1,6 +1,9 @@
 """Flax Linen models, one task a file."""
 
 from rnnjax.models.classifier import Classifier as Classifier
+from rnnjax.models.conditional_language_model import (
+    ConditionalLanguageModel as ConditionalLanguageModel,
+)
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder import Encoder as Encoder
 from rnnjax.models.encoder import EncoderConfig as EncoderConfig
@@ -8,3 +11,4 @@ from rnnjax.models.encoder_classifier import EncoderClassifier as EncoderClassif
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger
+from rnnjax.models.text_reader import TextReader as TextReader
