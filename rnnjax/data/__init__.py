@@ -34,6 +34,7 @@ from rnnjax.data.subwords import Subwords as Subwords
 from rnnjax.data.text import Corpus as Corpus
 from rnnjax.data.text import read_corpus as read_corpus
 from rnnjax.data.text import read_text as read_text
+from rnnjax.data.topics import paragraphs_by_topic as paragraphs_by_topic
 from rnnjax.data.vectors import coverage as coverage
 from rnnjax.data.vectors import read_vectors as read_vectors
 from rnnjax.data.vocabulary import Vocabulary as Vocabulary
