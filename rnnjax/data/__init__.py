@@ -20,6 +20,8 @@ from rnnjax.data.lexicon import Lexicon as Lexicon
 from rnnjax.data.manual import reference_manual as reference_manual
 from rnnjax.data.masked_batches import MaskedBatches as MaskedBatches
 from rnnjax.data.masking import mask_tokens as mask_tokens
+from rnnjax.data.nbest import Candidate as Candidate
+from rnnjax.data.nbest import parse_nbest as parse_nbest
 from rnnjax.data.pairs import read_pairs as read_pairs
 from rnnjax.data.pieces import PieceEncoder as PieceEncoder
 from rnnjax.data.pieces import join_pieces as join_pieces

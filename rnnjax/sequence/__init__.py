@@ -9,3 +9,5 @@ from rnnjax.sequence.stack import Stack as Stack
 from rnnjax.sequence.unroll import Composite as Composite
 from rnnjax.sequence.unroll import Implementation as Implementation
 from rnnjax.sequence.unroll import unroll as unroll
+from rnnjax.sequence.window import Window as Window
+from rnnjax.sequence.window import WindowState as WindowState
