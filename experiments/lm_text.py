@@ -67,6 +67,8 @@ class Suggester:
         check_positive(count=count)
         self._vocabulary, self._count = trained.vocabulary, count
         self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)
+        # A step from the state of another is compiled by itself: now, before anybody waits.
+        self._stream.read([trained.vocabulary.start])
         self._inside = np.array([_is_inside(symbol) for symbol in trained.vocabulary.symbols])
         if trained.vocabulary.kind == "byte":
             self._inside[128:] = True  # parts of letters, for the most part
