@@ -1,11 +1,12 @@
-# make lm        train a language model on Python's own reference manual
-# make label     label the names in Python's standard library with what they are
-# make classify  tell from a docstring which package of the standard library it is from
-# make mlm       pre-train an encoder on Python's own docstrings, tune it, compare with scratch
-# make distill   teach a small network what a large one learnt of docstrings
-# make translate write dates as ISO 8601 has them, whatever the style they come in
-# make test      run the tests
-# make bench     measure rnnjax beside its peers, a small grid
+# make lm           train a language model on Python's own reference manual
+# make label        label the names in Python's standard library with what they are
+# make classify     tell from a docstring which package of the standard library it is from
+# make conditional  model text given its topic, and tell the topic by Bayes' rule
+# make mlm          pre-train an encoder on Python's own docstrings, tune it, compare with scratch
+# make distill      teach a small network what a large one learnt of docstrings
+# make translate    write dates as ISO 8601 has them, whatever the style they come in
+# make test         run the tests
+# make bench        measure rnnjax beside its peers, a small grid
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
 
 VENV ?= .venv
@@ -15,7 +16,7 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help lm label classify mlm distill translate bench test test-slow lint format clean
+.PHONY: help lm label classify conditional mlm distill translate bench test test-slow lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -29,6 +30,9 @@ label: $(VENV)/.scripts
 
 classify: $(VENV)/.scripts
 	$(BIN)/python -m experiments.classify train $(ARGS)
+
+conditional: $(VENV)/.scripts
+	$(BIN)/python -m experiments.conditional train $(ARGS)
 
 mlm: $(VENV)/.scripts
 	$(BIN)/python -m experiments.mlm train $(ARGS)

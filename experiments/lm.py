@@ -1,10 +1,11 @@
-"""Language models: train, evaluate, generate, score.
+"""Language models: train, evaluate, generate, score, rescore, suggest.
 
 $ python -m experiments.lm train                        # Python's reference manual
 $ python -m experiments.lm train char --data input.txt  # a preset, on your own text
 $ python -m experiments.lm generate --run runs/manual --prompt "The import statement"
 """
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,17 +24,20 @@ from experiments.language_models import (
     untrained,
 )
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
-from experiments.runs import claim, digest
+from experiments.lm_text import Suggester, log_probabilities, pad, single_token, start_ids
+from experiments.runs import claim, digest, read_digest
+from experiments.sentence_data import typed_lines
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
     Corpus,
     Vocabulary,
+    parse_nbest,
     read_corpus,
     read_text,
     reference_manual,
 )
-from rnnjax.decoding import log_probability, sample
+from rnnjax.decoding import sample
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import (
     plot_curves,
@@ -49,6 +53,7 @@ def train(
     experiment: Preset = PRESETS["manual"],
     data: Path | None = None,
     out: Path | None = None,
+    beside: tuple[Path, ...] = (),
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a run that stopped.
@@ -59,22 +64,25 @@ def train(
         by default Python's own reference manual.
       out: the run's folder: configuration, vocabulary, metrics, checkpoints, plot and sample;
         by default under runs/.
+      beside: runs on the same data, to stand beside this one in its table.
       tensorboard: write TensorBoard events as well.
     """
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = make_vocabulary(experiment, corpus)
     out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)
     tokens = Tokens(*map(vocabulary.encode, corpus))
+    data_digest = digest("\0".join(corpus))
+    others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
     start = untrained(experiment, vocabulary, tokens)
     if experiment.dtype == "float32" and host.has_fast_bfloat16():
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
     # Only now, when nothing can be wrong with data and settings any more.
-    claim(out, experiment, digest("\0".join(corpus)))
+    claim(out, experiment, data_digest)
     vocabulary.save(out / "vocabulary.json")
     trained = fit_tokens(start, tokens, out, tensorboard=tensorboard)
-    _report(out, trained, corpus, tokens)
+    _report(out, trained, others, corpus, tokens)
 
 
 def evaluate(run: Path, data: Path | None = None) -> None:
@@ -122,7 +130,7 @@ def generate(
       seed: the same seed gives the same text.
     """
     trained = load_trained(run)
-    stop_token = None if stop is None else _single_token(trained.vocabulary, stop)
+    stop_token = None if stop is None else single_token(trained.vocabulary, stop)
     texts = _continue(trained, prompt, num_tokens, seed, temperature, top_k, top_p, stop_token)
     for start, text in zip(prompt, texts, strict=True):
         between = " " if start and trained.vocabulary.kind == "word" else ""
@@ -143,26 +151,92 @@ def score(run: Path, data: Path | None = None) -> None:
     sentences = [line for line in text.splitlines() if line.strip()]
     if not sentences:
         raise ValueError(f"{data or 'standard input'} holds no sentence to score")
-    rows = [_start(trained.vocabulary, line, end=True) for line in sentences]
-    tokens, lengths = _pad(rows)
-    logs = np.asarray(log_probability(trained.model, trained.variables, tokens, lengths))
+    logs, lengths = log_probabilities(trained, sentences)
     unit = trained.vocabulary.unit
-    unknown = _count_unknown(trained.vocabulary, sentences)
-    if unknown:
-        print(f"{unknown} words are not in the vocabulary and are read as <unk>", file=sys.stderr)
     print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
     for index in np.argsort(-logs, kind="stable"):
-        each = perplexity(-logs[index] / (lengths[index] - 1))
+        each = perplexity(-logs[index] / lengths[index])
         print(f"{logs[index]:15.3f}  {each:24.3f}  {sentences[index]}")
 
 
-def _report(out: Path, trained: Trained, corpus: Corpus, tokens: Tokens) -> None:
+def rescore(run: Path, data: Path | None = None, weight: float | None = None) -> None:
+    """Put the candidates of n-best lists in the model's order, best first.
+
+    A line is `name ||| text`, or `name ||| text ||| ... ||| score` (Moses), and is printed as
+    `name ||| text ||| new score`; or the text alone, with a blank line behind each list, and is
+    printed behind its new score and a tab.
+
+    Args:
+      run: the run's folder.
+      data: a file of lists; by default standard input.
+      weight: of the given score, which is added to the log-probability; by default it is left out.
+    """
+    if weight is not None and not math.isfinite(weight):
+        raise ValueError(f"weight must be finite, got {weight}")
+    trained = load_trained(run)
+    source = str(data or "standard input")
+    text = sys.stdin.read() if data is None else read_text(data)
+    lists = parse_nbest(text.splitlines(), source)
+    scored = lists[0][0].score is not None
+    if weight is not None and not scored:
+        raise ValueError(f"weight is of given scores, and {source} has none")
+    logs, _ = log_probabilities(trained, [one.text for each in lists for one in each])
+    totals = iter(logs)
+    for number, candidates in enumerate(lists):
+        if number and not candidates[0].name:
+            print()
+        new = np.array([next(totals) + (weight or 0) * (one.score or 0) for one in candidates])
+        for index in np.argsort(-new, kind="stable"):
+            name, words, _ = candidates[index]
+            score = f"{new[index]:.4f}"
+            print(f"{name} ||| {words} ||| {score}" if name else f"{score}\t{words}")
+
+
+def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
+    """Print the likeliest next words after each line, and their probabilities, tabs between.
+
+    A line that ends within a word gets that word's likeliest ends, and a word that may be over
+    already among them. What stands in the line before is not read again: a character or word more
+    is one step, whose mean time goes to the error stream.
+
+    Args:
+      run: the run's folder.
+      data: a file with the beginning of a text a line; by default standard input, answered line by
+        line.
+      count: how many words.
+    """
+    suggester = Suggester(load_trained(run), count)
+    for lines in typed_lines(data):
+        for line in lines:
+            words, steps, seconds = suggester.after(line)
+            print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
+            each = f", {1000 * seconds / steps:.2f} ms each" if steps else ""
+            print(f"{steps} steps{each}", file=sys.stderr, flush=True)
+
+
+def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained:
+    """Return the model of a run; ValueError unless it was trained on the same tokens."""
+    trained = load_trained(run)
+    if read_digest(run, Experiment) != data_digest:
+        raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
+    if trained.vocabulary != vocabulary:
+        raise ValueError(
+            f"beside must be runs with the same vocabulary: {run} has "
+            f"{len(trained.vocabulary):,} {trained.vocabulary.unit}s, this one "
+            f"{len(vocabulary):,} {vocabulary.unit}s"
+        )
+    return trained
+
+
+def _report(
+    out: Path, trained: Trained, others: list[tuple[Path, Trained]], corpus: Corpus, tokens: Tokens
+) -> None:
     """Print the table, draw the curves, write a sample."""
     split = "test" if corpus.test else "valid"
     ids, text = getattr(tokens, split), getattr(corpus, split)
-    nats = nats_of(trained, trained.variables["params"], ids)
     rows = _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids)
-    rows.append(("this model", nats))
+    for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
+        rows.append((name, nats_of(each, each.variables["params"], ids)))
     unit = trained.vocabulary.unit
     print_table(
         f"held-out text ({split}, {len(ids):,} {unit}s): cost of one {unit}",
@@ -201,7 +275,7 @@ def _baselines(
 def _continue(
     trained: Trained, prompts: tuple[str, ...], num_tokens: int, seed: int, *options: Any
 ) -> list[str]:
-    tokens, lengths = _pad([_start(trained.vocabulary, text) for text in prompts])
+    tokens, lengths = pad([start_ids(trained.vocabulary, text) for text in prompts])
     names = ("temperature", "top_k", "top_p", "stop_token")
     drawn, counts = sample(
         trained.model,
@@ -216,38 +290,15 @@ def _continue(
     return [trained.vocabulary.decode(row[:count]) for row, count in rows]
 
 
-def _start(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:
-    """Return the ids of `text` after the token that a line is read after."""
-    ids = vocabulary.encode(text + "\n" if end and vocabulary.kind != "word" else text)
-    if not end and vocabulary.kind == "word":
-        ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
-    return np.concatenate([[vocabulary.start], ids]).astype(np.int32)
-
-
-def _single_token(vocabulary: Vocabulary, text: str) -> int:
-    ids = _start(vocabulary, text)[1:]
-    if len(ids) != 1:
-        raise ValueError(f"stop must be one {vocabulary.unit}, got {text!r}")
-    return int(ids[0])
-
-
-def _count_unknown(vocabulary: Vocabulary, sentences: list[str]) -> int:
-    if vocabulary.kind != "word":
-        return 0
-    known = set(vocabulary.symbols)
-    return sum(word not in known for line in sentences for word in line.split())
-
-
-def _pad(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    lengths = np.array([len(row) for row in rows], np.int32)
-    tokens = np.zeros((len(rows), lengths.max()), np.int32)
-    for index, row in enumerate(rows):
-        tokens[index, : len(row)] = row
-    return tokens, lengths
-
-
 if __name__ == "__main__":
     main(
-        {"train": train, "evaluate": evaluate, "generate": generate, "score": score},
+        {
+            "train": train,
+            "evaluate": evaluate,
+            "generate": generate,
+            "score": score,
+            "rescore": rescore,
+            "suggest": suggest,
+        },
         description=__doc__ or "",
     )

@@ -22,8 +22,10 @@ class Experiment:
     """Most symbols of a word vocabulary; rarer words become <unk>."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Shares of training, validation and test text, where one file is given."""
-    cell: Literal["lstm", "gru", "elman"] = "lstm"
-    """The cell of every layer."""
+    cell: Literal["lstm", "gru", "elman", "window"] = "lstm"
+    """The cell of every layer; "window" is no recurrent one, but sees the last few tokens."""
+    window: int = 8
+    """How many inputs a layer of cell "window" sees."""
     hidden_size: int = 256
     """Width of each layer."""
     layers: int = 2
@@ -65,7 +67,12 @@ class Experiment:
         options: dict[str, Any] = {"dtype": self.dtype, **({} if uniform is None else inits)}
         if self.cell == "lstm":
             options["forget_bias"] = self.forget_bias
-        cell = make_cell(self.cell, self.hidden_size, **options)
+        cell: rx.Core
+        if self.cell == "window":
+            options.pop("recurrent_init", None)
+            cell = rx.Window(self.hidden_size, self.window, **options)
+        else:
+            cell = make_cell(self.cell, self.hidden_size, **options)
         return LanguageModel(
             vocab_size,
             rx.Stack((cell,) * self.layers, self.layer_dropout, self.residual),
@@ -133,6 +140,17 @@ PRESETS = {
         epochs=9,
         evaluations=9,
     ),
+    "window": Experiment(
+        cell="window",
+        window=8,
+        hidden_size=512,
+        layers=1,
+        dropout=0.1,
+        batch_size=16,
+        chunk=64,
+        epochs=6,
+        evaluations=6,
+    ),
     "char": Experiment(
         split=(0.9, 0.1, 0.0),
         hidden_size=512,
@@ -164,6 +182,7 @@ PRESETS = {
 }
 DESCRIPTIONS = {
     "manual": "Characters of Python's own reference manual; the default, a few minutes on a CPU.",
+    "window": "Characters, a layer over the last 8 of them (Bengio et al. 2003), to compare with.",
     "char": "Characters of a text of about a million: 2 x 512 LSTM.",
     "small": "Words, 2 x 200 LSTM (Zaremba et al. 2014, small; Penn Treebank test 114.5).",
     "medium": "Words, 2 x 650 LSTM (Zaremba et al. 2014, medium; Penn Treebank test 82.7).",

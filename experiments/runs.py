@@ -59,6 +59,11 @@ def read_experiment(run: Path, kind: type[Experiment]) -> Experiment:
         raise ValueError(f"{run / 'config.json'} is of another version: {error}") from error
 
 
+def read_digest(run: Path, kind: type) -> str:
+    """Return the digest of what the run in the folder `run` reads."""
+    return str(_read(run, kind)["data"])
+
+
 def is_run_of(run: Path, kind: type) -> bool:
     """Return whether the folder `run` holds a run of experiments of that kind."""
     try:

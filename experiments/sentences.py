@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from experiments.runs import claim, digest, read_experiment
 from experiments.sentence_data import check_splits, make_encoder, set_vectors
@@ -64,14 +65,19 @@ class Trained(Generic[Kind]):
 
     def batches(self, sentences: Sentences) -> list[Any]:
         """Return the batches of sentences to be answered, as `rnnjax.train.answer` wants them."""
-        encoded = self.encoder.encode(sentences)
-        # Of a few sentences each would have a shape of its own: powers of two come again.
-        few = len(sentences) <= self.experiment.shapes
-        borders = () if few else choose_borders(encoded.lengths, self.experiment.shapes)
-        # Twice as many as in training: there is no backward pass to make room for.
-        most = min(len(sentences), 2 * self.experiment.batch_size)
-        buckets = Buckets(encoded.lengths, borders, max(1, most))
-        return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]
+        return batches_in_order(self.experiment, self.encoder.encode(sentences))
+
+
+def batches_in_order(experiment: Training, encoded: Encoded) -> list[tuple[np.ndarray, Batch]]:
+    """Return the sentences of each batch (-1 for none), and the batch, for all sentences once."""
+    sentences = len(encoded.lengths)
+    # Of a few sentences each would have a shape of its own: powers of two come again.
+    few = sentences <= experiment.shapes
+    borders = () if few else choose_borders(encoded.lengths, experiment.shapes)
+    # Twice as many as in training: there is no backward pass to make room for.
+    most = min(sentences, 2 * experiment.batch_size)
+    buckets = Buckets(encoded.lengths, borders, max(1, most))
+    return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]
 
 
 def train_sentences(

@@ -19,7 +19,11 @@ from rnnjax.cells import GRUState as GRUState
 from rnnjax.cells import LSTMState as LSTMState
 from rnnjax.sequence import Bidirectional as Bidirectional
 from rnnjax.sequence import BidirectionalState as BidirectionalState
+from rnnjax.sequence import Conditioned as Conditioned
+from rnnjax.sequence import ConditionedState as ConditionedState
 from rnnjax.sequence import Stack as Stack
+from rnnjax.sequence import Window as Window
+from rnnjax.sequence import WindowState as WindowState
 from rnnjax.sequence import unroll as unroll
 
 _ROOMS = (

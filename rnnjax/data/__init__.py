@@ -21,6 +21,8 @@ from rnnjax.data.lexicon import Lexicon as Lexicon
 from rnnjax.data.manual import reference_manual as reference_manual
 from rnnjax.data.masked_batches import MaskedBatches as MaskedBatches
 from rnnjax.data.masking import mask_tokens as mask_tokens
+from rnnjax.data.nbest import Candidate as Candidate
+from rnnjax.data.nbest import parse_nbest as parse_nbest
 from rnnjax.data.pairs import read_pairs as read_pairs
 from rnnjax.data.parallel import ParallelBatches as ParallelBatches
 from rnnjax.data.parallel import Translation as Translation
@@ -44,6 +46,7 @@ from rnnjax.data.synthetic import counting_words as counting_words
 from rnnjax.data.text import Corpus as Corpus
 from rnnjax.data.text import read_corpus as read_corpus
 from rnnjax.data.text import read_text as read_text
+from rnnjax.data.topics import paragraphs_by_topic as paragraphs_by_topic
 from rnnjax.data.vectors import coverage as coverage
 from rnnjax.data.vectors import read_vectors as read_vectors
 from rnnjax.data.vocabulary import Vocabulary as Vocabulary

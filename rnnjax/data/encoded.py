@@ -1,6 +1,7 @@
 """Sentences as arrays, and the batches cut from them."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +20,14 @@ class Encoded(NamedTuple):
       answers: what it is to say, each (tokens, ...) or, of whole sentences, (sentences, ...):
         integers, the "targets", are padded with `NO_TARGET`, all else with 0.
       tagged: whether answers are of tokens.
+      wholes: what a model reads of whole sentences, each (sentences, ...); 0 for no sentence.
     """
 
     starts: np.ndarray
     inputs: dict[str, np.ndarray]
     answers: dict[str, np.ndarray]
     tagged: bool
+    wholes: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @property
     def lengths(self) -> np.ndarray:
@@ -35,8 +38,8 @@ class Encoded(NamedTuple):
         """The sentences `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
 
         Returns:
-          Inputs (batch, length, ...), answers (batch, length, ...) or (batch, ...), and `lengths`
-          (batch,).
+          Inputs (batch, length, ...), answers (batch, length, ...) or (batch, ...), wholes
+          (batch, ...), and `lengths` (batch,).
 
         Raises:
           ValueError: a sentence has more than `length` tokens.
@@ -54,6 +57,8 @@ class Encoded(NamedTuple):
                 batch[name] = _spread(values[where], inside, fill)
             else:
                 batch[name] = _spread(values[rows[~none]], ~none, fill)
+        for name, values in self.wholes.items():
+            batch[name] = _spread(values[rows[~none]], ~none, 0)
         return {**batch, "lengths": lengths}
 
 

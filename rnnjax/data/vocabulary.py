@@ -56,11 +56,12 @@ class Vocabulary:
         return cls("char", tuple(sorted({*text, "\n"})))
 
     @classmethod
-    def words(cls, text: str, max_size: int | None = None) -> "Vocabulary":
+    def words(cls, text: str, max_size: int | None = None, min_count: int = 1) -> "Vocabulary":
         """`<unk>`, `<eos>`, then the words of `text`, most frequent first, ties by spelling.
 
         `max_size` bounds the number of symbols, those two included (at least 3, else
-        ValueError).
+        ValueError). Words that occur fewer than `min_count` times are left out, so that a model
+        of the text meets `<unk>` in it.
         """
         if max_size is not None and max_size < 3:
             raise ValueError(
@@ -69,7 +70,8 @@ class Vocabulary:
         counts = Counter(text.split())
         for symbol in (UNKNOWN, END):
             counts.pop(symbol, None)
-        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        kept = (word for word in counts if counts[word] >= min_count)
+        ranked = sorted(kept, key=lambda word: (-counts[word], word))
         return cls("word", (UNKNOWN, END, *ranked)[:max_size])
 
     @classmethod

@@ -1,7 +1,13 @@
 """Using models that write: sampling, searching, and scoring text."""
 
+from rnnjax.decoding.bayes import Posterior as Posterior
+from rnnjax.decoding.bayes import conditional_log_probabilities as conditional_log_probabilities
+from rnnjax.decoding.bayes import posterior as posterior
 from rnnjax.decoding.beam import Hypotheses as Hypotheses
 from rnnjax.decoding.beam import beam_search as beam_search
+from rnnjax.decoding.completions import Completion as Completion
+from rnnjax.decoding.completions import completions as completions
 from rnnjax.decoding.sample import sample as sample
 from rnnjax.decoding.score import log_probability as log_probability
+from rnnjax.decoding.stream import Stream as Stream
 from rnnjax.decoding.translate import translate as translate

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from rnnjax.cells.base import check_positive
+from rnnjax.cells.base import State, check_positive
 from rnnjax.decoding.arguments import padded_text
 from rnnjax.models.language_model import LanguageModel
 
@@ -25,6 +25,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     stop_token: int | None = None,
+    initial_state: State | None = None,
 ) -> tuple[Array, Array]:
     """Continue each prompt by tokens drawn from the model.
 
@@ -40,6 +41,8 @@ def sample(
       top_p: draw among the fewest likeliest tokens whose probability sums to p or more only
         (Holtzman et al. 2020, arXiv:1904.09751), after temperature and `top_k`.
       stop_token: a sequence ends with this token, and is filled up with it.
+      initial_state: the state before each prompt, such as that of a condition
+        (`ConditionalLanguageModel.start`); None is the zero state.
 
     Returns:
       The tokens `(batch, num_tokens)` int32, and how many of each row were drawn, the stop token
@@ -56,9 +59,8 @@ def sample(
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
     prompts, lengths = padded_text(model, prompts, lengths, least=1)
-    return _sample(
-        model, num_tokens, temperature, top_k, top_p, stop_token, variables, prompts, lengths, key
-    )
+    options = (num_tokens, temperature, top_k, top_p, stop_token)
+    return _sample(model, *options, variables, prompts, lengths, key, initial_state)
 
 
 @partial(jax.jit, static_argnums=range(6))
@@ -73,8 +75,11 @@ def _sample(
     prompts: Array,
     lengths: Array,
     key: Array,
+    initial_state: State | None,
 ) -> tuple[Array, Array]:
-    state, features = model.apply(variables, prompts, lengths=lengths, method="features")
+    state, features = model.apply(
+        variables, prompts, initial_state, lengths=lengths, method="features"
+    )
     last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
     logits = model.apply(variables, last, method="logits")
 

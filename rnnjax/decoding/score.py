@@ -8,12 +8,18 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from rnnjax.cells.base import State
 from rnnjax.decoding.arguments import padded_text
 from rnnjax.models.language_model import LanguageModel
 
 
 def log_probability(
-    model: LanguageModel, variables: Any, tokens: ArrayLike, lengths: ArrayLike
+    model: LanguageModel,
+    variables: Any,
+    tokens: ArrayLike,
+    lengths: ArrayLike,
+    *,
+    initial_state: State | None = None,
 ) -> Array:
     """Return the log-probability of each sequence, in nats, given its first token.
 
@@ -24,6 +30,8 @@ def log_probability(
       variables: its variables, `{"params": ...}`.
       tokens: `(batch, time)` integers; padding stands at the end.
       lengths: `(batch,)` integers, the tokens of each row, the first included.
+      initial_state: the state before each first token, such as that of a condition
+        (`ConditionalLanguageModel.start`); None is the zero state.
 
     Returns:
       `(batch,)` float32; 0 where the length is 0 or 1.
@@ -32,12 +40,19 @@ def log_probability(
       ValueError: tokens or lengths of a wrong shape, or out of range where concrete.
     """
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
-    return _log_probability(model, variables, tokens, lengths)
+    return _log_probability(model, variables, tokens, lengths, initial_state)
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_probability(model: LanguageModel, variables: Any, tokens: Array, lengths: Array) -> Array:
-    _, logits = model.apply(variables, tokens[:, :-1], lengths=jnp.maximum(lengths - 1, 0))
+def _log_probability(
+    model: LanguageModel,
+    variables: Any,
+    tokens: Array,
+    lengths: Array,
+    initial_state: State | None,
+) -> Array:
+    before = jnp.maximum(lengths - 1, 0)
+    _, logits = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
     logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
     counted = jnp.arange(1, tokens.shape[1])[None] < lengths[:, None]
     return jnp.where(counted, logs, 0.0).sum(axis=1)

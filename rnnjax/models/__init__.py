@@ -2,6 +2,9 @@
 
 from rnnjax.models.attention import Attention as Attention
 from rnnjax.models.classifier import Classifier as Classifier
+from rnnjax.models.conditional_language_model import (
+    ConditionalLanguageModel as ConditionalLanguageModel,
+)
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder import Encoder as Encoder
 from rnnjax.models.encoder import EncoderConfig as EncoderConfig
@@ -10,3 +13,4 @@ from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger
+from rnnjax.models.text_reader import TextReader as TextReader

@@ -51,7 +51,7 @@ class LanguageModel(nn.Module):
         check_rate("dropout", self.dropout)
         if self.tie_embeddings and self.embed_size is None:
             raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.running_core)
         if self.embed_size is not None:
             self.embedding = nn.Embed(
                 self.vocab_size,
@@ -158,7 +158,7 @@ class LanguageModel(nn.Module):
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
         """Return the core's zero state."""
-        return self.core.initial_state(batch_shape)
+        return self.running_core.initial_state(batch_shape)
 
     def _head(self, features: Array) -> tuple[Array, Array]:
         """Return what the last product multiplies: features, and a kernel (width, vocab_size)."""
@@ -177,6 +177,11 @@ class LanguageModel(nn.Module):
         if not self.has_rng("dropout"):
             return xs
         return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
+
+    @property
+    def running_core(self) -> Core:
+        """What reads the embedded tokens."""
+        return self.core
 
     @nn.nowrap
     def check_tokens(self, tokens: Array, ndim: int) -> None:

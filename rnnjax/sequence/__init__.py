@@ -2,8 +2,12 @@
 
 from rnnjax.sequence.bidirectional import Bidirectional as Bidirectional
 from rnnjax.sequence.bidirectional import BidirectionalState as BidirectionalState
+from rnnjax.sequence.conditioned import Conditioned as Conditioned
+from rnnjax.sequence.conditioned import ConditionedState as ConditionedState
 from rnnjax.sequence.dropout import sequence_dropout as sequence_dropout
 from rnnjax.sequence.stack import Stack as Stack
 from rnnjax.sequence.unroll import Composite as Composite
 from rnnjax.sequence.unroll import Implementation as Implementation
 from rnnjax.sequence.unroll import unroll as unroll
+from rnnjax.sequence.window import Window as Window
+from rnnjax.sequence.window import WindowState as WindowState

@@ -1,6 +1,7 @@
 """From arrays to parameters: optimiser, update, loop, checkpoints, log."""
 
 from rnnjax.train.checkpoint import Checkpoints as Checkpoints
+from rnnjax.train.conditional import conditional_loss as conditional_loss
 from rnnjax.train.interrupt import InterruptedRunError as InterruptedRunError
 from rnnjax.train.language_model import evaluate_language_model as evaluate_language_model
 from rnnjax.train.language_model import language_model_loss as language_model_loss

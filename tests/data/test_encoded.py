@@ -22,7 +22,8 @@ def some_encoded(rng, lengths, tagged):
         "taught": np.ones(rows, bool),
         "teacher": rng.uniform(1, 2, (rows, 3)).astype(np.float32),
     }
-    return Encoded(np.cumsum([0, *lengths]), inputs, answers, tagged)
+    wholes = {"condition": rng.integers(1, 9, (len(lengths), 2)).astype(np.int32)}
+    return Encoded(np.cumsum([0, *lengths]), inputs, answers, tagged, wholes)
 
 
 @pytest.mark.fast
@@ -33,11 +34,11 @@ def test_a_batch_is_its_sentences_one_by_one(lengths, tagged, seed, data):
     rows = data.draw(st.lists(st.integers(-1, len(lengths) - 1), max_size=5))
     longest = max([0, *lengths]) + data.draw(st.integers(0, 2))
     batch = encoded.batch(np.array(rows, np.int64), longest)
-    assert set(batch) == {*encoded.inputs, *encoded.answers, "lengths"}
+    assert set(batch) == {*encoded.inputs, *encoded.answers, *encoded.wholes, "lengths"}
     assert batch["lengths"].tolist() == [lengths[row] if row >= 0 else 0 for row in rows]
-    for name, values in (encoded.inputs | encoded.answers).items():
+    for name, values in {**encoded.inputs, **encoded.answers, **encoded.wholes}.items():
         got, fill = batch[name], NO_TARGET if name == "targets" else 0
-        each_token = tagged or name in encoded.inputs
+        each_token = name in encoded.inputs or (tagged and name in encoded.answers)
         shape = (len(rows), longest) if each_token else (len(rows),)
         assert (got.shape, got.dtype) == ((*shape, *values.shape[1:]), values.dtype)
         for row, one in zip(rows, got, strict=True):

@@ -20,6 +20,12 @@ def test_characters_are_sorted_and_hold_a_newline():
     assert len(vocabulary) == 6
 
 
+def test_words_seen_less_often_are_left_out():
+    text = "b a b c a b\nd"
+    assert Vocabulary.words(text, min_count=2).symbols == ("<unk>", "<eos>", "b", "a")
+    assert Vocabulary.words(text, max_size=3, min_count=2).symbols == ("<unk>", "<eos>", "b")
+
+
 def test_characters_are_encoded_by_hand_computed_ids():
     ids = Vocabulary.characters("abc").encode("cab\na")
     assert ids.tolist() == [3, 1, 2, 0, 1]

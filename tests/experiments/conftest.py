@@ -22,7 +22,8 @@ from experiments.common import main
 from rnnjax import host
 
 ROOT = Path(lm.__file__).resolve().parents[1]
-COMMANDS = {"train": lm.train, "evaluate": lm.evaluate, "generate": lm.generate, "score": lm.score}
+NAMES = ("train", "evaluate", "generate", "score", "rescore", "suggest")
+COMMANDS = {name: getattr(lm, name) for name in NAMES}
 
 
 @pytest.fixture(scope="session")

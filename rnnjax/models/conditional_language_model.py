@@ -1,0 +1,104 @@
+"""Recurrent language models of text given something else."""
+
+import math
+from dataclasses import field
+from typing import Any, Literal, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rnnjax.cells.base import Core, State
+from rnnjax.models.language_model import LanguageModel
+from rnnjax.sequence.conditioned import Conditioned, ConditionedState
+
+Entry = Literal["state", "input"]
+
+
+class ConditionalLanguageModel(LanguageModel):
+    """Predicts each next token from all before it and from a condition.
+
+    With v = reader(condition), where a condition is a class, a vector, a text, anything:
+
+        state:  each array of the core's state before the first token is tanh(v @ kernel + bias)
+                (Cho et al. 2014, arXiv:1406.1078)
+        input:  v stands beside every embedded token (Mikolov and Zweig 2012, "Context dependent
+                recurrent neural network language model")
+
+    Either way all of it is in the state that `start` makes of the condition. From there on this is
+    a `LanguageModel` like any other: it reads, steps, samples and scores.
+
+    Attributes:
+      reader: makes vectors `(batch, condition_size)` of conditions: `nn.Embed` of classes,
+        `nn.Dense` of vectors, a `TextReader` of texts, or a module of your own.
+      condition_size: width of these vectors.
+      entry: how they enter, "state" or "input".
+    """
+
+    reader: nn.Module = field(kw_only=True)
+    condition_size: int = field(kw_only=True)
+    entry: Entry = field(default="state", kw_only=True)
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        if self.entry not in get_args(Entry):
+            raise ValueError(
+                f"entry must be one of {', '.join(get_args(Entry))}, got {self.entry!r}"
+            )
+        super().setup()
+        if self.entry == "state":
+            sizes = [leaf.size for leaf in jax.tree.leaves(self.core.initial_state())]
+            self.entrance = nn.Dense(sum(sizes), dtype=self.dtype)
+
+    def __call__(
+        self,
+        tokens: Array,
+        initial_state: State | None = None,
+        *,
+        condition: Any = None,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+    ) -> tuple[State, Array]:
+        """Return the final state and the logits of each next token.
+
+        Arguments are those of `LanguageModel`; a `condition`, without which there is no `init`,
+        is what `start` makes an initial state of, in place of the one given.
+        """
+        if condition is not None:
+            initial_state = self.start(condition)
+        elif self.is_initializing():
+            raise ValueError("condition must be given to init, or its reader would have no weights")
+        return super().__call__(tokens, initial_state, lengths=lengths, resets=resets)
+
+    def start(self, condition: Any) -> State:
+        """Return the state before the first token, given a condition: whatever the reader reads.
+
+        Raises:
+          ValueError: the reader makes no vectors of `condition_size`.
+        """
+        vector = self.reader(condition)
+        if vector.ndim != 2 or vector.shape[1] != self.condition_size:
+            raise ValueError(
+                f"reader must make vectors (batch, {self.condition_size}) of a condition, "
+                f"got {vector.shape}"
+            )
+        zeros = self.core.initial_state(vector.shape[:1])
+        if self.entry == "input":
+            return ConditionedState(zeros, vector)
+        leaves, tree = jax.tree.flatten(zeros)
+        sizes = [math.prod(leaf.shape[1:]) for leaf in leaves]
+        parts = jnp.split(jnp.tanh(self.entrance(vector)), np.cumsum(sizes)[:-1], axis=1)
+        filled = [
+            part.reshape(leaf.shape).astype(leaf.dtype)
+            for part, leaf in zip(parts, leaves, strict=True)
+        ]
+        return jax.tree.unflatten(tree, filled)
+
+    @property
+    def running_core(self) -> Core:
+        """What reads the embedded tokens."""
+        if self.entry == "input":
+            return Conditioned(self.core, self.condition_size)
+        return self.core

@@ -1,0 +1,45 @@
+"""A text as one vector."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import Core
+from rnnjax.linen import RNN
+from rnnjax.models.arguments import check_range, check_tokens, within
+from rnnjax.models.pooling import pool
+
+
+class TextReader(nn.Module):
+    """Makes a vector of a text: what a core ends on, having read it.
+
+    Attributes:
+      vocab_size: number of tokens.
+      embed_size: width of a token's embedding.
+      core: what runs over the text; the vector is as wide as its output.
+      dtype: compute dtype of the embedding; vectors are float32.
+    """
+
+    vocab_size: int
+    embed_size: int
+    core: Core
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, text: tuple[Array, Array]) -> Array:
+        """Return vectors `(batch, features)` of tokens `(batch, time)` and lengths `(batch,)`.
+
+        A text of no tokens is zeros.
+        """
+        tokens, lengths = text
+        check_tokens("tokens", tokens)
+        # Of an id that is out of range, even a gradient of zero would become NaN.
+        tokens = jnp.where(within(tokens.shape, lengths), tokens, 0)
+        check_range("tokens", tokens, self.vocab_size)
+        xs = nn.Embed(self.vocab_size, self.embed_size, dtype=self.dtype, name="embedding")(
+            tokens.T
+        )
+        _, ys = RNN(self.core, name="rnn")(xs, lengths=lengths)
+        return pool("last", self.core, ys.astype(jnp.float32), lengths)

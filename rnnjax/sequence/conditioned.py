@@ -1,0 +1,109 @@
+"""A core that reads one vector beside every input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import Core, Params, State, check_positive, output_size
+from rnnjax.sequence.masks import clear, make_masks
+from rnnjax.sequence.unroll import Composite, unroll
+
+
+class ConditionedState(NamedTuple):
+    """The core's state, and the vector that it is carried with."""
+
+    core: State
+    condition: Array  # (*batch, size)
+
+
+@dataclass(frozen=True)
+class Conditioned(Composite):
+    """A core that reads, beside every input, a vector that stays the same for a whole sequence.
+
+        x' = [x, condition];   everything else is the core's
+
+    The vector is part of the state, where the caller puts it: whatever carries a state, such as
+    sampling or streaming, carries it along. In the zero state it is zero. Parameters are the
+    core's own, for inputs that are wider by `size`.
+
+    Args:
+      core: what reads the inputs.
+      size: width of the vector.
+    """
+
+    core: Core
+    size: int
+
+    def __post_init__(self) -> None:
+        check_positive(size=self.size)
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return output_size(self.core)
+
+    def init(self, key: Array, input_size: int) -> Params:
+        """Return new parameters for inputs of width `input_size`."""
+        return self.core.init(key, input_size + self.size)
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> ConditionedState:
+        """Return the zero state."""
+        condition = jnp.zeros((*batch_shape, self.size))
+        return ConditionedState(self.core.initial_state(batch_shape), condition)
+
+    def step(
+        self, params: Params, state: ConditionedState, x: Array
+    ) -> tuple[ConditionedState, Array]:
+        """Read one input `(*batch, input_size)`; return the new state and the output."""
+        self._check(state, x.shape[:-1])
+        core, y = self.core.step(params, state.core, _join(x, state.condition))
+        return state._replace(core=core), y
+
+    def over_time(
+        self,
+        params: Params,
+        xs: Array,
+        initial_state: ConditionedState,
+        *,
+        dropout_key: Array | None,
+        reverse: bool,
+        **options: Any,
+    ) -> tuple[ConditionedState, Array]:
+        """Run the core over inputs and vector; see `unroll`."""
+        self._check(initial_state, xs.shape[1:-1])
+        final = initial_state.condition
+        conditions = jnp.broadcast_to(final[None], (len(xs), *final.shape))
+        masks = make_masks(len(xs), options["lengths"], options["resets"], reverse=reverse)
+        if masks.fresh is not None and len(xs):
+            # Behind a reset the state is the zero state, the vector in it like all else.
+            behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0
+            conditions, final = clear(behind, conditions), clear(behind.any(axis=0), final)
+        core, ys = unroll(
+            self.core,
+            params,
+            _join(xs, conditions),
+            initial_state.core,
+            dropout_key=dropout_key,
+            reverse=reverse,
+            **options,
+        )
+        return ConditionedState(core, final), ys
+
+    def _check(self, state: ConditionedState, batch: tuple[int, ...]) -> None:
+        if not isinstance(state, ConditionedState):
+            raise ValueError(
+                f"the state of a Conditioned must be a ConditionedState, got {type(state).__name__}"
+            )
+        want = (*batch, self.size)
+        if jnp.shape(state.condition) != want:
+            raise ValueError(
+                f"state.condition must have shape {want}, got {jnp.shape(state.condition)}"
+            )
+
+
+def _join(xs: Array, conditions: Array) -> Array:
+    return jnp.concatenate([xs, conditions.astype(xs.dtype)], axis=-1)

@@ -1,0 +1,136 @@
+"""A feed-forward network over a window of inputs, as a core."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import initializers
+
+from rnnjax.cells.base import Initializer, Params, check_positive
+from rnnjax.products import accumulator, lead, product
+from rnnjax.sequence.unroll import Composite, unroll
+
+# Made once, so that two windows with default initialisers compare and hash equal.
+_GLOROT = initializers.glorot_uniform()
+_ZEROS = initializers.zeros
+
+
+class WindowState(NamedTuple):
+    """What the inputs read so far add to the outputs that follow, the next one first."""
+
+    pending: Array  # (*batch, (width - 1) * hidden)
+
+
+@dataclass(frozen=True)
+class Window(Composite):
+    """A hidden layer that sees the last few inputs and nothing before them.
+
+        y[t] = tanh(x[t] @ w[0] + x[t - 1] @ w[1] + ... + x[t - width + 1] @ w[width - 1] + b)
+
+    Under a language model this is the fixed-window one of Bengio et al. 2003, "A Neural
+    Probabilistic Language Model", without its direct connections. Inputs before the first are
+    zeros. Parameters are `w` `(input, width * hidden)`, the newest input's part first, and `b`
+    `(hidden,)`: one product for all steps; what is left to do step by step is to add.
+
+    Args:
+      hidden_size: width of the output.
+      width: how many inputs an output depends on, 2 or more.
+      kernel_init: initialiser of `w`.
+      bias_init: initialiser of `b`.
+      dtype: compute dtype; None takes what inputs and parameters promote to.
+    """
+
+    hidden_size: int
+    width: int
+    kernel_init: Initializer = field(default=_GLOROT, kw_only=True, repr=False)
+    bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
+    dtype: Any = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_positive(hidden_size=self.hidden_size, width=self.width)
+        if self.width < 2:
+            raise ValueError(f"width must be an integer of at least 2, got {self.width}")
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return self.hidden_size
+
+    def init(self, key: Array, input_size: int) -> dict[str, Array]:
+        """Return new parameters for inputs of width `input_size`."""
+        check_positive(input_size=input_size)
+        # Drawn as the one layer over all inputs of a window that it is.
+        kernel = self.kernel_init(key, (self.width * input_size, self.hidden_size))
+        parts = kernel.reshape(self.width, input_size, self.hidden_size)
+        w = jnp.moveaxis(parts, 0, 1).reshape(input_size, -1)
+        return {"w": w, "b": self.bias_init(key, (self.hidden_size,))}
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> WindowState:
+        """Return the state before the first input."""
+        return _Sum(self.hidden_size, self.width).initial_state(batch_shape)
+
+    def step(self, params: Params, state: WindowState, x: Array) -> tuple[WindowState, Array]:
+        """Read one input `(*batch, input_size)`; return the new state and the output."""
+        parts, dtype = self._parts(params, x)
+        state, y = _Sum(self.hidden_size, self.width).step({}, state, parts)
+        return state, y.astype(dtype)
+
+    def over_time(
+        self,
+        params: Params,
+        xs: Array,
+        initial_state: WindowState,
+        *,
+        dropout_key: Array | None,
+        reverse: bool,
+        **options: Any,
+    ) -> tuple[WindowState, Array]:
+        """Multiply all steps at once, and add; see `unroll`."""
+        parts, dtype = self._parts(params, xs)
+        inner = _Sum(self.hidden_size, self.width)
+        options["implementation"] = "scan"  # which is as fast, with no product in it
+        final, ys = unroll(inner, {}, parts, initial_state, reverse=reverse, **options)
+        return final, ys.astype(dtype)
+
+    def _parts(self, params: Params, xs: Array) -> tuple[Array, Any]:
+        """Return what inputs `(..., features)` add to this output and the next ones, and a dtype.
+
+        Raises:
+          ValueError: inputs that do not fit the parameters.
+        """
+        want = (xs.shape[-1], self.width * self.hidden_size)
+        if set(params) != {"w", "b"} or params["w"].shape != want:
+            shapes = {name: jnp.shape(value) for name, value in params.items()}
+            raise ValueError(
+                f"params of {self} must hold b and w, for these inputs of shape {want}, "
+                f"got {shapes}"
+            )
+        dtype = self.dtype or jnp.result_type(xs, params["w"])
+        parts = product(xs, params["w"], dtype)
+        bias = jnp.pad(params["b"], (0, parts.shape[-1] - self.hidden_size))
+        return parts + lead(bias.astype(parts.dtype), parts.ndim), dtype
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """The part of a window that waits: each input comes as what it adds to `width` outputs."""
+
+    hidden_size: int
+    width: int
+
+    @property
+    def output_size(self) -> int:
+        return self.hidden_size
+
+    def init(self, key: Array, input_size: int) -> Params:
+        return {}
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> WindowState:
+        return WindowState(jnp.zeros((*batch_shape, (self.width - 1) * self.hidden_size)))
+
+    def step(self, params: Params, state: WindowState, x: Array) -> tuple[WindowState, Array]:
+        pending, now = state.pending.astype(accumulator(x.dtype)), self.hidden_size
+        sums = jnp.concatenate([pending, jnp.zeros_like(x[..., :now])], axis=-1) + x
+        return WindowState(sums[..., now:]), jnp.tanh(sums[..., :now])

@@ -1,0 +1,151 @@
+"""Language models at work: rescoring, suggesting, and standing beside each other."""
+
+import itertools
+
+import pytest
+from lm_runs import SMALL, assert_fails, write_text
+from sentence_runs import table, write
+
+# Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+GOOD, BAD, WORST = "the dog hears a fish.", "dog the tree a hears.", "a a a a a a a a a a."
+
+
+@pytest.fixture(scope="module")
+def words(text, cli):
+    """A run on words: its folder."""
+    folder = text.parent / "words"
+    options = ("--vocabulary", "word", "--epochs", "6", "--batch-size", "2")
+    code, _, err = cli("train", "--data", text, "--out", folder, *SMALL, *options)
+    assert code == 0, err
+    return folder
+
+
+def scores(cli, folder, sentences):
+    """What `score` prints for each sentence."""
+    code, out, _ = cli("score", "--run", folder, stdin="\n".join(sentences))
+    assert code == 0
+    rows = [line.split(maxsplit=2) for line in out.splitlines()[1:]]
+    return {text: float(log) for log, _, text in rows}
+
+
+def test_rescore_puts_the_best_of_each_block_first(trained, cli):
+    logs = scores(cli, trained[0], [GOOD, BAD, WORST])
+    code, out, err = cli(
+        "rescore", "--run", trained[0], stdin=f"{WORST}\n{GOOD}\n\n{BAD}\n{GOOD}\n"
+    )
+    assert (code, err.strip()) == (0, "")
+    lists = [block.splitlines() for block in out.split("\n\n")]
+    assert [[line.split("\t")[1] for line in each] for each in lists] == [
+        sorted([GOOD, WORST], key=lambda text: -logs[text]),
+        sorted([GOOD, BAD], key=lambda text: -logs[text]),
+    ]
+    for line in itertools.chain(*lists):
+        score, text = line.split("\t")
+        assert float(score) == pytest.approx(logs[text], abs=1e-3)
+
+
+def test_rescore_adds_given_scores_by_their_weight(trained, cli, tmp_path):
+    logs = scores(cli, trained[0], [GOOD, BAD])
+    lines = (
+        f"7 ||| {GOOD} ||| LM= -1 ||| -90\n7 ||| {BAD} ||| LM= -1 ||| 10\n8 ||| {BAD} ||| x ||| 0\n"
+    )
+    call = ("rescore", "--run", trained[0], "--data", write(tmp_path / "nbest.txt", lines))
+    for weight, order in ((None, [GOOD, BAD, BAD]), (2.0, [BAD, GOOD, BAD])):
+        options = () if weight is None else ("--weight", weight)
+        code, out, err = cli(*call, *options)
+        assert (code, err.strip()) == (0, "")
+        rows = [line.split(" ||| ") for line in out.splitlines()]
+        assert [row[:2] for row in rows] == [
+            [name, text] for name, text in zip("778", order, strict=True)
+        ]
+        given = {GOOD: -90, BAD: 10}
+        for name, text, score in rows:
+            want = logs[text] + (weight or 0) * (given[text] if name == "7" else 0)
+            assert float(score) == pytest.approx(want, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "words"),
+    [
+        ("\n \n", (), ["standard input holds no candidate"]),
+        ("1 ||| a ||| b\n", (), ["line 1", "score", "'b'"]),
+        ("1 ||| a\nb\n", (), ["line 2", "in all lines or in none"]),
+        ("a\n", ("--weight", "1"), ["weight is of given scores", "has none"]),
+        ("1 ||| a ||| 1\n", ("--weight", "nan"), ["weight must be finite"]),
+        ("the Zebra\n", (), ["'Z'", "vocabulary"]),
+    ],
+)
+def test_bad_lists_are_one_line(trained, cli, lines, options, words):
+    assert_fails(cli("rescore", "--run", trained[0], *options, stdin=lines), *words)
+
+
+def suggestions(out):
+    return [
+        {word: float(share) for word, share in (each.rsplit(" ", 1) for each in line.split("\t"))}
+        for line in out.splitlines()
+    ]
+
+
+def test_suggest_ends_words_and_begins_them_character_by_character(trained, cli):
+    lines = "the d\nthe do\nthe dog \n"
+    code, out, err = cli("suggest", "--run", trained[0], "--count", "4", stdin=lines)
+    assert code == 0, err
+    begun, further, after = suggestions(out)
+    assert all(word.startswith("d") for word in begun)
+    assert all(word.startswith("do") for word in further)
+    assert set(after) & {"sees", "hears", "finds"}
+    for each in (begun, further, after):
+        assert list(each.values()) == sorted(each.values(), reverse=True)
+        assert 0 < sum(each.values()) <= 1.001
+    # Read from where the line before left off: one step a keystroke.
+    steps = [line.split()[0] for line in err.strip().splitlines()]
+    assert steps == ["5", "1", "2"]
+    assert all(line.endswith("ms each") for line in err.strip().splitlines())
+
+
+def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
+    code, out, err = cli("suggest", "--run", words, stdin="the \nthe do\nthe zzz\n\n")
+    assert code == 0, err
+    following, begun, unknown, first = out.split("\n")[:4]
+    assert len(following.split("\t")) == 5
+    (only,) = suggestions(begun)
+    assert list(only) == ["dog"]
+    assert only["dog"] == 1
+    assert unknown == ""
+    assert sum(suggestions(first)[0].values()) > 0.7
+    assert err.strip().splitlines()[1] == "0 steps"  # a word that is not over is not read
+
+
+def test_bad_suggestions_are_named(trained, cli):
+    assert_fails(cli("suggest", "--run", trained[0], stdin="the Zebra\n"), "'Z'", "vocabulary")
+    call = ("suggest", "--run", trained[0], "--count", "0")
+    assert_fails(cli(*call, stdin="the\n"), "count must be an integer of at least 1")
+
+
+def test_a_window_stands_beside_in_the_same_table(trained, text, cli, tmp_path):
+    window = tmp_path / "window"
+    options = ("--cell", "window", "--window", "3", "--epochs", "2", "--evaluations", "1")
+    call = ("train", "--data", text, *SMALL)
+    code, out, err = cli(*call, *options, "--out", window)
+    assert code == 0, err
+    own = table(out, "held-out text")["this model"]
+    short = ("--epochs", "1", "--evaluations", "1", "--out", tmp_path / "run")
+    code, out, err = cli(*call, *short, "--beside", window)
+    assert code == 0, err
+    assert own in table(out, "held-out text").values()
+    code, out, _ = cli("generate", "--run", window, "--num-tokens", "9", "--prompt", "the")
+    assert code == 0
+    assert out.startswith("the")
+
+
+def test_runs_on_other_data_or_tokens_are_refused(trained, words, text, cli, tmp_path):
+    call = ("train", "--out", tmp_path / "run", *SMALL, "--data")
+    other = write_text(tmp_path / "other.txt", 150)
+    assert_fails(cli(*call, other, "--beside", trained[0]), trained[0], "was trained on other")
+    assert_fails(cli(*call, text, "--beside", words), words, "the same vocabulary", "characters")
+    assert not (tmp_path / "run").exists()
