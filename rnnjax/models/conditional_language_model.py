@@ -1,17 +1,15 @@
 """Recurrent language models of text given something else."""
 
-import math
 from dataclasses import field
 from typing import Any, Literal, get_args
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from rnnjax.cells.base import Core, State
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.models.states import state_width, unpack_state
 from rnnjax.sequence.conditioned import Conditioned, ConditionedState
 
 Entry = Literal["state", "input"]
@@ -49,8 +47,8 @@ class ConditionalLanguageModel(LanguageModel):
             )
         super().setup()
         if self.entry == "state":
-            sizes = [leaf.size for leaf in jax.tree.leaves(self.core.initial_state())]
-            self.entrance = nn.Dense(sum(sizes), dtype=self.dtype)
+            width = state_width(self.core.initial_state())
+            self.entrance = nn.Dense(width, dtype=self.dtype)
 
     def __call__(
         self,
@@ -87,14 +85,7 @@ class ConditionalLanguageModel(LanguageModel):
         zeros = self.core.initial_state(vector.shape[:1])
         if self.entry == "input":
             return ConditionedState(zeros, vector)
-        leaves, tree = jax.tree.flatten(zeros)
-        sizes = [math.prod(leaf.shape[1:]) for leaf in leaves]
-        parts = jnp.split(jnp.tanh(self.entrance(vector)), np.cumsum(sizes)[:-1], axis=1)
-        filled = [
-            part.reshape(leaf.shape).astype(leaf.dtype)
-            for part, leaf in zip(parts, leaves, strict=True)
-        ]
-        return jax.tree.unflatten(tree, filled)
+        return unpack_state(jnp.tanh(self.entrance(vector)), zeros)
 
     @property
     def running_core(self) -> Core:

@@ -1,6 +1,5 @@
 """Encoder and decoder: one sequence read, another written."""
 
-import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -14,6 +13,7 @@ from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.arguments import check_range, check_tokens, within
 from rnnjax.models.attention import Attention, AttentionKind
+from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import lead, product
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
@@ -94,7 +94,7 @@ class EncoderDecoder(nn.Module):
         if self.upper is not None:
             self.writer = RNN(self.upper)
         self.attend = Attention(self.attention_size, self.attention, self.dtype)
-        self.bridge = nn.Dense(sum(map(math.prod, self._leaf_shapes())))
+        self.bridge = nn.Dense(state_width(self._zero_state()))
         self.readout = nn.Dense(self.embed_size, dtype=self.dtype)
         if not self.tie_embeddings:
             shape = (self.embed_size, self.target_size)
@@ -209,20 +209,12 @@ class EncoderDecoder(nn.Module):
         """Return the decoder's state that is made of the encoder's last."""
         leaves = [leaf.reshape(batch, -1) for leaf in jax.tree.leaves(final)]
         made = jnp.tanh(self.bridge(jnp.concatenate(leaves, axis=-1)))
-        shapes = self._leaf_shapes()
-        ends = [sum(map(math.prod, shapes[: i + 1])) for i in range(len(shapes))]
-        parts = jnp.split(made, ends[:-1], axis=-1)
-        parts = [part.reshape(batch, *shape) for part, shape in zip(parts, shapes, strict=True)]
-        return jax.tree.unflatten(jax.tree.structure(self._zero_state()), parts)
+        return unpack_state(made, self._zero_state((batch,)))
 
     @nn.nowrap
-    def _zero_state(self) -> DecoderState:
-        upper = () if self.upper is None else self.upper.initial_state()
-        return DecoderState(self.decoder.initial_state(), upper)
-
-    @nn.nowrap
-    def _leaf_shapes(self) -> list[tuple[int, ...]]:
-        return [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(self._zero_state))]
+    def _zero_state(self, batch: tuple[int, ...] = ()) -> DecoderState:
+        upper = () if self.upper is None else self.upper.initial_state(batch)
+        return DecoderState(self.decoder.initial_state(batch), upper)
 
     @nn.nowrap
     def _embedding(self, count: int) -> nn.Embed:
