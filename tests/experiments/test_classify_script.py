@@ -176,6 +176,7 @@ def test_an_unseen_label_is_said_and_counted_as_wrong(trained, cli, tmp_path):
     assert float(accuracy) in (0, 33.33)  # of the three that are labelled
 
 
+@pytest.mark.slow  # several trainings
 def test_a_run_that_is_interrupted_goes_on_and_ends_the_same(
     trained, films, cli, tmp_path, monkeypatch
 ):

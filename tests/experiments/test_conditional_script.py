@@ -111,6 +111,7 @@ def test_evaluate_measures_what_predict_answers(trained, files, cli):
     assert all(0.5 <= float(answer[1]) <= 1 for answer in answers)
 
 
+@pytest.mark.slow  # a training of its own
 def test_a_classifier_stands_beside_it(trained, files, cli, cli_of, tmp_path):
     call = ("train", "sentiment", "--data", *files[:2], "--out", tmp_path / "run", *SENTENCES)
     assert cli_of({"train": classify.train, "predict": classify.predict})(*call)[0] == 0
@@ -133,6 +134,7 @@ def test_an_empty_text_has_the_likelier_class_and_new_words_are_read(trained, cl
     assert rows[1][0] == "sea"
 
 
+@pytest.mark.slow  # several trainings
 def test_a_run_that_is_interrupted_goes_on_and_ends_the_same(
     trained, files, cli, tmp_path, monkeypatch
 ):

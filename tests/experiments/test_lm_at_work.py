@@ -127,6 +127,7 @@ def test_bad_suggestions_are_named(trained, cli):
     assert_fails(cli(*call, stdin="the\n"), "count must be an integer of at least 1")
 
 
+@pytest.mark.slow  # a training of its own
 def test_a_window_stands_beside_in_the_same_table(trained, text, cli, tmp_path):
     window = tmp_path / "window"
     options = ("--cell", "window", "--window", "3", "--epochs", "2", "--evaluations", "1")
