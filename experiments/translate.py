@@ -5,6 +5,7 @@ $ python -m experiments.translate train sentences --source train.de val.de --tar
 $ echo "on Friday the 3rd of May '24" | python -m experiments.translate translate --run runs/dates
 """
 
+import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common import main, presets, print_table
-from experiments.runs import claim, digest, read_experiment
+from experiments.runs import claim, digest, read_digest, read_experiment
 from experiments.sentence_data import typed_lines
 from experiments.translate_presets import DESCRIPTIONS, PRESETS, Experiment
 from rnnjax.data import (
@@ -29,7 +30,7 @@ from rnnjax.data import (
     reversible_tokenizer,
     written_dates,
 )
-from rnnjax.data.subwords import END, START
+from rnnjax.data.subwords import END, MASK, PAD, START, UNKNOWN
 from rnnjax.decoding import translate as search
 from rnnjax.metrics import bleu, exact_matches, perplexity
 from rnnjax.models import EncoderDecoder
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
+# What no translation holds.
+NEVER = (PAD, UNKNOWN, START, MASK)
 Splits = Sequence[list[Translation]]  # to train, develop and perhaps test on
 
 
@@ -63,7 +66,7 @@ class Trained(NamedTuple):
 
     def translate(self, texts: Sequence[str], beam: int, length_penalty: float) -> list[str]:
         """Return the best translation of each text."""
-        encoded = encode_source([" ".join(text.split()) for text in texts], self.tokenizers[0])
+        encoded = encode_source([_plain(text) for text in texts], self.tokenizers[0])
         few = len(texts) <= self.experiment.shapes  # powers of two come again
         borders = () if few else choose_borders(encoded.lengths, self.experiment.shapes)
         buckets = Buckets(encoded.lengths, borders, min(len(texts), self.experiment.batch_size))
@@ -80,6 +83,7 @@ class Trained(NamedTuple):
                 num_tokens=2 * length + 20,
                 beam=beam,
                 length_penalty=length_penalty,
+                never=NEVER,
             )
             best = zip(rows, np.asarray(found.tokens[:, 0]), strict=True)
             for row, tokens in best:
@@ -107,13 +111,19 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
+    if not source and not target and experiment.unit != PRESETS["dates"].unit:
+        raise ValueError(
+            f"source and target must be given for {experiment.unit}s: the dates that are there by "
+            "default are for characters"
+        )
     splits = _read_splits(source, target) if source or target else tuple(written_dates())
     out = out or Path("runs") / (_name(source, target) if source else "dates")
     start = _untrained(experiment, splits)
-    claim(out, start.experiment, digest(repr(splits)))
+    batches = _batches(start, _short(start, splits[0]))
+    claim(out, start.experiment, _digest(splits))
     for side, tokenizer in zip(("source", "target"), start.tokenizers, strict=True):
         tokenizer.save(out / f"{side}.json")
-    trained = _fit(start, splits, out, tensorboard)
+    trained = _fit(start, batches, splits[1], out, tensorboard)
     _report(out, trained, splits)
 
 
@@ -138,6 +148,8 @@ def evaluate(
     pairs = written_dates().test if source is None or target is None else _read(source, target)
     for each in run:
         trained = load_trained(each)
+        if source is None and read_digest(each, Experiment) != _digest(tuple(written_dates())):
+            raise ValueError(f"source and target must be given: {each} has not learnt dates")
         beams = dict.fromkeys((1, trained.experiment.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
 
@@ -195,11 +207,16 @@ def _untrained(experiment: Experiment, splits: Splits) -> Trained:
     return Trained(experiment, tokenizers, model, params)
 
 
-def _fit(start: Trained, splits: Splits, out: Path, tensorboard: bool) -> Trained:
+def _digest(splits: Splits) -> str:
+    return digest(repr(splits))
+
+
+def _fit(
+    start: Trained, batches: ParallelBatches, dev: list[Translation], out: Path, tensorboard: bool
+) -> Trained:
     """Train in the folder `out`, which was claimed, from where a run in it stopped."""
     experiment, model = start.experiment, start.model
-    batches = _batches(start, splits[0])
-    held_out = _batches(start, splits[1])
+    held_out = _batches(start, dev)
     per_epoch = batches.buckets.steps_per_epoch
     shapes = ", ".join(f"{rows} x {length}" for rows, length in batches.buckets.shapes)
     print(f"{per_epoch:,} steps an epoch; batches of shapes {shapes}")
@@ -214,7 +231,7 @@ def _fit(start: Trained, splits: Splits, out: Path, tensorboard: bool) -> Traine
     def evaluate(params: Any) -> dict[str, float]:
         once = (held_out.batch(*each) for each in held_out.buckets.in_order())
         loss = evaluate_translation(model, params, once)
-        values = _quality(start._replace(params=params), splits[1], 1, 0.0)[0]
+        values = _quality(start._replace(params=params), dev, 1, 0.0)[0]
         return {"loss": loss, **values, "error": 1 - values[experiment.monitor] / 100}
 
     optimizer = experiment.optimizer.make(steps, per_epoch)
@@ -235,6 +252,21 @@ def _fit(start: Trained, splits: Splits, out: Path, tensorboard: bool) -> Traine
     )
     print(f"trained in {result.seconds / 60:.1f} minutes")
     return start._replace(params=load_best(out, result.state.params))
+
+
+def _short(start: Trained, pairs: list[Translation]) -> list[Translation]:
+    """Return the translations that are short enough to train on, and say how many are not."""
+    most, (ours, theirs) = start.experiment.max_length, start.tokenizers
+    kept = [
+        pair
+        for pair in pairs
+        if max(len(ours.encode(pair.source).ids), len(theirs.encode(pair.target).ids) + 1) <= most
+    ]
+    if not kept:
+        raise ValueError(f"no training text has at most max_length = {most} tokens")
+    if len(kept) < len(pairs):
+        print(f"{len(pairs) - len(kept):,} texts of over {most} tokens are not trained on")
+    return kept
 
 
 def _report(out: Path, trained: Trained, splits: Splits) -> None:
@@ -337,15 +369,17 @@ def _read_splits(source: Sequence[Path], target: Sequence[Path]) -> Splits:
 
 def _read(source: Path, target: Path) -> list[Translation]:
     """Read translations; none of them may be empty."""
-    pairs = [
-        Translation(*(" ".join(text.split()) for text in pair))
-        for pair in read_parallel(source, target)
-    ]
+    pairs = [Translation(*map(_plain, pair)) for pair in read_parallel(source, target)]
     for number, pair in enumerate(pairs, 1):
         for path, text in zip((source, target), pair, strict=True):
             if not text:
                 raise ValueError(f"{path}, line {number} is empty; it must hold a text")
     return pairs
+
+
+def _plain(text: str) -> str:
+    """Return a text as tokenisers give it back."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _name(source: Sequence[Path], target: Sequence[Path]) -> str:

@@ -1,5 +1,6 @@
 """Translation experiments as frozen dataclasses, and the models that they describe."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,9 @@ class Experiment(Training):
     """What a token is."""
     vocab_size: int = 8000
     """Most tokens of a vocabulary, special ones included."""
+    max_length: int = 100
+    """Most tokens of a side in training: longer translations are left out, for memory grows with
+    the product of both sides. Nothing else is bound by it."""
     shared: bool = False
     """One vocabulary and one embedding for both sides."""
     cell: Literal["lstm", "gru", "elman"] = "lstm"
@@ -58,11 +62,20 @@ class Experiment(Training):
     def check(self) -> None:
         """Raise `ValueError` where no model could be made."""
         super().check()
-        names = ("vocab_size", "embed_size", "encoder_size", "encoder_layers", "decoder_size")
+        names = (
+            "vocab_size",
+            "embed_size",
+            "encoder_size",
+            "encoder_layers",
+            "decoder_size",
+            "max_length",
+        )
         check_positive(**{name: getattr(self, name) for name in (*names, "beam")})
         check_rate("dropout", self.dropout)
         check_rate("layer_dropout", self.layer_dropout)
         check_smoothing(self.label_smoothing)
+        if not 0 <= self.length_penalty < math.inf:
+            raise ValueError(f"length_penalty must be at least 0, got {self.length_penalty}")
         if not 0 <= self.mix <= 1:
             raise ValueError(f"mix must lie in [0, 1], got {self.mix}")
 

@@ -14,8 +14,8 @@ Unit = Literal["piece", "word", "character"]
 def reversible_tokenizer(texts: Iterable[str], unit: Unit, vocab_size: int) -> Subwords:
     """Learn the tokens of texts, of which `decode` makes the text again, but for unknown ones.
 
-    Give it texts without white space at either end or in runs, as " ".join(text.split()) does. In
-    front of a word's first
+    That is so of texts in Unicode's normal form C, without white space at either end or in runs,
+    and without the sign of a space itself, "▁". In front of a word's first
     token stands the sign of a space, so that a word has other tokens where it follows a comma, or
     nothing, than where it follows a space.
 

@@ -1,5 +1,6 @@
 """Beam search, for whatever writes token by token."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -68,9 +69,11 @@ def beam_search(
         arXiv:1609.08144, section 7, has more ways).
 
     Raises:
-      ValueError: beam or num_tokens below 1.
+      ValueError: beam or num_tokens below 1, or length_penalty below 0.
     """
     check_positive(beam=beam, num_tokens=num_tokens)
+    if not 0 <= length_penalty < math.inf:
+        raise ValueError(f"length_penalty must be at least 0, got {length_penalty}")
     batch = tokens.shape[0]
     rows = (batch, beam)
     filled = jnp.full((*rows, num_tokens), stop_token, jnp.int32)

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.decoding.beam import Hypotheses, beam_search, repeat
-from rnnjax.models.arguments import check_tokens, within
+from rnnjax.models.arguments import check_range, check_tokens, within
 from rnnjax.models.encoder_decoder import EncoderDecoder
 
 
@@ -24,6 +24,7 @@ def translate(
     num_tokens: int,
     beam: int = 5,
     length_penalty: float = 1.0,
+    never: tuple[int, ...] = (),
 ) -> Hypotheses:
     """Return the best translations of each row, best first.
 
@@ -37,6 +38,7 @@ def translate(
       num_tokens: see `beam_search`.
       beam: see `beam_search`; 1 always takes the likeliest token.
       length_penalty: see `beam_search`.
+      never: tokens that are not to be written, such as the one for unknown words.
 
     Raises:
       ValueError: shapes that do not fit, lengths or tokens out of range where concrete, beam or
@@ -44,25 +46,29 @@ def translate(
     """
     source, lengths = jnp.asarray(source), jnp.asarray(lengths)
     check_tokens("source", source)
-    within(source.shape, lengths)  # here, where they are concrete
-    options = (start_token, stop_token, num_tokens, beam, length_penalty)
+    source = jnp.where(within(source.shape, lengths), source, 0)
+    check_range("source", source, model.source_size)
+    for name, ids in (("start_token", start_token), ("stop_token", stop_token), ("never", never)):
+        check_range(name, jnp.asarray(ids, int), model.target_size)
+    options = (start_token, stop_token, num_tokens, beam, length_penalty, never)
     return _translate(model, options, variables, source, lengths)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _translate(
     model: EncoderDecoder,
-    options: tuple[int, int, int, int, float],
+    options: tuple[int, int, int, int, float, tuple[int, ...]],
     variables: Any,
     source: Array,
     lengths: Array,
 ) -> Hypotheses:
-    start_token, stop_token, num_tokens, beam, length_penalty = options
+    start_token, stop_token, num_tokens, beam, length_penalty, never = options
     memory, state = model.apply(variables, source, lengths, method="encode")
     memory = repeat(memory, beam)
 
     def step(state: Any, tokens: Array) -> tuple[Any, Array]:
-        return model.apply(variables, memory, state, tokens, method="step")
+        state, logits = model.apply(variables, memory, state, tokens, method="step")
+        return state, logits.at[:, jnp.array(never, int)].set(-jnp.inf)
 
     return beam_search(
         step,

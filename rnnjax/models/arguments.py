@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rnnjax.cells.base import Core
+
 
 def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
     """Return which of `(batch, time)` tokens count.
@@ -47,3 +49,15 @@ def check_range(name: str, values: Array, end: int) -> None:
     low, high = concrete.min(), concrete.max()
     if low < 0 or high >= end:
         raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")
+
+
+def check_steps(name: str, core: Core) -> None:
+    """Raise `ValueError` where a core that has to go token by token cannot `step`."""
+
+    def one(key: Array) -> Any:
+        return core.step(core.init(key, 1), core.initial_state(), jnp.zeros(1))
+
+    try:
+        jax.eval_shape(one, jax.random.key(0))
+    except ValueError as error:
+        raise ValueError(f"{name} must be able to step, and {core!r} is not: {error}") from error

@@ -1,5 +1,6 @@
 """Encoder and decoder: one sequence read, another written."""
 
+import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -8,10 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import Core, State
+from rnnjax.cells.base import Core, State, check_positive
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.arguments import check_range, check_tokens, within
+from rnnjax.models.arguments import check_range, check_steps, check_tokens, within
 from rnnjax.models.attention import Attention, AttentionKind
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import lead, product
@@ -81,6 +82,11 @@ class EncoderDecoder(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
+        names = ("source_size", "target_size", "embed_size", "attention_size")
+        check_positive(**{name: getattr(self, name) for name in names})
+        check_steps("decoder", self.decoder)
+        if self.upper is not None:
+            check_steps("upper", self.upper)
         if self.shared and self.source_size != self.target_size:
             raise ValueError(
                 "shared needs one vocabulary: source_size and target_size must be equal, got "
@@ -207,7 +213,7 @@ class EncoderDecoder(nn.Module):
 
     def _first_state(self, final: State, batch: int) -> DecoderState:
         """Return the decoder's state that is made of the encoder's last."""
-        leaves = [leaf.reshape(batch, -1) for leaf in jax.tree.leaves(final)]
+        leaves = [leaf.reshape(batch, math.prod(leaf.shape[1:])) for leaf in jax.tree.leaves(final)]
         made = jnp.tanh(self.bridge(jnp.concatenate(leaves, axis=-1)))
         return unpack_state(made, self._zero_state((batch,)))
 

@@ -12,7 +12,7 @@ from jax.nn import initializers
 from rnnjax.cells.base import Core, Initializer, State, output_size
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.arguments import check_range, check_tokens
+from rnnjax.models.arguments import check_range, check_steps, check_tokens
 from rnnjax.products import lead, product
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
@@ -49,6 +49,7 @@ class LanguageModel(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
+        check_steps("core", self.core)
         if self.tie_embeddings and self.embed_size is None:
             raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
         self.rnn = RNN(self.running_core)

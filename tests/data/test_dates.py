@@ -1,11 +1,13 @@
 import hashlib
 import re
 from datetime import date
+from itertools import product
 
+import numpy as np
 import pytest
 from elsewhere import digest_elsewhere
 
-from rnnjax.data import written_dates
+from rnnjax.data import dates, written_dates
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -36,20 +38,6 @@ def read(text):
     return date(year, month, day)
 
 
-def style(text):
-    """A date without what it says: its form."""
-
-    def form(match):
-        case = "".join("A" if letter.isupper() else "a" for letter in match[1][:2])
-        return case + "+" * bool(match[2])
-
-    text = re.sub(r"(\d)(st|nd|rd|th)", r"\1th", re.sub(r"(\d)(ST|ND|RD|TH)", r"\1TH", text))
-    text = re.sub(r"\d+(?=th|TH)", "9", text)
-    for names in (MONTHS, WEEKDAYS):
-        text = re.sub(rf"\b({'|'.join(names)})([a-z]*)", form, text, flags=re.IGNORECASE)
-    return re.sub(r"\d\d(\d\d)?", lambda m: "9" * len(m[0]), text)
-
-
 def test_dates_mean_what_they_say(splits):
     for part in splits:
         for pair in part[:1000]:
@@ -65,17 +53,20 @@ def test_the_seed_and_nothing_else_decides(splits):
     assert digest_elsewhere("rnnjax.data.dates", "written_dates") == here
 
 
-def test_forms_of_the_test_are_combined_as_never_before(splits):
-    # Where the form shows: plain days may look padded, and May is as long as its short form.
-    told = [
-        [
-            style(text)
-            for text, _ in part
-            if re.search(r"\dth|\dst|\dnd|\drd", text.lower()) and " may" not in f" {text.lower()}"
-        ]
-        for part in splits
-    ]
-    known = set(told[0])
-    assert set(told[1]) <= known
-    assert len(told[2]) > 100
-    assert not known & set(told[2])
+def styles_of_training():
+    """The styles that training has, of all combinations."""
+    rng = np.random.default_rng(0)
+    styles = [dates._Style(*each) for each in product(*map(range, (4, 4, 3, 2, 5, 3)))]
+    styles = [styles[i] for i in rng.permutation(len(styles))]
+    return styles[len(styles) // 5 :]
+
+
+def test_no_test_text_is_what_a_style_of_training_makes_of_its_date(splits):
+    known = styles_of_training()
+    for pair in splits.test[:60]:
+        day = date.fromisoformat(pair.target)
+        assert pair.source not in {dates._made(day, style).source for style in known}
+    for pair in splits.dev[:60]:
+        day = date.fromisoformat(pair.target)
+        written = {dates._made(day, style).source for style in known}
+        assert pair.source in written | {form(day) for form in dates._NUMERIC}

@@ -74,9 +74,36 @@ def test_greedy_search_takes_the_likeliest_token(tiny):
         ({"num_tokens": 0}, "num_tokens must be an integer of at least 1, got 0"),
         ({"lengths": np.array([5, 1])}, r"lengths must lie in \[0, 5\)"),
         ({"source": SOURCE[0]}, "source must be integers of shape"),
+        ({"source": SOURCE + 3}, r"source must lie in \[0, 4\)"),
+        ({"start_token": 4}, r"start_token must lie in \[0, 4\)"),
+        ({"stop_token": -1}, r"stop_token must lie in \[0, 4\)"),
+        ({"never": (9,)}, r"never must lie in \[0, 4\)"),
+        ({"length_penalty": float("nan")}, "length_penalty must be at least 0, got nan"),
     ],
 )
 def test_bad_input_is_refused(tiny, change, message):
-    given = {"source": SOURCE, "lengths": LENGTHS, "num_tokens": 3, **change}
+    given = {"source": SOURCE, "lengths": LENGTHS, "num_tokens": 3}
+    given |= {"start_token": START, "stop_token": STOP, **change}
     with pytest.raises(ValueError, match=message):
-        translate(*tiny, start_token=START, stop_token=STOP, **given)
+        translate(*tiny, **given)
+
+
+def test_some_tokens_are_never_written_and_the_rest_share_their_probability(tiny):
+    model, variables = tiny
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 1, "beam": 4}
+    free = translate(model, variables, SOURCE, LENGTHS, **options)
+    bound = translate(model, variables, SOURCE, LENGTHS, never=(START, 3), **options)
+    for row in range(2):
+        shares = dict(zip(free.tokens[row, :, 0].tolist(), np.exp(free.scores[row]), strict=True))
+        assert np.isclose(sum(shares.values()), 1)
+        left = shares[0] + shares[STOP]
+        found = zip(bound.tokens[row, :, 0].tolist(), np.exp(bound.scores[row]), strict=True)
+        want = {0: shares[0] / left, STOP: shares[STOP] / left}
+        assert {token for token, share in found if share} == set(want)
+        np.testing.assert_allclose(np.exp(bound.scores[row, 0]), max(want.values()), rtol=1e-5)
+
+
+def test_no_rows_are_no_translations(tiny):
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 3, "beam": 2}
+    found = translate(*tiny, SOURCE[:0], LENGTHS[:0], **options)
+    assert found.tokens.shape == (0, 2, 3)

@@ -24,3 +24,5 @@ def test_exact_matches_are_counted():
 def test_counts_that_differ_are_refused(references):
     with pytest.raises(ValueError, match="as many as references"):
         bleu(["a"] if references else [], references)
+    with pytest.raises(ValueError, match="as many as references"):
+        exact_matches(["a"] if references else [], references)

@@ -122,6 +122,19 @@ def test_one_embedding_serves_both_sides_where_it_is_shared():
         make(shared=True)
 
 
+@pytest.mark.parametrize("name", ["decoder", "upper"])
+def test_a_decoder_that_reads_the_future_is_refused(name):
+    cores = {"decoder": rx.LSTM(3), "upper": rx.LSTM(3), name: rx.Bidirectional(rx.LSTM(3))}
+    model = EncoderDecoder(READ, WRITTEN, rx.LSTM(3), **cores, embed_size=4)
+    with pytest.raises(ValueError, match=f"{name} must be able to step, and Bidirectional"):
+        model.init(jax.random.key(0), SOURCE, LENGTHS, TOKENS)
+
+
+def test_sizes_below_one_are_refused():
+    with pytest.raises(ValueError, match="embed_size must be an integer of at least 1, got 0"):
+        make(embed_size=0)
+
+
 def test_dropout_needs_a_key():
     model, variables = make(dropout=0.5)
     silent = model.apply(variables, SOURCE, LENGTHS, TOKENS)
