@@ -133,6 +133,8 @@ def test_one_vocabulary_and_mixed_tokens_train_too(files, cli, tmp_path):
         (("--vocab-size", 3), ("vocab_size", "3")),
         (("--label-smoothing", 1), ("label_smoothing", "1")),
         (("--epochs", 0), ("epochs", "0")),
+        (("--max-length", 1), ("max_length", "1")),
+        (("--length-penalty", "nan"), ("length_penalty", "nan")),
     ],
 )
 def test_bad_settings_are_refused_before_training(files, cli, tmp_path, arguments, words):
@@ -156,7 +158,12 @@ def test_bad_files_are_refused_before_training(files, cli, tmp_path):
         assert_fails(cli("train", *TINY, *wrong, "--out", out), *words)
         assert not out.exists()
     assert_fails(cli("evaluate", "--run", tmp_path, "--source", ours), "both, or neither")
+    assert_fails(cli("train", *TINY, "--out", tmp_path / "run"), "given for words")
     assert_fails(cli("translate", "--run", tmp_path, stdin="1"), "holds no run")
+
+
+def test_dates_are_for_what_has_learnt_them(trained, cli):
+    assert_fails(cli("evaluate", "--run", trained[0]), "has not learnt dates")
 
 
 def test_a_beam_of_nothing_is_refused_in_use(trained, cli):
