@@ -31,6 +31,7 @@ from experiments.dynamics_plots import (
 )
 from experiments.dynamics_presets import (
     CELLS,
+    HELD_OUT,
     Adding,
     CellName,
     Copying,
@@ -62,7 +63,6 @@ PUBLISHED_COUNTING = {"lstm": {2: "256", 3: "100"}}
 WORDS = {2: "a^n b^n", 3: "a^n b^n c^n"}
 # The identity start keeps gradients from vanishing, and lets them explode.
 SPIKY = Adding(
-    cell="irnn",
     hidden_size=100,
     batch_size=16,
     length=100,
@@ -186,17 +186,21 @@ def gradients(
 
 def clipping(
     experiment: Adding = SPIKY,
+    cell: CellName = "irnn",
     seeds: tuple[int, ...] = (0, 1, 2),
     out: Path = RUNS,
 ) -> None:
     """Train with and without a bound on the gradient's norm, and draw every update's loss.
 
     Args:
-      experiment: the cell, the task, and the training with the bound.
+      experiment: the task, and the training with the bound.
+      cell: which cell.
       seeds: of weights and sequences; the first is drawn.
       out: folder for the runs, clipping.png and clipping.json.
     """
     _check(seeds)
+    if experiment.optimizer.clip is None:
+        raise ValueError("clip must be a bound to compare with none, got None")
     drawn, rows, figures = {}, [], {}
     for bound in (None, experiment.optimizer.clip):
         name = "no bound" if bound is None else f"norm at most {bound:g}"
@@ -204,7 +208,7 @@ def clipping(
         runs = []
         for seed in seeds:
             print(f"\n{name}, seed {seed}")
-            each = dataclasses.replace(experiment, seed=seed, optimizer=optimizer)
+            each = dataclasses.replace(experiment, cell=cell, seed=seed, optimizer=optimizer)
             folder = out / "clipping" / f"{'free' if bound is None else 'clipped'}-{seed}"
             try:
                 records = train(each, folder, log_every=1).records
@@ -217,7 +221,7 @@ def clipping(
         for seed, found in zip(seeds, figures[name], strict=True):
             rows.append((f"{name}, seed {seed}", *(f"{value:.3g}" for value in found.values())))
     print_table(
-        f"{CELLS[experiment.cell]}, adding problem, T = {experiment.length}",
+        f"{CELLS[cell]}, adding problem, T = {experiment.length}",
         ("", *figures[name][0]),
         rows,
     )
@@ -272,7 +276,7 @@ def counting(
     )
     traces = {name: _trace(run, 4 * experiment.max_n) for name, run in longest.items()}
     shown = {name: trace for name, trace in traces.items() if not name.startswith("Elman")}
-    plot_counting(reaches, shown, _picture(out, "counting"))
+    plot_counting(reaches, shown, experiment.max_n, _picture(out, "counting"))
     _save(out, "counting", reaches)
 
 
@@ -367,8 +371,11 @@ def _spike(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return how bad the worst update of a run was, as far as numbers go, and how the run ended."""
     columns = np.array([[r["loss"], r["grad_norm"]] for r in records], float)
     finite = columns[np.isfinite(columns).all(axis=1)]
+    updates = len(finite)
+    if not updates:
+        finite = np.full((1, 2), np.nan)
     return {
-        "updates before NaN": len(finite),
+        "updates before NaN": updates,
         "largest loss": float(finite[:, 0].max()),
         "largest gradient": float(finite[:, 1].max()),
         "median loss of the last tenth": float(np.median(finite[-len(finite) // 10 :, 0])),
@@ -443,6 +450,9 @@ def _check(seeds: Sequence[int], **sizes: int) -> None:
     check_positive(**sizes)
     if not seeds:
         raise ValueError("seeds must be at least one")
+    for seed in seeds:
+        if not 0 <= seed < HELD_OUT:
+            raise ValueError(f"seeds must lie in [0, {HELD_OUT}), got {seed}")
 
 
 if __name__ == "__main__":

@@ -122,6 +122,7 @@ def plot_learning(
 def plot_counting(
     reaches: Mapping[str, Mapping[str, Sequence[int]]],
     traces: Mapping[str, np.ndarray],
+    trained: int,
     picture: Path,
 ) -> None:
     """Draw how far cells count, and how the unit that counts best goes up and down.
@@ -129,6 +130,7 @@ def plot_counting(
     Args:
       reaches: by task and the cell's name, the largest n of each seed.
       traces: by the name of a state, a unit over a long word.
+      trained: the largest n of training.
       picture: file to write.
     """
     with panels(1 + len(traces), picture, width=4.6) as axes:
@@ -142,7 +144,7 @@ def plot_counting(
         names = list(next(iter(reaches.values())))
         axes[0].set_yticks(-np.arange(len(names)), names)
         axes[0].axvline(
-            50, color="black", linestyle="--", linewidth=1, label="largest n of training"
+            trained, color="black", linestyle="--", linewidth=1, label="largest n of training"
         )
         axes[0].set_xlabel("right for all n up to")
         axes[0].legend(fontsize=8)

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import tyro
 from jax import Array
 from jax.nn import initializers
 
@@ -98,8 +99,8 @@ class Task(NamedTuple):
 class Experiment:
     """How a cell is trained."""
 
-    cell: CellName = "gru"
-    """Which cell, where --cells does not say."""
+    cell: tyro.conf.Suppress[CellName] = "gru"
+    """Which cell; a command has an argument of its own for it."""
     hidden_size: int = 130
     """Width of the cell."""
     batch_size: int = 32
@@ -112,8 +113,8 @@ class Experiment:
         default_factory=lambda: Optimizer(learning_rate=2e-3, warmup=0.02, b2=0.999)
     )
     """Optimiser and schedule."""
-    seed: int = 0
-    """Not read: --seeds says those of weights and sequences."""
+    seed: tyro.conf.Suppress[int] = 0
+    """Seed of weights and sequences; a command has --seeds."""
 
     def task(self) -> Task:
         """Return the model, and what it learns from."""
@@ -173,8 +174,8 @@ class CountingWords(Experiment):
         default_factory=lambda: Optimizer(learning_rate=0.05, warmup=0.02, b2=0.999)
     )
     """Optimiser and schedule."""
-    letters: int = 2
-    """Not read: both are trained."""
+    letters: tyro.conf.Suppress[int] = 2
+    """Different letters of a word; both 2 and 3 are trained."""
     max_n: int = 50
     """The largest n of training."""
 

@@ -38,17 +38,21 @@ def learn(
     """Train each cell from each seed, each in a folder of its own in `out`."""
     if not cells or not seeds:
         raise ValueError("cells and seeds must be at least one each")
+    runs = [
+        dataclasses.replace(experiment, cell=cell, seed=seed) for cell in cells for seed in seeds
+    ]
+    for each in runs:
+        each.task()  # refuses what does not fit before hours have gone into another
     learnt = []
-    for cell in cells:
-        for seed in seeds:
-            print(f"\n{CELLS[cell]}, seed {seed}")
-            each = dataclasses.replace(experiment, cell=cell, seed=seed)
-            learnt.append(train(each, out / f"{cell}-{seed}"))
+    for each in runs:
+        print(f"\n{CELLS[each.cell]}, seed {each.seed}")
+        learnt.append(train(each, out / f"{each.cell}-{each.seed}"))
     return learnt
 
 
 def train(experiment: Experiment, folder: Path, *, log_every: int = 20) -> Learnt:
     """Train in `folder`, from where a run in it stopped."""
+    schedule = Schedule(experiment.steps, experiment.evaluations, log_every)
     task = experiment.task()
     batch = task.batches.at(0)
     first = batch["inputs" if "inputs" in batch else "tokens"]
@@ -61,7 +65,7 @@ def train(experiment: Experiment, folder: Path, *, log_every: int = 20) -> Learn
         make_train_step(_loss_of(task), optimizer, experiment.seed),
         task.batches.at,
         _evaluation(task),
-        Schedule(experiment.steps, experiment.evaluations, log_every),
+        schedule,
         tokens_per_step=first.shape[0] * first.shape[1],
     )
     print(f"trained in {result.seconds / 60:.1f} minutes")

@@ -84,7 +84,7 @@ def unroll(
         are concrete.
     """
     xs, batch = _check_inputs(xs)
-    lengths = _check_lengths(lengths, xs.shape[0], batch)
+    lengths = check_lengths(lengths, xs.shape[0], batch)
     resets = _check_resets(resets, xs.shape[:-1])
     _check_names(core, implementation)
     masks = make_masks(xs.shape[0], lengths, resets, reverse=reverse)
@@ -126,18 +126,10 @@ def choose(core: Core, implementation: Implementation, xs: Array) -> Implementat
     return "fused" if isinstance(core, GatedCell) and core.is_gated else "scan"
 
 
-def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
-    xs = jnp.asarray(xs)
-    if xs.ndim < 2:
-        raise ValueError(f"xs must have shape (time, *batch, features), got {xs.shape}")
-    if not jnp.issubdtype(xs.dtype, jnp.floating):
-        raise ValueError(f"xs must be of a floating dtype, got {xs.dtype}")
-    return xs, xs.shape[1:-1]
-
-
-def _check_lengths(
+def check_lengths(
     lengths: Array | Sequence[int] | None, time: int, batch: tuple[int, ...]
 ) -> Array | None:
+    """Return `lengths` as an array; `ValueError` where they do not fit a batch of that shape."""
     if lengths is None:
         return None
     # A list or a numpy array is looked at before JAX sees it: under jit it would be traced.
@@ -154,6 +146,15 @@ def _check_lengths(
                 f"lengths must lie between 0 and the number of steps, {time}; got {wrong[0]}"
             )
     return jnp.asarray(given)
+
+
+def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
+    xs = jnp.asarray(xs)
+    if xs.ndim < 2:
+        raise ValueError(f"xs must have shape (time, *batch, features), got {xs.shape}")
+    if not jnp.issubdtype(xs.dtype, jnp.floating):
+        raise ValueError(f"xs must be of a floating dtype, got {xs.dtype}")
+    return xs, xs.shape[1:-1]
 
 
 def _check_resets(resets: Array | None, steps: tuple[int, ...]) -> Array | None:

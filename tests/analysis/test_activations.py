@@ -35,6 +35,18 @@ def test_half_of_the_variance_survives_a_rectifier(variance, grows):
     np.testing.assert_allclose(zeros, 0.5, atol=0.15)
 
 
+def test_padding_is_neither_large_nor_silent():
+    ys = jnp.ones((3, 2, 4)).at[2, 1].set(0)
+    scale = jax.jit(lambda ys: activation_scale(ys, lengths=[3, 2]))(ys)
+    np.testing.assert_array_equal(scale.rms, [[1, 1], [1, 1], [1, 0]])
+    np.testing.assert_array_equal(scale.zeros, 0)
+
+
+def test_bad_lengths():
+    with pytest.raises(ValueError, match=r"lengths must lie between 0 and.*3; got 4"):
+        activation_scale(jnp.ones((3, 2, 4)), lengths=[3, 4])
+
+
 def test_bfloat16():
     assert activation_scale(jnp.ones((2, 3), jnp.bfloat16)).rms.dtype == np.float32
 

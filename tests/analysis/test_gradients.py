@@ -107,6 +107,21 @@ def test_squares_may_leave_the_range_of_the_dtype(scale):
     np.testing.assert_allclose(norms.h, 2 * scale, rtol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e30])
+def test_a_norm_has_a_gradient(scale):
+    """At 0, where what is read after a sequence's end is, it is 0."""
+    core = rx.Elman(4, activation="relu", recurrent_init=rx.initializers.identity(scale))
+    params = {**core.init(KEY, 2), "w_x": jnp.ones((2, 4))}
+
+    @jax.jit
+    @jax.grad
+    def slope(params):
+        return gradient_norms(core, params, jnp.ones((2, 2)), lengths=1).h.sum()
+
+    want = np.eye(4) / 2 * (scale > 0)  # of the root of the sum of squares
+    np.testing.assert_allclose(slope(params)["w_h"], want, rtol=1e-6)
+
+
 def test_bfloat16():
     core, run = rx.LSTM(4, dtype=jnp.bfloat16), jax.jit(gradient_norms, static_argnums=0)
     params = core.init(KEY, 2)

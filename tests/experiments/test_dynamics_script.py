@@ -9,6 +9,7 @@ import pytest
 from lm_runs import assert_fails
 
 from experiments import dynamics
+from experiments.dynamics_plots import plot_counting
 from experiments.dynamics_presets import CELLS, CountingWords, Task, make_cell
 from experiments.dynamics_training import Learnt, reach
 
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 NAMES = ("activations", "gradients", "clipping", "counting", "adding", "copying")
+HIDDEN = (("adding", "--cell"), ("copying", "--seed"), ("counting", "--letters"))
 TINY = ("--hidden-size", "4", "--batch-size", "2", "--steps", "3", "--evaluations", "1")
 
 
@@ -64,18 +66,27 @@ def test_gradients(cli, tmp_path, monkeypatch):
 
 
 def test_clipping_draws_every_update(cli, tmp_path):
-    sizes = (*TINY, "--steps", "25", "--length", "6", "--seeds", "0")
-    _, figures = run(cli, tmp_path, "clipping", *sizes)
+    sizes = (*TINY, "--steps", "25", "--length", "6", "--cell", "relu", "--seeds", "0")
+    printed, figures = run(cli, tmp_path, "clipping", *sizes)
     assert set(figures) == {"no bound", "norm at most 1"}
     rows = (tmp_path / "clipping" / "free-0" / "metrics.jsonl").read_text().splitlines()
     assert len(rows) == 26
     assert figures["no bound"][0]["largest gradient"] > 0
+    assert "Elman, relu, adding" in printed
 
 
 def test_counting_says_how_far(cli, tmp_path, monkeypatch):
     monkeypatch.setattr(dynamics, "WORDS", {2: "a^n b^n"})
     sizes = ("--cells", "lstm-1", "--seeds", "0", "--max-n", "4", "--limit", "8")
+    drawn = {}
+
+    def draw(reaches, traces, trained, picture):
+        drawn["trained"] = trained
+        plot_counting(reaches, traces, trained, picture)
+
+    monkeypatch.setattr(dynamics, "plot_counting", draw)
     printed, figures = run(cli, tmp_path, "counting", *TINY, *sizes)
+    assert drawn == {"trained": 4}
     assert set(figures) == {"a^n b^n"}
     assert all(0 <= n <= 8 for cells in figures.values() for ns in cells.values() for n in ns)
     assert "256" in printed
@@ -92,6 +103,13 @@ def test_memory(name, cli, tmp_path):
     assert np.isfinite(found["loss"]).all()
     assert ("symbols right" in found) == (name == "copying")
     assert "no memory" in printed
+
+
+def test_a_run_of_nothing_but_nan_has_no_largest_loss():
+    records = [{"loss": np.nan, "grad_norm": np.inf}]
+    updates, *others = dynamics._spike(records).values()
+    assert updates == 0
+    assert np.isnan(others).all()
 
 
 class Counter:
@@ -122,3 +140,18 @@ def test_bad_arguments_are_one_line(cli, tmp_path):
     assert_fails(cli("adding", "--out", tmp_path, "--seeds", *TINY), "seeds must be at least one")
     before = ("adding", "--out", tmp_path, "--length", "1", *TINY)
     assert_fails(cli(*before), "length must be at least 2, got 1")
+    after = (*before, "--length", "9", "--cells", "gru")
+    assert_fails(cli(*after, "--evaluations", "0"), "evaluations must be an integer")
+    assert_fails(cli(*after, "--seeds", "0", "-1"), "seeds must lie in [0, 2147483648), got -1")
+    short = ("copying", "--out", tmp_path, *TINY, "--delay", "1", "--cells", "gru", "lstm-chrono")
+    assert_fails(cli(*short), "max_steps must be at least 3")
+    unbounded = ("clipping", "--out", tmp_path, *TINY, "--clip", "None")
+    assert_fails(cli(*unbounded), "clip must be a bound")
+    assert not any(tmp_path.iterdir())  # so that the same command, mended, can have the folder
+
+
+@pytest.mark.parametrize(("name", "option"), HIDDEN)
+def test_what_a_command_does_not_read_it_does_not_take(name, option, cli, tmp_path):
+    code, _, err = cli(name, "--out", tmp_path, *TINY, option, "2")
+    assert code == 2
+    assert "Unrecognized" in err
