@@ -16,6 +16,7 @@ from experiments.classifying import measure, print_labels
 from experiments.common import main, presets, print_table
 from experiments.conditional_models import Texts, Trained, load_trained, train_texts
 from experiments.conditional_presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.lm_text import say_unknown
 from experiments.sentence_data import check_files, cut, typed_lines
 from experiments.sentence_report import print_metrics, say_unseen
 from experiments.sentences import load_trained as load_classifier
@@ -64,6 +65,8 @@ def train(
 def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = ()) -> None:
     """Print what trained models make of texts with classes; of several, mean and spread.
 
+    A text of a class that a model does not know counts as wrong, and not in the perplexities.
+
     Args:
       run: the runs' folders.
       data: a file as `train` reads it.
@@ -98,6 +101,7 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    tokens: bool = False,
 ) -> None:
     """Print a text given each condition.
 
@@ -110,8 +114,12 @@ def generate(
       top_k: draw among the k likeliest words only.
       top_p: draw among the likeliest words that sum to probability p only.
       seed: the same seed gives the same texts.
+      tokens: the prompt is tokens with white space between them, not plain text, which is cut into
+        words as in English.
     """
     trained = load_trained(run)
+    start = trained.line(cut(prompt, tokens))
+    say_unknown(trained.vocabulary, [start])
     names = condition or trained.classes
     options: dict[str, Any] = {
         "num_tokens": num_tokens,
@@ -120,7 +128,7 @@ def generate(
         "top_p": top_p,
     }
     for name, text in zip(
-        names, trained.samples(names, seed, prompt=prompt, **options), strict=True
+        names, trained.samples(names, seed, prompt=start, **options), strict=True
     ):
         print(f"{name}\t{text}")
 
@@ -144,9 +152,9 @@ def _report(out: Path, trained: Trained, splits: Splits[Labelled]) -> None:
     """Print the tables, draw the curves, write samples down."""
     split, texts = ("test", splits.test) if splits.test else ("dev", splits.dev)
     say_unseen(trained.classes, (text.label for text in texts))
-    texts = [text for text in texts if text.label in trained.shares]
     found = trained.measured(texts)
-    _print_costs(split, [("this model", found)], _ngram(trained, splits.train, texts))
+    known = [text for text in texts if text.label in trained.shares]
+    _print_costs(split, [("this model", found)], _ngram(trained, splits.train, known))
     counted = naive_bayes(trained.read(splits.train), trained.read(texts))
     certain = list(np.eye(len(trained.classes))[[trained.classes.index(n) for n in counted]])
     beside = measure(trained.classes, texts, certain)

@@ -92,15 +92,17 @@ class Trained:
     def measured(self, texts: Texts) -> dict[str, float]:
         """Return costs of a word in nats, and how well Bayes' rule does, on texts with a class.
 
-        "loss" is given the right class, "wrong" the mean over all others, "any" without knowing.
+        "loss" is given the right class, "wrong" the mean over all others, "any" without knowing,
+        all three of texts whose class the model knows; an answer to any other text is wrong.
         """
-        texts = [text for text in texts if text.label in self.shares]
-        if not texts:
+        known = np.array([text.label in self.shares for text in texts], bool)
+        if not known.any():
             raise ValueError(f"no text has one of the model's classes: {', '.join(self.classes)}")
         logs, encoded = self.likelihoods(texts), self.encode(texts)
-        words = encoded.lengths.sum()
-        right = logs[np.arange(len(texts)), encoded.wholes["condition"]].sum()
         conditions, marginals = self._posterior(logs)
+        logs, marginals = logs[known], marginals[known]
+        words = encoded.lengths[known].sum()
+        right = logs[np.arange(len(logs)), encoded.wholes["condition"][known]].sum()
         return {
             "loss": -right / words,
             "wrong": -(logs.sum() - right) / words / (len(self.classes) - 1),
@@ -111,7 +113,9 @@ class Trained:
     def samples(
         self, classes: Sequence[str], seed: int, *, prompt: str = "", **options: Any
     ) -> list[str]:
-        """Return a text given each of `classes`, which continues `prompt`, drawn as `sample` does.
+        """Return a text given each of `classes`, drawn as `sample` does.
+
+        It continues `prompt`, which must be as `line` makes it.
 
         Raises:
           ValueError: a class that the model does not know.
@@ -143,7 +147,7 @@ class Trained:
 
     def _posterior(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         priors = np.log(list(self.shares.values()))
-        conditions, marginals = posterior(jnp.asarray(logs), jnp.asarray(priors))
+        conditions, marginals = posterior(logs, priors)
         return np.asarray(conditions), np.asarray(marginals)
 
 

@@ -26,7 +26,7 @@ from experiments.language_models import (
 from experiments.lm_presets import DESCRIPTIONS, PRESETS, Experiment
 from experiments.lm_text import Suggester, log_probabilities, pad, single_token, start_ids
 from experiments.runs import claim, digest, read_digest
-from experiments.sentence_data import typed_lines
+from experiments.sentence_data import input_lines
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
@@ -147,11 +147,12 @@ def score(run: Path, data: Path | None = None) -> None:
       data: a file with a sentence a line; by default standard input.
     """
     trained = load_trained(run)
-    text = sys.stdin.read() if data is None else read_text(data)
-    sentences = [line for line in text.splitlines() if line.strip()]
+    source = str(data or "standard input")
+    lines = list(input_lines(data))
+    sentences = [line for _, line in lines if line.strip()]
     if not sentences:
-        raise ValueError(f"{data or 'standard input'} holds no sentence to score")
-    logs, lengths = log_probabilities(trained, sentences)
+        raise ValueError(f"{source} holds no sentence to score")
+    logs, lengths = log_probabilities(trained, sentences, _places(source, lines))
     unit = trained.vocabulary.unit
     print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
     for index in np.argsort(-logs, kind="stable"):
@@ -175,12 +176,13 @@ def rescore(run: Path, data: Path | None = None, weight: float | None = None) ->
         raise ValueError(f"weight must be finite, got {weight}")
     trained = load_trained(run)
     source = str(data or "standard input")
-    text = sys.stdin.read() if data is None else read_text(data)
-    lists = parse_nbest(text.splitlines(), source)
+    lines = list(input_lines(data))
+    lists = parse_nbest((line for _, line in lines), source)
     scored = lists[0][0].score is not None
     if weight is not None and not scored:
         raise ValueError(f"weight is of given scores, and {source} has none")
-    logs, _ = log_probabilities(trained, [one.text for each in lists for one in each])
+    texts = [one.text for each in lists for one in each]
+    logs, _ = log_probabilities(trained, texts, _places(source, lines))
     totals = iter(logs)
     for number, candidates in enumerate(lists):
         if number and not candidates[0].name:
@@ -196,8 +198,10 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
     """Print the likeliest next words after each line, and their probabilities, tabs between.
 
     A line that ends within a word gets that word's likeliest ends, and a word that may be over
-    already among them. What stands in the line before is not read again: a character or word more
-    is one step, whose mean time goes to the error stream.
+    already among them. What stands in the line before is not read again: to read a character or
+    word more is one step. To look for ends of words takes some steps more. The steps of reading and
+    the time of the whole answer go to the error stream, and so does a character that the model does
+    not know, whose line is answered by an empty one.
 
     Args:
       run: the run's folder.
@@ -206,12 +210,19 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
       count: how many words.
     """
     suggester = Suggester(load_trained(run), count)
-    for lines in typed_lines(data):
-        for line in lines:
+    for number, line in input_lines(data):
+        try:
             words, steps, seconds = suggester.after(line)
-            print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
-            each = f", {1000 * seconds / steps:.2f} ms each" if steps else ""
-            print(f"{steps} steps{each}", file=sys.stderr, flush=True)
+            said = f"{steps} steps to read, {1000 * seconds:.2f} ms to answer"
+        except ValueError as error:  # it must not end the answers to the lines behind it
+            words, said = [], f"{data or 'standard input'}, line {number}: {error}"
+        print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
+        print(said, file=sys.stderr, flush=True)
+
+
+def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:
+    """Return where each line that is not blank stands."""
+    return [f"{source}, line {number}" for number, line in lines if line.strip()]
 
 
 def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained:

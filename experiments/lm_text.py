@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,13 +39,31 @@ def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, 
     return tokens, lengths
 
 
-def log_probabilities(trained: Trained, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-probability of each text as a line, its end included, and its tokens."""
-    rows = [start_ids(trained.vocabulary, text, end=True) for text in texts]
-    lengths = np.array([len(row) for row in rows])
-    unknown = _count_unknown(trained.vocabulary, texts)
+def say_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
+    """Say how many words of texts the vocabulary does not have."""
+    if vocabulary.kind != "word":
+        return
+    known = set(vocabulary.symbols)
+    unknown = sum(word not in known for line in texts for word in line.split())
     if unknown:
         print(f"{unknown} words are not in the vocabulary and are read as <unk>", file=sys.stderr)
+
+
+def log_probabilities(
+    trained: Trained, texts: Sequence[str], places: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probability of each text as a line, its end included, and its tokens.
+
+    ValueError names the place of a text that has a character which the vocabulary lacks.
+    """
+    rows = []
+    for text, place in zip(texts, places, strict=True):
+        try:
+            rows.append(start_ids(trained.vocabulary, text, end=True))
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+    lengths = np.array([len(row) for row in rows])
+    say_unknown(trained.vocabulary, texts)
     found = np.zeros(len(rows))
     # Padded to powers of two, and few at once: the logits of all could be too many to hold.
     for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
@@ -67,23 +86,25 @@ class Suggester:
         check_positive(count=count)
         self._vocabulary, self._count = trained.vocabulary, count
         self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)
-        # A step from the state of another is compiled by itself: now, before anybody waits.
-        self._stream.read([trained.vocabulary.start])
         self._inside = np.array([_is_inside(symbol) for symbol in trained.vocabulary.symbols])
         if trained.vocabulary.kind == "byte":
             self._inside[128:] = True  # parts of letters, for the most part
+        # A step from the state of another is compiled by itself, and so are those side by side:
+        # now, before anybody waits.
+        self._stream.read([trained.vocabulary.start])
+        self._answer("", "")
 
     def after(self, text: str) -> tuple[list[tuple[str, float]], int, float]:
-        """Return words and their probabilities, the steps that reading took, and the seconds."""
-        kind = self._vocabulary.kind
-        begun = text.split()[-1] if text and not text[-1].isspace() else ""
-        whole = text[: len(text) - len(begun)] if kind == "word" else text
-        ids = start_ids(self._vocabulary, whole)[1:].tolist()
+        """Return words and their probabilities, the steps that reading took, and all seconds."""
         before = time.perf_counter()
-        steps = self._stream.read(ids)
-        _ = self._stream.log_probabilities  # waits for them
-        seconds = time.perf_counter() - before
-        return self._words(begun) if kind == "word" else self._ends(text), steps, seconds
+        begun = text.split()[-1] if text and not text[-1].isspace() else ""
+        whole = text[: len(text) - len(begun)] if self._vocabulary.kind == "word" else text
+        steps = self._stream.read(start_ids(self._vocabulary, whole)[1:].tolist())
+        words = self._answer(text, begun)
+        return words, steps, time.perf_counter() - before
+
+    def _answer(self, text: str, begun: str) -> list[tuple[str, float]]:
+        return self._words(begun) if self._vocabulary.kind == "word" else self._ends(text)
 
     def _words(self, begun: str) -> list[tuple[str, float]]:
         """Return the likeliest words that begin so, with their shares among all that do."""
@@ -107,10 +128,3 @@ class Suggester:
 def _is_inside(symbol: str) -> bool:
     """Return whether a character is part of a word."""
     return symbol.isalnum() or symbol in "_'"
-
-
-def _count_unknown(vocabulary: Vocabulary, texts: list[str]) -> int:
-    if vocabulary.kind != "word":
-        return 0
-    known = set(vocabulary.symbols)
-    return sum(word not in known for line in texts for word in line.split())

@@ -1,5 +1,6 @@
 """From sentences as files have them to what a model is trained on, and from typed text."""
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -83,9 +84,27 @@ def typed_lines(data: Path | None) -> Iterator[list[str]]:
     if data is not None:
         yield [line for _, line in read_lines(data)]
         return
-    for number, line in enumerate(sys.stdin):
-        line = line.rstrip("\r\n")
-        yield [line if number else line.removeprefix("\ufeff")]
+    for _, line in input_lines(None):
+        yield [line]
+
+
+def input_lines(data: Path | None) -> Iterator[tuple[int, str]]:
+    """Return the lines of a file, or of standard input as they come, as `read_lines` does."""
+    return _standard_input() if data is None else read_lines(data)
+
+
+def _standard_input() -> Iterator[tuple[int, str]]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # What is not UTF-8 is let through and found below: strictly, it would be an error before
+        # the good lines that were read together with it.
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
+    for number, line in enumerate(sys.stdin, 1):
+        try:
+            line.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"standard input, line {number}, must be UTF-8") from error
+        line = line if number > 1 else line.removeprefix("\ufeff")
+        yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def cut(line: str, tokens: bool) -> tuple[str, ...]:

@@ -162,9 +162,10 @@ class Vocabulary:
 
     def _raise_unknown(self, text: str, offset: int) -> None:
         shown = "".join(self.symbols[:100])
+        line = text.count("\n", 0, offset) + 1
         raise ValueError(
-            f"character {text[offset]!r} at offset {offset} "
-            f"(line {text.count(chr(10), 0, offset) + 1}) is not in the vocabulary of "
+            f"character {text[offset]!r} at offset {offset}"
+            f"{f' (line {line})' if line > 1 else ''} is not in the vocabulary of "
             f"{len(self)} characters: {shown!r}{'...' if len(self) > 100 else ''}"
         )
 

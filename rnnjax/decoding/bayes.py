@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -36,13 +37,14 @@ def conditional_log_probabilities(
       lengths: `(batch,)` integers.
 
     Raises:
-      ValueError: tokens or lengths of a wrong shape, or out of range where concrete.
+      ValueError: tokens or lengths of a wrong shape; they, or classes, out of range where concrete.
     """
+    model.check_condition(conditions)
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
     return _conditional(model, variables, conditions, tokens, lengths)
 
 
-def posterior(log_likelihoods: Array, log_priors: Array) -> Posterior:
+def posterior(log_likelihoods: ArrayLike, log_priors: ArrayLike) -> Posterior:
     """Return what Bayes' rule makes of likelihoods and priors.
 
         p(c | text) = p(text | c) p(c) / p(text);   p(text) = sum over c of p(text | c) p(c)
@@ -50,8 +52,17 @@ def posterior(log_likelihoods: Array, log_priors: Array) -> Posterior:
     Args:
       log_likelihoods: `(batch, conditions)`, log p(text | c).
       log_priors: `(conditions,)`, log p(c).
+
+    Raises:
+      ValueError: shapes that are not these.
     """
-    joint = log_likelihoods + log_priors[None]
+    likelihoods, priors = jnp.asarray(log_likelihoods), jnp.asarray(log_priors)
+    if likelihoods.ndim != 2 or priors.shape != likelihoods.shape[1:]:
+        raise ValueError(
+            "log_likelihoods must be (batch, conditions) and log_priors (conditions,), "
+            f"got {likelihoods.shape} and {priors.shape}"
+        )
+    joint = likelihoods + priors[None]
     texts = jax.nn.logsumexp(joint, axis=1)
     return Posterior(joint - texts[:, None], texts)
 

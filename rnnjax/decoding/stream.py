@@ -44,10 +44,12 @@ class Stream:
         pairs = zip(tokens, self._tokens, strict=False)
         same = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
         same = min(len(tokens), len(self._tokens)) if same is None else same
+        # At each moment the states of `_tokens` must be there: reading may be interrupted.
+        self._tokens = tokens[:same]
         del self._read[same + 1 :]
         for token in tokens[same:]:
             self._read.append(self._step(self.state, token))
-        self._tokens = tokens
+            self._tokens.append(token)
         return len(tokens) - same
 
     @property

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, State
+from rnnjax.models.arguments import check_range
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.sequence.conditioned import Conditioned, ConditionedState
@@ -74,8 +75,10 @@ class ConditionalLanguageModel(LanguageModel):
         """Return the state before the first token, given a condition: whatever the reader reads.
 
         Raises:
-          ValueError: the reader makes no vectors of `condition_size`.
+          ValueError: the reader makes no vectors of `condition_size`, or is an `nn.Embed` that has
+            none of a class, where classes are concrete.
         """
+        self.check_condition(condition)
         vector = self.reader(condition)
         if vector.ndim != 2 or vector.shape[1] != self.condition_size:
             raise ValueError(
@@ -93,3 +96,10 @@ class ConditionalLanguageModel(LanguageModel):
         if self.entry == "input":
             return Conditioned(self.core, self.condition_size)
         return self.core
+
+    @nn.nowrap
+    def check_condition(self, condition: Any) -> None:
+        """Raise `ValueError` where an `nn.Embed` reads concrete classes that are out of range."""
+        # It would make NaN of one beyond the last, and take -1 for the last.
+        if isinstance(self.reader, nn.Embed):
+            check_range("condition", condition, self.reader.num_embeddings)

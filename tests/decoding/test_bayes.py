@@ -102,3 +102,15 @@ def test_bad_arguments_are_named():
         conditional_log_probabilities(
             model, variables, jnp.arange(CLASSES), np.zeros((1, 2), np.int32), np.array([3])
         )
+    tokens, lengths = np.zeros((1, 2), np.int32), np.array([2])
+    with pytest.raises(ValueError, match=r"condition must lie in \[0, 4\), got values from 0 to 4"):
+        conditional_log_probabilities(model, variables, jnp.arange(5), tokens, lengths)
+    for likelihoods, priors in (((3, 4), (3,)), ((4,), (4,)), ((3, 4), (3, 4))):
+        with pytest.raises(ValueError, match=r"log_likelihoods must be \(batch, conditions\)"):
+            posterior(np.zeros(likelihoods), np.zeros(priors))
+
+
+def test_posteriors_of_lists_are_those_of_arrays():
+    conditions, texts = posterior([[-1.0, -2.0]], [-0.5, -1.5])
+    np.testing.assert_allclose(texts, [np.logaddexp(-1.5, -3.5)], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(conditions).sum(axis=1), 1, rtol=1e-6)

@@ -44,6 +44,25 @@ def test_a_text_that_changes_at_its_end_is_read_from_where_it_does():
     assert steps == [0, 1, 2, 0, 2, 0, 3]
 
 
+def test_a_stream_goes_on_after_an_interruption(monkeypatch):
+    stream = Stream(*small(), START)
+    stream.read([1, 2, 3, 0])
+    step, left = stream._step, iter([True])
+
+    def interrupted(state, token):
+        if next(left, False):
+            return step(state, token)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.read([1, 0, 3, 3])
+    assert stream.read([1, 2, 3, 0]) == 3
+    np.testing.assert_allclose(stream.log_probabilities, evaluate()([1, 2, 3, 0]), atol=1e-5)
+    assert stream.read([1, 2]) == 0
+
+
 def test_a_stream_starts_from_the_state_it_is_given():
     model, variables = small()
     before, _ = model.apply(variables, jnp.array([[START, 1]]))

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 
 import numpy as np
@@ -12,7 +13,7 @@ from sentence_runs import SMALL as SENTENCES
 from sentence_runs import table, write
 
 from experiments import classify, conditional
-from rnnjax.data import Labelled, SentenceBatches, Splits
+from rnnjax.data import Labelled, SentenceBatches, Splits, read_labelled
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -92,6 +93,36 @@ def test_texts_are_sampled_given_their_class(trained, cli):
     code, out, _ = cli("generate", "--run", trained[0], "--prompt", "there is")
     assert all(line.split("\t")[1].startswith("there is ") for line in out.splitlines())
     assert len(out.splitlines()) == 2
+
+
+def test_a_prompt_is_read_as_the_texts_were(trained, cli):
+    call = ("generate", "--run", trained[0], "--seed", "3", "--prompt")
+    code, out, err = cli(*call, "There is salt.")
+    assert (code, err.strip()) == (0, "")
+    assert out == cli(*call, "there is salt .", "--tokens")[1]
+    assert all("\tthere is salt ." in line for line in out.splitlines())
+    code, _, err = cli(*call, "There is sand.")
+    assert code == 0
+    assert "1 words are not in the vocabulary" in err
+
+
+def test_texts_of_unknown_classes_are_wrong_and_cost_nothing(trained, files, tmp_path, capsys):
+    model = conditional.load_trained(trained[0])
+    splits = [read_labelled(path) for path in files]
+    unknown = [Labelled(("there", "is", "sand"), "desert")] * len(splits[2])
+    alone, both = model.measured(splits[2]), model.measured(splits[2] + unknown)
+    assert both["accuracy"] == pytest.approx(alone["accuracy"] / 2)
+    for name in conditional.COSTS:
+        assert both[name] == pytest.approx(alone[name], abs=1e-6)
+    shutil.copy(trained[0] / "metrics.jsonl", tmp_path)
+    conditional._report(tmp_path, model, Splits(splits[0], splits[1], splits[2] + unknown))
+    out, err = capsys.readouterr()
+    assert "counted as wrong: desert (24)" in err
+    before = table(trained[1], "test, perplexity a word")
+    assert table(out, "test, perplexity a word") == before
+    rows = table(out, "test, class, per cent")
+    assert rows["naive Bayes"][0] == "50.00"
+    assert float(rows["this model"][0]) == pytest.approx(100 * both["accuracy"], abs=0.005)
 
 
 def test_evaluate_measures_what_predict_answers(trained, files, cli):

@@ -1,10 +1,19 @@
 """Language models at work: rescoring, suggesting, and standing beside each other."""
 
+import io
 import itertools
+import logging
+import sys
+import time
 
+import jax
 import pytest
 from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
+
+from experiments import lm_text
+from experiments.language_models import load_trained
+from experiments.sentence_data import typed_lines
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -77,11 +86,49 @@ def test_rescore_adds_given_scores_by_their_weight(trained, cli, tmp_path):
         ("1 ||| a\nb\n", (), ["line 2", "in all lines or in none"]),
         ("a\n", ("--weight", "1"), ["weight is of given scores", "has none"]),
         ("1 ||| a ||| 1\n", ("--weight", "nan"), ["weight must be finite"]),
-        ("the Zebra\n", (), ["'Z'", "vocabulary"]),
+        (
+            "the cat\n\nthe Zebra\n",
+            (),
+            ["standard input, line 3: character 'Z' at offset 4 is not"],
+        ),
+        ("1 ||| Z ||| 0\n", (), ["standard input, line 1: character 'Z'"]),
+        ("the cat\nthe \udcff\n", (), ["standard input, line 2, must be UTF-8"]),
     ],
 )
 def test_bad_lists_are_one_line(trained, cli, lines, options, words):
     assert_fails(cli("rescore", "--run", trained[0], *options, stdin=lines), *words)
+
+
+def test_lines_of_files_and_of_standard_input_end_alike(words, cli, tmp_path):
+    """No mark is part of the first line, and only line ends end one."""
+    first, second = "the dog\x0chears a\u2028fish.", "the\x85cat"
+    lines = f"\ufeff7 ||| {first}\r\n7 ||| {second}\n"
+    path = write(tmp_path / "nbest.txt", lines)
+    for source in ({"stdin": lines}, {}):
+        options = () if source else ("--data", path)
+        code, out, _ = cli("rescore", "--run", words, *options, **source)
+        assert code == 0
+        rows = [line.split(" ||| ")[:2] for line in out.removesuffix("\n").split("\n")]
+        assert sorted(rows) == sorted([["7", first], ["7", second]])
+        code, out, _ = cli("score", "--run", words, *options, **source)
+        assert code == 0
+        assert len(out.removesuffix("\n").split("\n")) == 3
+        assert "\ufeff" not in out
+
+
+def test_standard_input_is_utf_8_whatever_the_locale(monkeypatch):
+    data = b"\xef\xbb\xbf\xc3\x91a\rb\r\nc\xe2\x80\xa8d\n\n\xff\nbehind\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="latin-1"))
+    lines = typed_lines(None)
+    assert list(itertools.islice(lines, 3)) == [["Ña\rb"], ["c\u2028d"], [""]]
+    with pytest.raises(ValueError, match="standard input, line 4, must be UTF-8"):
+        next(lines)
+
+
+def test_score_names_the_line_of_an_unknown_character(trained, cli, tmp_path):
+    path = write(tmp_path / "text.txt", "the cat\n\nthe Zebra\n")
+    outcome = cli("score", "--run", trained[0], "--data", path)
+    assert_fails(outcome, f"{path}, line 3: character 'Z'")
 
 
 def suggestions(out):
@@ -105,7 +152,7 @@ def test_suggest_ends_words_and_begins_them_character_by_character(trained, cli)
     # Read from where the line before left off: one step a keystroke.
     steps = [line.split()[0] for line in err.strip().splitlines()]
     assert steps == ["5", "1", "2"]
-    assert all(line.endswith("ms each") for line in err.strip().splitlines())
+    assert all(line.endswith("ms to answer") for line in err.strip().splitlines())
 
 
 def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
@@ -118,11 +165,30 @@ def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
     assert only["dog"] == 1
     assert unknown == ""
     assert sum(suggestions(first)[0].values()) > 0.7
-    assert err.strip().splitlines()[1] == "0 steps"  # a word that is not over is not read
+    assert err.strip().splitlines()[1].startswith("0 steps")  # a word that is not over is not read
+
+
+def test_the_first_answer_compiles_nothing_and_all_of_it_is_timed(trained, caplog, monkeypatch):
+    jax.clear_caches()
+    suggester = lm_text.Suggester(load_trained(trained[0]), 2)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        suggester.after("the d")
+    assert [record.message for record in caplog.records if "Compiling" in record.message] == []
+    monkeypatch.setattr(lm_text, "completions", lambda *_, **__: time.sleep(0.2) or [])
+    assert suggester.after("the d")[2] >= 0.2
+
+
+def test_an_unknown_character_does_not_end_the_suggestions(trained, cli):
+    code, out, err = cli("suggest", "--run", trained[0], stdin="the d\nthe Zebra\nthe d\n")
+    assert code == 0
+    first, none, again = out.splitlines()
+    assert (none, again) == ("", first)
+    said = err.strip().splitlines()
+    assert said[1].startswith("standard input, line 2: character 'Z' at offset 4")
+    assert len(said) == 3
 
 
 def test_bad_suggestions_are_named(trained, cli):
-    assert_fails(cli("suggest", "--run", trained[0], stdin="the Zebra\n"), "'Z'", "vocabulary")
     call = ("suggest", "--run", trained[0], "--count", "0")
     assert_fails(cli(*call, stdin="the\n"), "count must be an integer of at least 1")
 

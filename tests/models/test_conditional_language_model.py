@@ -170,3 +170,8 @@ def test_bad_arguments_are_named():
         reader.init(jax.random.key(0), (TEXTS, jnp.array([1])))
     with pytest.raises(ValueError, match=r"tokens must lie in \[0, 5\), got values from"):
         reader.init(jax.random.key(0), (TEXTS + 4, jnp.array([4, 4, 4])))
+    model, variables, _ = make()
+    for ids, low, high in (([0, 3], 0, 3), ([-1, 2], -1, 2)):
+        message = rf"condition must lie in \[0, 3\), got values from {low} to {high}"
+        with pytest.raises(ValueError, match=message):
+            model.apply(variables, jnp.array(ids), method="start")
