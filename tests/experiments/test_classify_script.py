@@ -104,6 +104,7 @@ def test_evaluate_measures_what_predict_answers(trained, films, cli, tmp_path):
         assert float(share) == pytest.approx(float(one[1]), abs=2e-4)
 
 
+@pytest.mark.slow  # a training of its own
 def test_evaluate_of_several_runs_has_mean_and_deviation(trained, films, cli):
     folder, other = trained[0], trained[0].parent / "other"
     options = ("--seed", "1", "--epochs", "1", "--learning-rate", "1e-4", "--pooling", "attention")
@@ -145,6 +146,7 @@ def test_predict_reads_plain_text_blank_lines_and_what_it_never_saw(trained, cli
     )
 
 
+@pytest.mark.slow  # a training of its own
 def test_plain_text_is_cut_the_same_in_training_and_answering(cli, tmp_path):
     lines = ["It's great.\tgood\n", "Don't bother.\tbad\n"] * 12
     data = write(tmp_path / "raw.tsv", "".join(lines))
@@ -213,6 +215,7 @@ def test_another_configuration_data_or_task_in_the_same_folder_is_refused(
     assert_fails(other("predict", "--run", folder), "config.json", "not the configuration")
 
 
+@pytest.mark.slow  # a training of its own
 def test_vectors_are_read_and_their_coverage_is_said(films, cli, tmp_path):
     words = ["it", "is", "fine", "lovely"]
     vectors = write(

@@ -83,6 +83,7 @@ def test_it_starts_from_the_pretrained_weights_or_from_new_ones(pretrained, data
     assert sizes[0] == sizes[1]
 
 
+@pytest.mark.slow  # a training of its own
 def test_tags_are_given_to_words_however_many_pieces_they_have(pretrained, data, cli, tmp_path):
     call = ("train", "tags", "--encoder", pretrained[0], "--data", *data["tokens"], *QUICK)
     code, out, err = cli(*call, "--out", tmp_path / "run")
@@ -97,6 +98,7 @@ def test_tags_are_given_to_words_however_many_pieces_they_have(pretrained, data,
     assert rows[3][1] == "PUNCT"
 
 
+@pytest.mark.slow  # a training of its own
 def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
     texts = [write(tmp_path / f"a.{n}", lines_of(120, n)) for n in ("en", "nl")]
     named = [f"{path.suffix[1:]}={path}" for path in texts]

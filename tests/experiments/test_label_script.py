@@ -213,6 +213,7 @@ def test_a_sentence_of_5000_tokens_is_tagged(run, start_of, request):
     assert len(out.splitlines()) == 5_001
 
 
+@pytest.mark.slow  # a training of its own
 def test_conllu_is_known_by_what_is_in_it_and_its_column_by_the_run(cli, tmp_path):
     row = "{i}\t{w}\t_\t_\t{t}\t_\t0\t_\t_\tSpaceAfter=No"
     rows = [row.format(i=i, w=w, t=t) for i, (w, t) in enumerate([("a", "X"), ("b", "Y")], 1)]
@@ -293,6 +294,7 @@ def test_the_scheme_of_the_data_does_not_matter(found, cli, tmp_path):
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow  # a training of its own
 def test_wikiann_s_columns_and_kinds_with_dashes(cli, tmp_path):
     text = "en:Ada Bo\tB-real-person\nmet\tO\n\nOslo\tB-geo-loc\nin\tO\n\n"
     data = [write(tmp_path / name, text * 5) for name in ("train.tsv", "dev.tsv")]
@@ -334,6 +336,7 @@ class Stopped:
         monkeypatch.setattr(SentenceBatches, "at", stopping)
 
 
+@pytest.mark.slow  # several trainings
 def test_a_run_that_is_interrupted_goes_on_and_ends_the_same(
     tagged, treebank, cli, tmp_path, monkeypatch
 ):
@@ -383,6 +386,7 @@ def test_another_configuration_or_data_in_the_same_folder_is_refused(tagged, tre
     assert before == ((folder / "config.json").read_text(), (folder / "encoder.json").read_text())
 
 
+@pytest.mark.slow  # a training of its own
 def test_vectors_are_read_and_their_coverage_is_said(treebank, cli, tmp_path):
     words = ["the", "dog", "sees", "never"]
     lines = [f"{word} {i}.5 -{i} {i + 1}\n" for i, word in enumerate(words)]

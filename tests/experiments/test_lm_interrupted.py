@@ -38,6 +38,7 @@ def test_a_run_without_a_checkpoint_yet_is_named(cli, tmp_path, trained):
     assert_fails(cli("generate", "--run", folder), folder, "no trained model yet")
 
 
+@pytest.mark.slow  # several processes
 def test_a_damaged_checkpoint_is_named_and_an_older_one_goes_on(tmp_path, trained, text, start):
     folder = copy_run(trained, tmp_path)
     newest = max((folder / "latest").iterdir(), key=lambda p: int(p.name))

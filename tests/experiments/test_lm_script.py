@@ -195,6 +195,7 @@ def test_an_unknown_preset_is_refused_and_the_known_are_shown(cli):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow  # a training of its own
 def test_words_join_the_prompt_with_a_space(cli, text, tmp_path):
     folder = tmp_path / "run"
     options = ("--vocabulary", "word", "--epochs", "2", "--batch-size", "2", "--evaluations", "1")

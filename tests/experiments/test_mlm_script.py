@@ -91,6 +91,7 @@ def test_a_run_that_is_interrupted_goes_on_and_ends_the_same(
     assert_same_end(tmp_path / "run", pretrained[0])
 
 
+@pytest.mark.slow  # a training of its own
 def test_pairs_are_trained_on_beside_texts(texts, cli, tmp_path):
     small = ("--steps", "2", "--evaluations", "1", "--max-length", "40")
     call = ("train", "pairs", "--text", *files(texts), "--pairs", *files(texts), *TINY, *small)
