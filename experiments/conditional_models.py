@@ -28,7 +28,7 @@ from rnnjax.data import (
     names_of,
     read_text,
 )
-from rnnjax.data.encoded import ragged, target_ids
+from rnnjax.data.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
 from rnnjax.files import write_whole
 from rnnjax.models import ConditionalLanguageModel
@@ -56,11 +56,10 @@ class Trained:
         """Return texts as arrays: what is read, what follows, and the class of each."""
         rows = [self.vocabulary.encode(self.line(text.tokens) + "\n") for text in texts]
         before = [np.insert(row[:-1], 0, self.vocabulary.start) for row in rows]
-        none = np.zeros(0, np.int32)
         return Encoded(
             ragged(rows),
-            {"tokens": np.concatenate([none, *before])},
-            {"targets": np.concatenate([none, *rows])},
+            {"tokens": joined(before)},
+            {"targets": joined(rows)},
             tagged=True,
             wholes={"condition": target_ids(self.classes, texts)},
         )

@@ -9,50 +9,29 @@ $ python -m experiments.dynamics copying --cells lstm-chrono --seeds 0
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.nn import initializers
 
-import rnnjax as rx
 from experiments.common import main, print_table
-from experiments.dynamics_plots import (
-    plot_activations,
-    plot_clipping,
-    plot_counting,
-    plot_gradients,
-    plot_learning,
-)
+from experiments.dynamics_output import RUNS, check_seeds, picture, save
+from experiments.dynamics_plots import plot_clipping, plot_counting, plot_learning
 from experiments.dynamics_presets import (
     CELLS,
-    HELD_OUT,
     Adding,
     CellName,
     Copying,
     CountingWords,
-    make_cell,
 )
 from experiments.dynamics_training import Learnt, copied, learn, reach, train
-from rnnjax.analysis import (
-    activation_scale,
-    gate_saturation,
-    gradient_norms,
-    spectrum,
-    step_jacobian,
-)
+from experiments.dynamics_untrained import activations, gradients
 from rnnjax.analysis.watch import watch
-from rnnjax.cells.base import check_positive
 from rnnjax.data import CopyMemory, counting_words
-from rnnjax.files import write_whole
 from rnnjax.train import DivergedError, Optimizer, read_metrics
 
-RUNS = Path("runs/dynamics")
 # Bai, Kolter and Koltun 2018, arXiv:1803.01271, table 1: T = 600 and 70 thousand parameters,
 # T = 1,000 and 16 thousand.
 PUBLISHED_ADDING = {"gru": "5.3e-5", "lstm": "0.164", "tanh": "0.177"}
@@ -72,118 +51,6 @@ SPIKY = Adding(
 )
 
 
-def activations(
-    hidden_size: int = 200,
-    steps: int = 60,
-    seeds: tuple[int, ...] = (0, 1, 2),
-    out: Path = RUNS,
-) -> None:
-    """Draw activations of a relu network that grow under N(0, 3/n) and die under N(0, 1.5/n).
-
-    Inputs are zero, the first state is normal. A rectifier halves the mean square, so weights of
-    variance v/n multiply it by v/2 a step; with the same weights at every step that is its start.
-
-    Args:
-      hidden_size: units of the network.
-      steps: how many.
-      seeds: of weights and states.
-      out: folder for activations.png and activations.json.
-    """
-    _check(seeds, hidden_size=hidden_size, steps=steps)
-    scales: dict[str, np.ndarray] = {}
-    theory, rows, figures = {}, [], {}
-    for variance in (3.0, 2.0, 1.5):
-        name = f"N(0, {variance:g}/n)"
-        init = initializers.variance_scaling(variance, "fan_in", "normal")
-        cell = rx.Elman(hidden_size, activation="relu", recurrent_init=init)
-        lines, silent = zip(*(_scale(cell, steps, seed) for seed in seeds), strict=True)
-        scales[name] = np.array(lines)
-        theory[name] = (variance / 2) ** (np.arange(steps + 1) / 2)
-        growth = (scales[name][:, -1] / scales[name][:, 0]) ** (1 / steps)
-        figures[name] = {
-            "rms": scales[name].tolist(),
-            "growth a step": growth.tolist(),
-            "silent units at the end": np.array(silent)[:, -1].tolist(),
-        }
-        rows.append(
-            (
-                name,
-                f"{(variance / 2) ** 0.5:.3f}",
-                f"{growth.mean():.3f} ± {growth.std():.3f}",
-                f"{np.median(scales[name][:, -1]):.2g}",
-                f"{np.array(silent)[:, -1].mean():.2f}",
-            )
-        )
-    print_table(
-        f"relu, {hidden_size} units, {steps} steps, {len(seeds)} seeds",
-        ("weights", "(v/2)^½", "growth a step", "rms at the end", "silent units"),
-        rows,
-    )
-    plot_activations(scales, theory, _picture(out, "activations"))
-    _save(out, "activations", figures)
-
-
-def gradients(
-    hidden_size: int = 64,
-    steps: int = 200,
-    seeds: tuple[int, ...] = (0, 1, 2),
-    out: Path = RUNS,
-) -> None:
-    """Draw how gradients fade with distance in cells before any training, and why.
-
-    Inputs are normal. The norm is that of all of the state, h and c of an LSTM; beside it are the
-    eigenvalues of the Jacobian of one step, in the middle of a sequence, and how many gates are at
-    their ends.
-
-    Args:
-      hidden_size: units of each cell.
-      steps: length of the sequences.
-      seeds: of weights and inputs.
-      out: folder for gradients.png and gradients.json.
-    """
-    _check(seeds, hidden_size=hidden_size, steps=steps)
-    norms, spectra, rows, gates = {}, {}, [], []
-    figures: dict[str, Any] = {}
-    distances = [d for d in (10, 50, 100, 200) if d <= steps]
-    for cell_name in _BEFORE_TRAINING:
-        name = CELLS[cell_name]
-        cell = make_cell(cell_name, hidden_size, steps)
-        found = [_look(cell, steps, seed) for seed in seeds]
-        norms[name] = np.median(np.concatenate([each["norms"] for each in found], axis=1), axis=1)
-        relative = norms[name] / norms[name][0]
-        spectra[name] = np.concatenate([each["eigenvalues"] for each in found])
-        radius = float(np.mean([abs(each["eigenvalues"][0]) for each in found]))
-        largest = float(np.mean([each["singular"][0] for each in found]))
-        rows.append(
-            (
-                name,
-                *(f"{relative[d - 1]:.1e}" for d in distances),
-                f"{radius:.2f}",
-                f"{largest:.2f}",
-            )
-        )
-        shares = {
-            gate: np.mean([each["gates"][gate] for each in found], axis=0).tolist()
-            for gate in found[0]["gates"]
-        }
-        gates += [(f"{name}: {g}", *(f"{share:.2f}" for share in v)) for g, v in shares.items()]
-        figures[name] = {
-            "norm by distance": norms[name].tolist(),
-            "largest absolute eigenvalue": radius,
-            "largest singular value": largest,
-            "gates below 0.1, above 0.9": shares,
-        }
-    print_table(
-        f"norm of dh_T/ds_t, relative to one step: median; {hidden_size} units, {len(seeds)} seeds",
-        ("", *(f"{d} back" for d in distances), "eigenvalue", "singular value"),
-        rows,
-    )
-    print_table("shares of gates at their ends", ("", "below 0.1", "above 0.9"), gates)
-    relative_norms = {name: values / values[0] for name, values in norms.items()}
-    plot_gradients(relative_norms, spectra, _picture(out, "gradients"))
-    _save(out, "gradients", figures)
-
-
 def clipping(
     experiment: Adding = SPIKY,
     cell: CellName = "irnn",
@@ -198,7 +65,7 @@ def clipping(
       seeds: of weights and sequences; the first is drawn.
       out: folder for the runs, clipping.png and clipping.json.
     """
-    _check(seeds)
+    check_seeds(seeds)
     if experiment.optimizer.clip is None:
         raise ValueError("clip must be a bound to compare with none, got None")
     drawn, rows, figures = {}, [], {}
@@ -225,8 +92,8 @@ def clipping(
         ("", *figures[name][0]),
         rows,
     )
-    plot_clipping(drawn, _picture(out, "clipping"))
-    _save(out, "clipping", figures)
+    plot_clipping(drawn, picture(out, "clipping"))
+    save(out, "clipping", figures)
 
 
 def counting(
@@ -245,7 +112,7 @@ def counting(
       limit: the largest n that is tried.
       out: folder for the runs, counting.png and counting.json.
     """
-    _check(seeds, limit=limit)
+    check_seeds(seeds, limit=limit)
     reaches: dict[str, dict[str, list[int]]] = {}
     longest: dict[str, Learnt] = {}
     for letters, word in WORDS.items():
@@ -276,8 +143,8 @@ def counting(
     )
     traces = {name: _trace(run, 4 * experiment.max_n) for name, run in longest.items()}
     shown = {name: trace for name, trace in traces.items() if not name.startswith("Elman")}
-    plot_counting(reaches, shown, experiment.max_n, _picture(out, "counting"))
-    _save(out, "counting", reaches)
+    plot_counting(reaches, shown, experiment.max_n, picture(out, "counting"))
+    save(out, "counting", reaches)
 
 
 def adding(
@@ -294,7 +161,7 @@ def adding(
       seeds: of weights and sequences.
       out: folder for the runs, adding-T.png and adding-T.json.
     """
-    _check(seeds)
+    check_seeds(seeds)
     name = f"adding-{experiment.length}"
     runs = learn(experiment, cells, seeds, out / name)
     published = PUBLISHED_ADDING if experiment.length == 600 else {}
@@ -315,56 +182,12 @@ def copying(
       seeds: of weights and sequences.
       out: folder for the runs, copying-T.png and copying-T.json.
     """
-    _check(seeds)
+    check_seeds(seeds)
     name = f"copying-{experiment.delay}"
     runs = learn(experiment, cells, seeds, out / name)
     trivial = CopyMemory(experiment.delay, batch_size=1).baseline
     published = PUBLISHED_COPYING if experiment.delay == 1000 else {}
     _report(runs, name, "nats a step", trivial, published, out, copied)
-
-
-_BEFORE_TRAINING: tuple[CellName, ...] = ("tanh", "relu", "irnn", "gru", "lstm-0", "lstm-1")
-_FEATURES, _BATCH = 8, 4  # of the inputs of `gradients`
-
-
-def _scale(cell: rx.Elman, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rms and share of silent units of the state after each step, the first one included."""
-    key = jax.random.key(seed)
-    params = jax.jit(cell.init, static_argnums=1)(key, 1)
-    start = jax.random.normal(jax.random.fold_in(key, 1), (cell.hidden_size,))
-
-    @jax.jit
-    def scale(params: Any, start: Array) -> tuple[Array, Array]:
-        _, ys = rx.unroll(cell, params, jnp.zeros((steps, 1)), rx.ElmanState(start))
-        return activation_scale(jnp.concatenate([start[None], ys]))
-
-    rms, zeros = scale(params, start)
-    return np.asarray(rms), np.asarray(zeros)
-
-
-def _look(cell: rx.GatedCell, steps: int, seed: int) -> dict[str, Any]:
-    """Return what `gradients` draws of new parameters."""
-    key = jax.random.key(seed)
-    params = jax.jit(cell.init, static_argnums=1)(key, _FEATURES)
-    xs = jax.random.normal(jax.random.fold_in(key, 1), (steps, _BATCH, _FEATURES))
-
-    @jax.jit
-    def look(params: Any, xs: Array) -> tuple[Any, Any, Any]:
-        middle, _ = rx.unroll(cell, params, xs[: steps // 2, 0])
-        return (
-            gradient_norms(cell, params, xs),
-            spectrum(step_jacobian(cell, params, middle, xs[steps // 2, 0])),
-            gate_saturation(cell, params, xs) if cell.sigmoid_gates else {},
-        )
-
-    by_leaf, (values, singular), shares = jax.device_get(look(params, xs))
-    whole = np.sqrt(sum(leaf.astype(np.float64) ** 2 for leaf in jax.tree.leaves(by_leaf)))
-    return {
-        "norms": whole[::-1],
-        "eigenvalues": values,
-        "singular": singular,
-        "gates": {g: [float(end.mean()) for end in ends] for g, ends in shares.items()},
-    }
 
 
 def _spike(records: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -375,7 +198,7 @@ def _spike(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     if not updates:
         finite = np.full((1, 2), np.nan)
     return {
-        "updates before NaN": updates,
+        "finite updates": updates,
         "largest loss": float(finite[:, 0].max()),
         "largest gradient": float(finite[:, 1].max()),
         "median loss of the last tenth": float(np.median(finite[-len(finite) // 10 :, 0])),
@@ -428,31 +251,12 @@ def _report(
     ]
     rows.append(("no memory", f"{trivial:.3g}", "", *("" for _ in header)))
     print_table(name, ("", unit, "published", *header), rows)
-    plot_learning(curves, trivial, unit, _picture(out, name))
-    _save(out, name, figures)
+    plot_learning(curves, trivial, unit, picture(out, name))
+    save(out, name, figures)
 
 
 def _family(cell: CellName) -> str:
     return cell.split("-")[0]
-
-
-def _picture(out: Path, name: str) -> Path:
-    out.mkdir(parents=True, exist_ok=True)
-    return out / f"{name}.png"
-
-
-def _save(out: Path, name: str, figures: Any) -> None:
-    write_whole(out / f"{name}.json", json.dumps(figures, indent=2) + "\n")
-    print(f"picture: {out / name}.png\nfigures: {out / name}.json")
-
-
-def _check(seeds: Sequence[int], **sizes: int) -> None:
-    check_positive(**sizes)
-    if not seeds:
-        raise ValueError("seeds must be at least one")
-    for seed in seeds:
-        if not 0 <= seed < HELD_OUT:
-            raise ValueError(f"seeds must lie in [0, {HELD_OUT}), got {seed}")
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ def learn(
     experiment: Experiment, cells: Sequence[CellName], seeds: Sequence[int], out: Path
 ) -> list[Learnt]:
     """Train each cell from each seed, each in a folder of its own in `out`."""
-    if not cells or not seeds:
-        raise ValueError("cells and seeds must be at least one each")
+    if not cells:
+        raise ValueError("cells must be at least one")
     runs = [
         dataclasses.replace(experiment, cell=cell, seed=seed) for cell in cells for seed in seeds
     ]

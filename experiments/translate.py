@@ -18,13 +18,12 @@ import numpy as np
 from experiments.common import main, presets, print_table
 from experiments.runs import claim, digest, read_digest, read_experiment
 from experiments.sentence_data import typed_lines
+from experiments.sentences import batches_in_order
 from experiments.translate_presets import DESCRIPTIONS, PRESETS, Experiment
 from rnnjax.data import (
-    Buckets,
     ParallelBatches,
     Subwords,
     Translation,
-    choose_borders,
     encode_source,
     read_parallel,
     reversible_tokenizer,
@@ -67,12 +66,8 @@ class Trained(NamedTuple):
     def translate(self, texts: Sequence[str], beam: int, length_penalty: float) -> list[str]:
         """Return the best translation of each text."""
         encoded = encode_source([_plain(text) for text in texts], self.tokenizers[0])
-        few = len(texts) <= self.experiment.shapes  # powers of two come again
-        borders = () if few else choose_borders(encoded.lengths, self.experiment.shapes)
-        buckets = Buckets(encoded.lengths, borders, min(len(texts), self.experiment.batch_size))
         written = [""] * len(texts)
-        for rows, length in buckets.in_order():
-            batch = encoded.batch(rows, length)
+        for rows, batch in batches_in_order(self.experiment, encoded):
             found = search(
                 self.model,
                 {"params": self.params},
@@ -80,7 +75,7 @@ class Trained(NamedTuple):
                 batch["lengths"],
                 start_token=START,
                 stop_token=END,
-                num_tokens=2 * length + 20,
+                num_tokens=2 * batch["source"].shape[1] + 20,
                 beam=beam,
                 length_penalty=length_penalty,
                 never=NEVER,
@@ -119,7 +114,7 @@ def train(
     splits = _read_splits(source, target) if source or target else tuple(written_dates())
     out = out or Path("runs") / (_name(source, target) if source else "dates")
     start = _untrained(experiment, splits)
-    batches = _batches(start, _short(start, splits[0]))
+    batches = _to_train_on(start, splits[0])
     claim(out, start.experiment, _digest(splits))
     for side, tokenizer in zip(("source", "target"), start.tokenizers, strict=True):
         tokenizer.save(out / f"{side}.json")
@@ -145,10 +140,11 @@ def evaluate(
     """
     if (source is None) != (target is None):
         raise ValueError("source and target must be given both, or neither")
-    pairs = written_dates().test if source is None or target is None else _read(source, target)
+    dates = written_dates()
+    pairs = dates.test if source is None or target is None else _read(source, target)
     for each in run:
         trained = load_trained(each)
-        if source is None and read_digest(each, Experiment) != _digest(tuple(written_dates())):
+        if source is None and read_digest(each, Experiment) != _digest(tuple(dates)):
             raise ValueError(f"source and target must be given: {each} has not learnt dates")
         beams = dict.fromkeys((1, trained.experiment.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
@@ -254,19 +250,14 @@ def _fit(
     return start._replace(params=load_best(out, result.state.params))
 
 
-def _short(start: Trained, pairs: list[Translation]) -> list[Translation]:
-    """Return the translations that are short enough to train on, and say how many are not."""
-    most, (ours, theirs) = start.experiment.max_length, start.tokenizers
-    kept = [
-        pair
-        for pair in pairs
-        if max(len(ours.encode(pair.source).ids), len(theirs.encode(pair.target).ids) + 1) <= most
-    ]
-    if not kept:
-        raise ValueError(f"no training text has at most max_length = {most} tokens")
-    if len(kept) < len(pairs):
-        print(f"{len(pairs) - len(kept):,} texts of over {most} tokens are not trained on")
-    return kept
+def _to_train_on(start: Trained, pairs: list[Translation]) -> ParallelBatches:
+    """Return the batches of translations that are short enough, and say how many are not."""
+    most = start.experiment.max_length
+    batches = _batches(start, pairs, most)
+    left_out = len(pairs) - len(batches.source.lengths)
+    if left_out:
+        print(f"{left_out:,} texts of over {most} tokens are not trained on")
+    return batches
 
 
 def _report(out: Path, trained: Trained, splits: Splits) -> None:
@@ -342,7 +333,9 @@ def _draw_attention(picture: Path, trained: Trained, pairs: list[Translation]) -
     plot_attention(looks, picture)
 
 
-def _batches(trained: Trained, pairs: list[Translation]) -> ParallelBatches:
+def _batches(
+    trained: Trained, pairs: list[Translation], max_length: int | None = None
+) -> ParallelBatches:
     experiment = trained.experiment
     return ParallelBatches.of(
         pairs,
@@ -350,6 +343,7 @@ def _batches(trained: Trained, pairs: list[Translation]) -> ParallelBatches:
         shapes=experiment.shapes,
         batch_size=experiment.batch_size,
         seed=experiment.seed,
+        max_length=max_length,
     )
 
 

@@ -22,6 +22,12 @@ def product(a: Array, b: Array, dtype: Any) -> Array:
     return _finished(result, dtype)
 
 
+def affine(a: Array, kernel: Array, bias: Array, dtype: Any = None) -> Array:
+    """Return `a @ kernel + bias` as `product` does, by default in what both promote to."""
+    result = product(a, kernel, dtype or jnp.result_type(a, kernel))
+    return result + lead(bias.astype(result.dtype), result.ndim)
+
+
 def outer(a: Array, b: Array, dtype: Any, like: Array) -> Array:
     """Return the sum over all leading axes of the outer products of the last, as `product` does.
 

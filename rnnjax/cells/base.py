@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.products import accumulator, lead, product
+from rnnjax.products import accumulator, affine, lead, product
 
 Params = Mapping[str, Any]
 State = Any
@@ -209,8 +209,7 @@ class GatedCell:
 
     def project(self, params: Params, x: Array) -> Array:
         """Return `g_x = x @ w_x + b` for inputs with any leading axes."""
-        g_x = product(x, params["w_x"], self.compute_dtype(params, x))
-        return g_x + lead(params["b"].astype(g_x.dtype), g_x.ndim)
+        return affine(x, params["w_x"], params["b"], self.compute_dtype(params, x))
 
     def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
         """Return the parameters that `pointwise` reads, ready to broadcast at `rank`."""

@@ -67,6 +67,11 @@ def ragged(rows: Sequence[Sized]) -> np.ndarray:
     return np.cumsum([0, *map(len, rows)], dtype=np.int64)
 
 
+def joined(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of ids end to end, int32; there may be none."""
+    return np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32)
+
+
 def names_of(sentences: Sentences) -> tuple[str, ...]:
     """The tags or labels of sentences, each once and in order; `UNLABELLED` is none."""
     found = {n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label])}

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnjax.data.buckets import Buckets, choose_borders
 from rnnjax.data.columns import read_lines
-from rnnjax.data.encoded import Encoded, ragged
+from rnnjax.data.encoded import Encoded, joined, ragged
 from rnnjax.data.subwords import END, START, Subwords
 
 
@@ -58,6 +58,7 @@ class ParallelBatches:
         shapes: int,
         batch_size: int,
         seed: int,
+        max_length: int | None = None,
     ) -> "ParallelBatches":
         """Encode translations, with a tokeniser for each side.
 
@@ -67,10 +68,19 @@ class ParallelBatches:
           shapes: see `choose_borders`.
           batch_size: most translations in a batch.
           seed: see `Buckets`.
+          max_length: translations with a side of more tokens, start or stop token included, are
+            left out, for a model's memory grows with the product of both sides; None keeps all.
+
+        Raises:
+          ValueError: none is short enough.
         """
         ours, theirs = tokenizers
-        source = encode_source([pair.source for pair in pairs], ours)
-        target = _encode_target([pair.target for pair in pairs], theirs)
+        rows = [(ours.encode(pair.source).ids, theirs.encode(pair.target).ids) for pair in pairs]
+        if max_length is not None:
+            rows = [row for row in rows if max(len(row[0]), len(row[1]) + 1) <= max_length]
+        if not rows:
+            raise ValueError(f"max_length is {max_length}; none of {len(pairs)} is so short")
+        source, target = _source([row[0] for row in rows]), _target([row[1] for row in rows])
         longer = np.maximum(source.lengths, target.lengths)
         borders = choose_borders(longer, shapes)
         return cls(source, target, Buckets(longer, borders, batch_size, seed=seed))
@@ -93,16 +103,15 @@ class ParallelBatches:
 
 def encode_source(texts: Sequence[str], tokenizer: Subwords) -> Encoded:
     """Encode texts that are to be read, without start or stop token; the input is "source"."""
-    ids = [tokenizer.encode(text).ids for text in texts]
-    return Encoded(ragged(ids), {"source": np.concatenate([*ids, _NONE])}, {}, tagged=True)
+    return _source([tokenizer.encode(text).ids for text in texts])
 
 
-_NONE = np.zeros(0, np.int32)
+def _source(rows: Sequence[np.ndarray]) -> Encoded:
+    return Encoded(ragged(rows), {"source": joined(rows)}, {}, tagged=True)
 
 
-def _encode_target(texts: Sequence[str], tokenizer: Subwords) -> Encoded:
-    ids = [tokenizer.encode(text).ids for text in texts]
-    before = [np.concatenate([[START], row]).astype(np.int32) for row in ids]
-    after = [np.concatenate([row, [END]]).astype(np.int32) for row in ids]
-    inputs, answers = np.concatenate([*before, _NONE]), np.concatenate([*after, _NONE])
-    return Encoded(ragged(before), {"tokens": inputs}, {"targets": answers}, tagged=True)
+def _target(rows: Sequence[np.ndarray]) -> Encoded:
+    before = [np.insert(row, 0, START) for row in rows]
+    after = [np.append(row, np.int32(END)) for row in rows]
+    inputs, answers = {"tokens": joined(before)}, {"targets": joined(after)}
+    return Encoded(ragged(before), inputs, answers, tagged=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnjax.data.encoded import NO_TARGET, Encoded, ragged, target_ids
+from rnnjax.data.encoded import NO_TARGET, Encoded, joined, ragged, target_ids
 from rnnjax.data.sentences import Labelled, Paired, Sentences, Tagged
 from rnnjax.data.subwords import END, START, Pieces, Subwords
 from rnnjax.files import write_whole
@@ -34,11 +34,11 @@ def join_pieces(
     """
     laid = [_lay(row) for row in rows]
     names = ("tokens", "segments", "positions", "word_starts")
-    columns = {name: _join([row[i] for row in laid]) for i, name in enumerate(names)}
+    columns = {name: joined([row[i] for row in laid]) for i, name in enumerate(names)}
     columns["word_starts"] = columns["word_starts"].astype(bool)
     if languages is not None:
         spoken = [np.array(of, np.int32)[row[1]] for of, row in zip(languages, laid, strict=True)]
-        columns["languages"] = _join(spoken)
+        columns["languages"] = joined(spoken)
     return ragged([row[0] for row in laid]), columns
 
 
@@ -52,10 +52,6 @@ def _lay(row: Row) -> list[np.ndarray]:
         positions = np.arange(len(tokens)) + (segment > 0)
         laid.append((tokens, np.full(len(tokens), segment), positions, starts))
     return [np.concatenate(parts).astype(np.int32) for parts in zip(*laid, strict=True)]
-
-
-def _join(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.zeros(0, np.int32), *arrays])
 
 
 @dataclass(frozen=True)

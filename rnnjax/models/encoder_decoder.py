@@ -15,7 +15,7 @@ from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.arguments import check_range, check_steps, check_tokens, within
 from rnnjax.models.attention import Attention, AttentionKind
 from rnnjax.models.states import state_width, unpack_state
-from rnnjax.products import lead, product
+from rnnjax.products import affine
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
 
@@ -84,9 +84,10 @@ class EncoderDecoder(nn.Module):
         check_rate("dropout", self.dropout)
         names = ("source_size", "target_size", "embed_size", "attention_size")
         check_positive(**{name: getattr(self, name) for name in names})
-        check_steps("decoder", self.decoder)
-        if self.upper is not None:
-            check_steps("upper", self.upper)
+        if self.is_initializing():  # once is enough, and it is traced
+            check_steps("decoder", self.decoder)
+            if self.upper is not None:
+                check_steps("upper", self.upper)
         if self.shared and self.source_size != self.target_size:
             raise ValueError(
                 "shared needs one vocabulary: source_size and target_size must be equal, got "
@@ -203,10 +204,7 @@ class EncoderDecoder(nn.Module):
         return jnp.tanh(self.readout(jnp.concatenate([tops, contexts], axis=-1)))
 
     def _logits(self, features: Array) -> Array:
-        kernel = self._kernel()
-        dtype = self.dtype or jnp.result_type(features, kernel)
-        logits = product(features, kernel, dtype)
-        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+        return affine(features, self._kernel(), self.bias, self.dtype)
 
     def _kernel(self) -> Array:
         return self.target_embedding.embedding.T if self.tie_embeddings else self.kernel

@@ -13,7 +13,7 @@ from rnnjax.cells.base import Core, Initializer, State, output_size
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.arguments import check_range, check_steps, check_tokens
-from rnnjax.products import lead, product
+from rnnjax.products import affine
 from rnnjax.sequence.dropout import check_rate, sequence_dropout
 
 
@@ -49,7 +49,8 @@ class LanguageModel(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
-        check_steps("core", self.core)
+        if self.is_initializing():  # once is enough, and it is traced
+            check_steps("core", self.core)
         if self.tie_embeddings and self.embed_size is None:
             raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
         self.rnn = RNN(self.running_core)
@@ -112,10 +113,7 @@ class LanguageModel(nn.Module):
 
     def logits(self, features: Array) -> Array:
         """Return the logits `(..., vocab_size)`, float32, of features `(..., width)`."""
-        features, kernel = self._head(features)
-        dtype = self.dtype or jnp.result_type(features, kernel)
-        logits = product(features, kernel, dtype)
-        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+        return affine(*self._head(features), self.bias, self.dtype)
 
     def cross_entropy(
         self,

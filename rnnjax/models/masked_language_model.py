@@ -8,7 +8,7 @@ from jax.nn import initializers
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.arguments import within
 from rnnjax.models.encoder import Encoder, EncoderConfig
-from rnnjax.products import lead, product
+from rnnjax.products import affine
 
 
 class MaskedLanguageModel(nn.Module):
@@ -46,10 +46,7 @@ class MaskedLanguageModel(nn.Module):
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
         )
-        features, kernel = self._head(features)
-        dtype = self.config.dtype or jnp.result_type(features, kernel)
-        logits = product(features, kernel, dtype)
-        return logits + lead(self.bias.astype(logits.dtype), logits.ndim)
+        return affine(*self._head(features), self.bias, self.config.dtype)
 
     def cross_entropy(
         self,

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.models.conditional_language_model import ConditionalLanguageModel
-from rnnjax.train.step import Batch, LossFn
+from rnnjax.train.step import Batch, LossFn, mean_loss
 
 
 def conditional_loss(model: ConditionalLanguageModel) -> LossFn:
@@ -17,12 +16,10 @@ def conditional_loss(model: ConditionalLanguageModel) -> LossFn:
     starts from its own condition.
     """
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
-        rngs = {"dropout": key}
-        nats, count = model.apply({"params": params}, batch, rngs=rngs, method=_cross_entropy)
-        return nats / jnp.maximum(count, 1), carry
+    def total(params: Any, batch: Batch, rngs: dict[str, Array]) -> tuple[Array, Array]:
+        return model.apply({"params": params}, batch, rngs=rngs, method=_cross_entropy)
 
-    return loss_fn
+    return mean_loss(total)
 
 
 def _cross_entropy(model: ConditionalLanguageModel, batch: Batch) -> tuple[Array, Array]:

@@ -5,11 +5,10 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.models.masked_language_model import MaskedLanguageModel
-from rnnjax.train.step import Batch, LossFn
+from rnnjax.train.step import Batch, LossFn, mean_loss, mean_over
 
 
 def masked_loss(model: MaskedLanguageModel) -> LossFn:
@@ -17,19 +16,12 @@ def masked_loss(model: MaskedLanguageModel) -> LossFn:
 
     Batches are those of `rnnjax.data.MaskedBatches`; there is no carry.
     """
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
-        nats, count = _sum(model, params, batch, {"dropout": key})
-        return nats / jnp.maximum(count, 1), carry
-
-    return loss_fn
+    return mean_loss(partial(_sum, model))
 
 
 def evaluate_masked(model: MaskedLanguageModel, params: Any, batches: Iterable[Batch]) -> float:
     """Return the mean of - log p over the hidden tokens of all batches, in nats."""
-    sums = [_evaluate(model, params, batch) for batch in batches]
-    tokens = sum(int(count) for _, count in sums)
-    return sum(float(nats) for nats, _ in sums) / tokens if tokens else float("nan")
+    return mean_over(_evaluate(model, params, batch) for batch in batches)
 
 
 @partial(jax.jit, static_argnums=0)

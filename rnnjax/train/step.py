@@ -1,6 +1,6 @@
 """One update of the parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -37,6 +37,27 @@ def guard(optimizer: optax.GradientTransformation) -> optax.GradientTransformati
 def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
     """Return the state before the first update."""
     return TrainState(jnp.zeros((), jnp.int32), params, guard(optimizer).init(params), carry)
+
+
+def mean_loss(total: Callable[..., tuple[Array, Array]]) -> LossFn:
+    """Return the mean loss of what a batch counts, for tasks that carry nothing.
+
+    Args:
+      total: `(params, batch, rngs)` to the batch's summed loss and how much it sums.
+    """
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+        summed, count = total(params, batch, {"dropout": key})
+        return summed / jnp.maximum(count, 1), carry
+
+    return loss_fn
+
+
+def mean_over(sums: Iterable[tuple[Array, Array]]) -> float:
+    """Return the mean loss of batches, each a summed loss and how much it sums; NaN of nothing."""
+    pairs = list(sums)  # all on their way before the first is read
+    count = sum(int(count) for _, count in pairs)
+    return sum(float(summed) for summed, _ in pairs) / count if count else float("nan")
 
 
 def make_train_step(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.models.encoder_decoder import EncoderDecoder
-from rnnjax.train.step import Batch, LossFn
+from rnnjax.train.step import Batch, LossFn, mean_loss, mean_over
 
 
 def translation_loss(model: EncoderDecoder, *, label_smoothing: float = 0.0) -> LossFn:
@@ -22,22 +22,20 @@ def translation_loss(model: EncoderDecoder, *, label_smoothing: float = 0.0) -> 
     arXiv:1906.04331).
     """
 
+    mean = mean_loss(partial(_sum, model, label_smoothing=label_smoothing))
+
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         if "mix" in batch:
             key, mix_key = jax.random.split(key)
             batch = {**batch, "tokens": _mixed(model, params, batch, mix_key)}
-        rngs = {"dropout": key}
-        nats, count = _sum(model, params, batch, rngs=rngs, label_smoothing=label_smoothing)
-        return nats / jnp.maximum(count, 1), carry
+        return mean(params, carry, batch, key)
 
     return loss_fn
 
 
 def evaluate_translation(model: EncoderDecoder, params: Any, batches: Iterable[Batch]) -> float:
     """Return the mean of - log p(target) over the tokens of all batches, in nats."""
-    sums = [_evaluate(model, params, batch) for batch in batches]
-    tokens = sum(int(count) for _, count in sums)
-    return sum(float(nats) for nats, _ in sums) / tokens if tokens else float("nan")
+    return mean_over(_evaluate(model, params, batch) for batch in batches)
 
 
 def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Array:
@@ -51,15 +49,15 @@ def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Arra
 
 @partial(jax.jit, static_argnums=0)
 def _evaluate(model: EncoderDecoder, params: Any, batch: Batch) -> tuple[Array, Array]:
-    return _sum(model, params, batch)
+    return _sum(model, params, batch, {})
 
 
 def _sum(
     model: EncoderDecoder,
     params: Any,
     batch: Batch,
+    rngs: dict[str, Array],
     *,
-    rngs: dict[str, Array] | None = None,
     label_smoothing: float = 0.0,
 ) -> tuple[Array, Array]:
     return model.apply(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lm_runs import assert_fails
 
-from experiments import dynamics
+from experiments import dynamics, dynamics_untrained
 from experiments.dynamics_plots import plot_counting
 from experiments.dynamics_presets import CELLS, CountingWords, Task, make_cell
 from experiments.dynamics_training import Learnt, reach
@@ -50,7 +50,7 @@ def test_activations_grow_and_die(cli, tmp_path):
 
 def test_gradients(cli, tmp_path, monkeypatch):
     cells = ("gru", "lstm-0", "lstm-1")  # the others are run by the script alone
-    monkeypatch.setattr(dynamics, "_BEFORE_TRAINING", cells)
+    monkeypatch.setattr(dynamics_untrained, "_BEFORE_TRAINING", cells)
     sizes = ("--hidden-size", "5", "--steps", "12", "--seeds", "0")
     printed, figures = run(cli, tmp_path, "gradients", *sizes)
     assert len(figures) == 3
