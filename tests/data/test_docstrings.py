@@ -88,6 +88,7 @@ def test_texts_are_split_by_module_and_are_of_no_other_package(labelled):
         seen |= found
 
 
+@pytest.mark.slow  # reads the comments of the whole library
 def test_texts_without_labels_hold_nothing_that_is_held_out(labelled):
     lines = library_texts()
     assert not any("\n" in line or line != line.strip() or not line for line in lines)

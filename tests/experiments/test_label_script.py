@@ -202,7 +202,7 @@ def test_predict_of_no_input_is_nothing(tagged, cli):
     assert cli("predict", "--run", tagged[0])[:2] == (0, "")
 
 
-@pytest.mark.parametrize("run", ["tagged", "found"])
+@pytest.mark.parametrize("run", ["tagged", pytest.param("found", marks=pytest.mark.slow)])
 def test_a_sentence_of_5000_tokens_is_tagged(run, start_of, request):
     folder, _ = request.getfixturevalue(run)
     # Not within this process, which optimises next to nothing.
