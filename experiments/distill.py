@@ -48,6 +48,7 @@ from rnnjax.data import (
     docstrings_by_package,
     identifier_roles,
     names_of,
+    random_spans,
     read_corpus,
     read_labelled,
     reference_manual,
@@ -77,8 +78,8 @@ def train(
 ) -> None:
     """Train a student alone and taught, from the same weights, and compare them and the teacher.
 
-    With more text that is unlabelled, the one that is taught knows its words too, and the one alone
-    takes as many steps.
+    With more text, of a file or of the training sentences' own spans, the one that is taught knows
+    its words too, and the one alone takes as many steps.
 
     Args:
       teacher: runs of `label`, `classify` or `finetune`; of several, their mean probability.
@@ -100,7 +101,7 @@ def train(
     teachers = load_teachers(teacher, language)
     splits = _read(experiment, teachers[0], data)
     _check_labels(teachers[0], splits)
-    more = _unlabelled(experiment, unlabelled, tokens)
+    more = _unlabelled(experiment, splits.train, unlabelled, tokens)
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
     logits = teach(teachers, [*splits.train, *more], out)
     students: dict[str, list[Trained[Any]]] = {"alone": [], "taught": []}
@@ -243,11 +244,12 @@ def _check_labels(teacher: Trained[Any], splits: Splits[Any]) -> None:
 
 
 def _unlabelled(
-    experiment: Student, path: Path | None, tokens: bool
+    experiment: Student, train: list[Any], path: Path | None, tokens: bool
 ) -> list[Tagged] | list[Labelled]:
-    if path is None:
-        return []
-    sentences = [words for _, line in read_lines(path) if (words := cut(line, tokens))]
+    """Return what the teacher alone teaches: spans, and a file's sentences."""
+    sentences = random_spans((each.tokens for each in train), experiment.spans, seed=0)
+    if path is not None:
+        sentences += [words for _, line in read_lines(path) if (words := cut(line, tokens))]
     if isinstance(experiment, TaggerStudent):
         return [Tagged(words, (UNLABELLED,) * len(words)) for words in sentences]
     return [Labelled(words, UNLABELLED) for words in sentences]

@@ -31,7 +31,22 @@ class Teaching:
 
 
 @dataclass(frozen=True)
-class ClassifierStudent(Teaching, classify_presets.Experiment):
+class TeachingOfSentences(Teaching):
+    """How a student of sentences learns from its teacher."""
+
+    spans: int = 0
+    """Random spans of each training sentence that the teacher alone teaches (n-gram sampling;
+    Tang et al. 2019, arXiv:1903.12136)."""
+
+    def check_teaching(self) -> None:
+        """Raise `ValueError` where the numbers say nothing."""
+        super().check_teaching()
+        if self.spans < 0:
+            raise ValueError(f"spans must be at least 0, got {self.spans}")
+
+
+@dataclass(frozen=True)
+class ClassifierStudent(TeachingOfSentences, classify_presets.Experiment):
     """A student that classifies sentences."""
 
     patience: int | None = None
@@ -39,7 +54,7 @@ class ClassifierStudent(Teaching, classify_presets.Experiment):
 
 
 @dataclass(frozen=True)
-class TaggerStudent(Teaching, label_presets.Experiment):
+class TaggerStudent(TeachingOfSentences, label_presets.Experiment):
     """A student that tags tokens."""
 
     patience: int | None = None
@@ -60,10 +75,10 @@ SMALL: dict[str, Any] = {
 }
 PRESETS: dict[str, Any] = {
     "docstrings": ClassifierStudent(
-        **SMALL, epochs=8, pooling="max", optimizer=Optimizer(learning_rate=4e-3)
+        **SMALL, epochs=3, spans=3, pooling="max", optimizer=Optimizer(learning_rate=4e-3)
     ),
     "sentiment": ClassifierStudent(
-        **SMALL, epochs=6, pooling="max", optimizer=Optimizer(learning_rate=4e-3)
+        **SMALL, epochs=3, spans=3, pooling="max", optimizer=Optimizer(learning_rate=4e-3)
     ),
     "tags": TaggerStudent(**SMALL, epochs=8, optimizer=Optimizer(learning_rate=4e-3)),
 }

@@ -37,6 +37,7 @@ from rnnjax.data.sentences import Labelled as Labelled
 from rnnjax.data.sentences import Paired as Paired
 from rnnjax.data.sentences import Splits as Splits
 from rnnjax.data.sentences import Tagged as Tagged
+from rnnjax.data.spans import random_spans as random_spans
 from rnnjax.data.subwords import Pieces as Pieces
 from rnnjax.data.subwords import Subwords as Subwords
 from rnnjax.data.synthetic import AddingProblem as AddingProblem

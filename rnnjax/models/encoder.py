@@ -207,8 +207,8 @@ class EncoderLayer(nn.Module):
 
 def _attend(queries: Array, keys: Array, values: Array, mask: Array, **_: Any) -> Array:
     """Return `(batch * time, heads, width)` of as much; `mask` is `(batch, time)`, of the keys."""
-    rows = [xs.reshape(*mask.shape, *xs.shape[1:]) for xs in (queries, keys, values)]
-    return jax.nn.dot_product_attention(*rows, mask=mask[:, None, None]).reshape(values.shape)
+    q, k, v = (xs.reshape(*mask.shape, *xs.shape[1:]) for xs in (queries, keys, values))
+    return jax.nn.dot_product_attention(q, k, v, mask=mask[:, None, None]).reshape(values.shape)
 
 
 def sinusoids(positions: Array, width: int) -> Array:

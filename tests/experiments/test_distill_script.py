@@ -23,6 +23,7 @@ pytestmark = [
 STUDENT = (
     *("--hidden-size", "4", "--embed-size", "4", "--batch-size", "8", "--epochs", "2"),
     *("--shapes", "1", "--learning-rate", "0.05", "--dropout", "0"),
+    *("--spans", "0"),
 )
 
 
@@ -54,7 +55,7 @@ def taught(films, teachers, cli):
     folder = films[0].parent / "students"
     more = write(films[0].parent / "more.txt", "the dog sings .\n\na cat bites so .\n")
     call = ("train", "sentiment", "--teacher", *teachers, "--data", *films, *STUDENT)
-    call = (*call, "--unlabelled", more, "--seeds", "0", "1", "--out", folder)
+    call = (*call, "--unlabelled", more, "--spans", "1", "--seeds", "0", "1", "--out", folder)
     code, out, err = cli(*call)
     assert code == 0, err
     return folder, out, call
@@ -71,6 +72,11 @@ def test_students_are_trained_alone_and_taught_and_compared(taught, films, cli_o
     mean = {name: float(cells[1].split()[0]) for name, cells in rows.items() if name}
     assert gain == pytest.approx(mean["student taught"] - mean["student alone"], abs=0.011)
     assert error >= 0
+    # Labelled sentences, a span of each and two of the file; alone, twice as many epochs or so.
+    sizes = [int(n) for n in re.findall(r"(\d+) / 12 / 16 sentences", out)]
+    assert sizes == 2 * [40, 82]
+    steps = [int(n) for n in re.findall(r"(\d+) of \d+ steps; the update", out)]
+    assert steps[0] == pytest.approx(steps[1], rel=0.2)
     # What was computed is not computed again, and all ends the same.
     before = {path: path.stat().st_mtime_ns for path in folder.glob("teacher-*.npy")}
     assert len(before) == 2  # of what is learnt from, and of the test sentences
@@ -152,6 +158,7 @@ def test_a_language_model_is_taught_by_an_ensemble(text, cli_of, cli, tmp_path):
     ("options", "names"),
     [
         (("--alpha", "1.5"), ("alpha", "1.5", "[0, 1]")),
+        (("--spans", "-1"), ("spans", "at least 0", "-1")),
         (("--temperature", "0"), ("temperature", "0")),
         (("--temperature", "nan"), ("temperature", "nan")),
         (("--epochs", "0"), ("epochs", "0")),
