@@ -39,3 +39,22 @@ def test_every_translation_is_in_an_epoch_once_with_its_start_and_stop():
             assert not batch["source"][row, length:].any()
             seen.append((int(length), count - 1))
     assert sorted(seen) == sorted((len(p.source), len(p.target)) for p in PAIRS)
+
+
+def test_what_is_too_long_is_left_out_by_either_side():
+    # Sources have 1, 3, 0, 4 and 2 tokens; targets, with what stops or starts them, 6, 2, 3, 5, 1.
+    for most, lengths in ((3, [0, 2, 3]), (5, [0, 2, 3, 4])):
+        batches = ParallelBatches.of(
+            PAIRS, TOKENIZERS, shapes=1, batch_size=5, seed=0, max_length=most
+        )
+        counted = [
+            int(length)
+            for step in range(batches.buckets.steps_per_epoch)
+            for length, targets in zip(
+                batches.at(step)["source_lengths"], batches.at(step)["targets"], strict=True
+            )
+            if (targets >= 0).any()
+        ]
+        assert sorted(counted) == lengths
+    with pytest.raises(ValueError, match="max_length is 0; none of 5 is so short"):
+        ParallelBatches.of(PAIRS, TOKENIZERS, shapes=1, batch_size=5, seed=0, max_length=0)

@@ -2,12 +2,14 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from lm_runs import assert_fails
 from sentence_runs import write
 
 from experiments import translate
+from rnnjax.data.subwords import MASK, PAD, START, UNKNOWN
 
 pytest.importorskip("sacrebleu")
 
@@ -104,6 +106,20 @@ def test_translate_answers_line_by_line_whatever_it_gets(trained, cli):
     assert answers[0] == "eins zwei"
     assert answers[1] == ""
     assert answers[2] == "drei null"
+
+
+def test_no_special_token_is_ever_written(trained):
+    run = translate.load_trained(trained[0])
+    special = (PAD, UNKNOWN, START, MASK)
+    bias = run.params["bias"].at[jnp.array(special)].set(1e3)
+    certain = run._replace(params={**run.params, "bias": bias})
+    assert certain.translate(["1 2", "3"], 2, 1.0) == run.translate(["1 2", "3"], 2, 1.0)
+
+
+def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
+    ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
+    (pair,) = translate._read(ours, theirs)
+    assert pair == ("\u00e4 b", "c d")
 
 
 def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
