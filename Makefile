@@ -42,7 +42,7 @@ mlm: $(VENV)/.scripts
 
 distill: $(VENV)/.scripts
 	$(BIN)/python -m experiments.classify train
-	$(BIN)/python -m experiments.distill train --teacher runs/docstrings $(ARGS)
+	$(BIN)/python -m experiments.distill train --teacher runs/docstrings --seeds 0 1 2 $(ARGS)
 
 translate: $(VENV)/.scripts
 	$(BIN)/python -m experiments.translate train $(ARGS)

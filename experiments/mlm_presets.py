@@ -85,7 +85,7 @@ class Experiment:
 
 _FAST = Optimizer(learning_rate=3e-3, schedule="linear", warmup=0.1, weight_decay=0.01, b2=0.98)
 PRESETS = {
-    "library": Experiment(optimizer=_FAST),
+    "library": Experiment(positions="sinusoidal", max_length=128, optimizer=_FAST),
     # Three tenths to be told: a small encoder learns more from each text that it reads so (Wettig
     # et al. 2023, arXiv:2202.08005).
     "text": Experiment(

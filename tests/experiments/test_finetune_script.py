@@ -127,6 +127,18 @@ def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
     assert_fails(cli(*evaluate, "--language", "fr"), "language", "en, nl", "fr")
 
 
+@pytest.mark.slow  # reads the whole library, and trains twice
+def test_the_defaults_of_both_scripts_go_together(cli_of, cli, tmp_path):
+    tiny = ("--hidden-size", "8", "--layers", "1", "--heads", "2", "--feedforward-size", "8")
+    call = ("train", *tiny, "--steps", "1", "--evaluations", "1", "--out", tmp_path / "mlm")
+    code, _, err = cli_of({"train": mlm.train, "fill": mlm.fill})(*call)
+    assert code == 0, err
+    call = ("train", "--encoder", tmp_path / "mlm", "--train-share", "0.05", "--epochs", "1")
+    code, out, err = cli(*call, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert "this model" in out
+
+
 @pytest.mark.slow  # several trainings
 def test_a_share_of_the_sentences_is_drawn_with_the_seed(tuned, cli, tmp_path):
     call = (*tuned[2], "--train-share", "0.25", "--epochs", "1", "--out")
