@@ -11,7 +11,7 @@ TINY = (
     *("--vocab-size", "80", "--hidden-size", "8", "--layers", "1", "--heads", "2"),
     *("--feedforward-size", "16", "--max-length", "24", "--dropout", "0"),
     *("--tokens", "128", "--shapes", "2", "--steps", "60", "--evaluations", "3"),
-    *("--learning-rate", "0.02"),
+    *("--learning-rate", "0.02", "--positions", "learned"),
 )
 
 

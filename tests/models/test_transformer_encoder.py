@@ -308,7 +308,7 @@ def test_dropout_is_on_the_embedding_and_on_each_part():
     no_feedforward = {**own, "narrow": zeros(own["narrow"])}
     for part in (no_attention, no_feedforward):
         apply = jax.jit(layer.apply)
-        nothing, inside = np.zeros((4, TIME, 64), np.float32), np.ones((4, TIME), bool)
+        nothing, inside = np.zeros((4 * TIME, 64), np.float32), np.ones((4, TIME), bool)
         off = apply({"params": part}, nothing, inside)
         on = apply({"params": part}, nothing, inside, rngs=rngs)
         near_a_half(on == 0)
