@@ -46,7 +46,7 @@ def test_adaptive_probabilities_are_those_of_the_equation_and_sum_to_one():
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("rows", [(1,), (3, 4), (300,)])
+@pytest.mark.parametrize("rows", [(3, 4), (300,)])
 def test_adaptive_loss_and_gradient_are_those_of_its_log_probabilities(masked, rows):
     params, features, targets = example(rows)
     mask = jax.random.bernoulli(jax.random.key(9), 0.6, rows) if masked else jnp.ones(rows, bool)
@@ -76,12 +76,12 @@ def test_what_is_masked_may_hold_nan():
     np.testing.assert_allclose(value, want, rtol=1e-5)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(d_params))
     assert not np.any(np.asarray(d_features)[~np.asarray(mask)])
-    value, gradient = jax.value_and_grad(
+    value, gradient = jax.jit(jax.value_and_grad(
         lambda x: sampled_cross_entropy(
             x, jnp.ones((WIDTH, 4)), jnp.zeros(4), targets % 4, jax.random.key(0),
             num_sampled=2, mask=mask,
         )[0]
-    )(features)  # fmt: skip
+    ))(features)  # fmt: skip
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
 

@@ -106,6 +106,7 @@ def test_texts_without_labels_hold_nothing_that_is_held_out(labelled):
     assert len(lines) > len(train) + 2 * len(labelled.train)
 
 
+@pytest.mark.slow  # reads the whole library once more
 def test_another_process_reads_the_same(labelled):
     digest = hashlib.sha256(repr(labelled).encode()).hexdigest()
     assert digest_elsewhere("rnnjax.data.docstrings", "docstrings_by_package") == digest
