@@ -140,11 +140,15 @@ def evaluate(
     """
     if (source is None) != (target is None):
         raise ValueError("source and target must be given both, or neither")
-    dates = written_dates()
-    pairs = dates.test if source is None or target is None else _read(source, target)
+    known = ""  # of dates, where they are what is read
+    if source is None or target is None:
+        dates = written_dates()
+        pairs, known = dates.test, _digest(tuple(dates))
+    else:
+        pairs = _read(source, target)
     for each in run:
         trained = load_trained(each)
-        if source is None and read_digest(each, Experiment) != _digest(tuple(dates)):
+        if known and read_digest(each, Experiment) != known:
             raise ValueError(f"source and target must be given: {each} has not learnt dates")
         beams = dict.fromkeys((1, trained.experiment.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)

@@ -113,7 +113,7 @@ def test_gradients_are_those_of_the_definition(x64):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), got, want)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(time=st.integers(1, 5), tags=st.integers(1, 4), seed=st.integers(0, 99))
 def test_forbidden_transitions_have_probability_zero(time, tags, seed):
     emissions, transitions = problem(seed, time, (), tags)

@@ -46,7 +46,7 @@ def test_adaptive_probabilities_are_those_of_the_equation_and_sum_to_one():
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("rows", [(3, 4), (300,)])
+@pytest.mark.parametrize("rows", [(1,), (3, 4), (300,)])
 def test_adaptive_loss_and_gradient_are_those_of_its_log_probabilities(masked, rows):
     params, features, targets = example(rows)
     mask = jax.random.bernoulli(jax.random.key(9), 0.6, rows) if masked else jnp.ones(rows, bool)

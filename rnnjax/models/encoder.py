@@ -148,8 +148,7 @@ class Encoder(nn.Module):
             positions = _clean("positions", positions, inside, config.max_length)
         xs = self._place(xs, positions)
         xs = self.drop(xs, deterministic=not self.has_rng("dropout"))
-        # As one long row of tokens: XLA multiplies matrices on CPU two to three times as fast as
-        # it does (batch, time, features) by a matrix.
+        # As one long row of tokens: XLA on CPU is slower at (batch, time, features) by a matrix.
         xs = xs.reshape(inside.size, config.hidden_size)
         for layer in self.layers:
             xs = layer(xs, inside)
