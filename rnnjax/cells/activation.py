@@ -1,4 +1,4 @@
-"""Activations of packed gates."""
+"""Activations of gates."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,17 @@ from jax import Array
 from rnnjax.products import lead
 
 
+def sigmoid(a: Array) -> Array:
+    """Return tanh(a/2)/2 + 1/2, which is sigmoid(a); halving is exact in floating point."""
+    return 0.5 * jnp.tanh(0.5 * a) + 0.5
+
+
 def packed_activation(gates: Array, kinds: Sequence[str]) -> tuple[Array, ...]:
     """Activate gates packed along the last axis with one tanh, and return them one by one.
 
-    `kinds` names each gate's activation, "sigmoid" or "tanh". sigmoid(a) = tanh(a/2)/2 + 1/2, and
-    halving is exact in floating point, so a single tanh over contiguous memory serves all gates;
-    activations on slices do not always vectorise.
+    `kinds` names each gate's activation, "sigmoid" or "tanh". By `sigmoid`'s equation a single
+    tanh over contiguous memory serves all gates: of slices of one stacked buffer XLA's CPU backend
+    does not vectorise it.
     """
     hidden = gates.shape[-1] // len(kinds)
     sigmoid = np.repeat([kind == "sigmoid" for kind in kinds], hidden)

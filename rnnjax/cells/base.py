@@ -118,9 +118,9 @@ class GatedCell:
 
     num_gates: ClassVar[int]
     state_type: ClassVar[Any]  # a NamedTuple
-    # Whether `pointwise` sees g_x and g_h through their sum alone: a fast path then keeps and
-    # differentiates one array in place of two.
-    additive: ClassVar[bool] = True
+    # How many gates, from the first, `pointwise` sees through the sum of g_x and g_h alone: of
+    # these a fast path keeps and differentiates one array in place of two. None: all.
+    additive_gates: ClassVar[int | None] = None
     # The gates that open and close, among those that `gates` names.
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 

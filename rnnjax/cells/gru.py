@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.activation import packed_activation
+from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
 from rnnjax.products import accumulator, product
 
@@ -47,7 +47,7 @@ class GRU(GatedCell):
 
     num_gates: ClassVar[int] = 3
     state_type: ClassVar[Any] = GRUState
-    additive: ClassVar[bool] = False
+    additive_gates: ClassVar[int | None] = 2
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("r", "z")
 
     @property
@@ -70,14 +70,15 @@ class GRU(GatedCell):
 
     def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUGates:
         """Return the activated gates; see `GatedCell.gates`."""
-        (x_rz, _), (h_rz, _) = self._split(g_x), self._split(g_h)
-        return GRUGates(*packed_activation(x_rz + h_rz, ("sigmoid", "sigmoid")))
+        return _open(jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1))
 
     def pointwise(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        r, z = self.gates(g_x, g_h, state)
-        (_, x_n), (_, h_n) = self._split(g_x), self._split(g_h)
-        return self._mix(z, jnp.tanh(x_n + r * (h_n + own["b_hn"])), state)
+        # Split once, not again in `gates`: the derivative of a split whose parts are not all used
+        # is a padding and a sum.
+        xs, hs = jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1)
+        r, z = _open(xs, hs)
+        return self._mix(z, jnp.tanh(xs[2] + r * (hs[2] + own["b_hn"])), state)
 
     def step(self, params: Params, state: GRUState, x: Array) -> tuple[GRUState, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output."""
@@ -86,15 +87,16 @@ class GRU(GatedCell):
         self.check(params, state, x)
         dtype = self.compute_dtype(params, x)
         state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
-        x_rz, x_n = self._split(self.project(params, x))
-        w_rz, w_n = self._split(params["w_h"])
-        r, z = packed_activation(x_rz + product(state.h, w_rz, dtype), ("sigmoid", "sigmoid"))
-        state = self._mix(z, jnp.tanh(x_n + product(r * state.h, w_n, dtype)), state)
+        w_rz, w_n = jnp.split(params["w_h"], [2 * self.hidden_size], -1)
+        xs = jnp.split(self.project(params, x), 3, -1)
+        r, z = _open(xs, jnp.split(product(state.h, w_rz, dtype), 2, -1))
+        state = self._mix(z, jnp.tanh(xs[2] + product(r * state.h, w_n, dtype)), state)
         return state, state.h.astype(dtype)
-
-    def _split(self, packed: Array) -> tuple[Array, Array]:
-        rz, n = jnp.split(packed, [2 * self.hidden_size], axis=-1)
-        return rz, n
 
     def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:
         return GRUState((1 - z) * n + z * state.h)
+
+
+def _open(xs: list[Array], hs: list[Array]) -> GRUGates:
+    """Return the gates, of their projected inputs and states one by one."""
+    return GRUGates(sigmoid(xs[0] + hs[0]), sigmoid(xs[1] + hs[1]))

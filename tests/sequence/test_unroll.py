@@ -390,3 +390,17 @@ def test_computing_again_over_an_empty_batch(steps):
     params = random_params(core, dtype=np.float32)
     xs = random_inputs(steps, (0,), dtype=np.float32)
     assert rx.unroll(core, params, xs, recompute=True)[1].shape == (steps, 0, 3)
+
+
+@dataclass(frozen=True)
+class Apart(rx.GRU):
+    """A GRU whose gates count as if each saw its summands one by one."""
+
+    additive_gates = 0
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_cell_without_additive_gates():
+    core = Apart(4)
+    args = (core, random_params(core), random_inputs(TIME, (3,)), random_state(core, (3,)))
+    assert_equals_oracle(*args, lengths=np.array([5, 4, 0]), implementation="fused")

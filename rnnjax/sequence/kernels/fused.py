@@ -30,6 +30,14 @@ class Plan(NamedTuple):
     reverse: bool
 
 
+class Gates(NamedTuple):
+    """What `pointwise` depends on beside the state; one of the two kinds may have no width."""
+
+    both: Array  # x @ w_x + b + h @ w_h, of the gates that see no more than this sum
+    x: Array  # of the others: x @ w_x + b
+    h: Array  # and h @ w_h
+
+
 class Kept(NamedTuple):
     """What the forward pass keeps for the backward pass."""
 
@@ -38,7 +46,7 @@ class Kept(NamedTuple):
     state: State  # before the first step
     masks: Masks
     states: State  # after each step, leaves (time, *batch, hidden)
-    gates: tuple[Array, ...]  # see `_gates`
+    gates: Gates  # of each step, leaves (time, *batch, width)
 
 
 def fused(
@@ -56,7 +64,7 @@ def fused(
     differentiated forwards (`jax.jvp`, `jax.jacfwd`): `scan` may.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
-    leaf of the state, and the gates, once or (where `cell.additive` is False) twice.
+    leaf of the state, one for each gate that sees its summands' sum alone, two for each other gate.
     """
     # A derivative has to return the type it was given: a plain dict, whatever mapping came in.
     final, hs = _run(Plan(cell, reverse), dict(params), xs, state, masks)
@@ -84,37 +92,42 @@ def _run_fwd(
     return (final, states.h), Kept(params, xs, state, masks, states, gates)
 
 
-def _gates(cell: GatedCell, g_x: Array, g_h: Array) -> tuple[Array, ...]:
-    """Return what `pointwise` depends on beside the state: the gates' sum, or both summands."""
-    return (g_x + g_h,) if cell.additive else (g_x, g_h)
-
-
-def _pointwise(cell: GatedCell, gates: tuple[Array, ...], state: State, own: Params) -> State:
-    """Return the cell's `pointwise`, as a function of `_gates`."""
-    g_x, g_h = gates if len(gates) == 2 else (gates[0], jnp.zeros_like(gates[0]))
+def _pointwise(cell: GatedCell, gates: Gates, state: State, own: Params) -> State:
+    """Return the cell's `pointwise`, as a function of `Gates`."""
+    g_x = jnp.concatenate([gates.both, gates.x], -1)
+    g_h = jnp.concatenate([jnp.zeros_like(gates.both), gates.h], -1)
     return cell.pointwise(g_x, g_h, state, **own)
+
+
+def _split(cell: GatedCell, packed: Array) -> tuple[Array, Array]:
+    """Return the gates whose summands are seen through their sum alone, and the others."""
+    count = cell.num_gates if cell.additive_gates is None else cell.additive_gates
+    both, others = jnp.split(packed, [count * cell.hidden_size], -1)
+    return both, others
 
 
 def _forward(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
-) -> tuple[State, tuple[State, tuple[Array, ...]]]:
+) -> tuple[State, tuple[State, Gates]]:
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
     own = cell.own(params, xs.ndim - 1, dtype)
     w_h = params["w_h"].astype(dtype)
     g_x = cell.project(params, xs)
+    # Where gates are used one by one, each is an array of its own: a loop that reads several
+    # slices of one stacked buffer is not vectorised by XLA's CPU backend.
+    parts = [g_x] if cell.additive_gates is None else jnp.split(g_x, cell.num_gates, -1)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
-        g_x, (valid, fresh) = inputs
+        parts, (valid, fresh) = inputs
         state = clear(fresh, state)
-        gates = _gates(cell, jnp.concatenate(g_x, -1), product(state.h, w_h, dtype))
-        state = select(valid, _pointwise(cell, gates, state, own), state)
-        return state, (state, gates[-1])
+        g_x, g_h = jnp.concatenate(parts, -1), product(state.h, w_h, dtype)
+        state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
+        (x_both, _), (h_both, h) = _split(cell, g_x), _split(cell, g_h)
+        return state, (state, x_both + h_both, h)
 
-    # Where gates are used one by one, each is an array of its own: a loop that reads several
-    # slices of one buffer is not vectorised by XLA's CPU backend.
-    parts = [g_x] if cell.additive else jnp.split(g_x, cell.num_gates, -1)
-    final, (states, kept) = jax.lax.scan(body, state, (parts, masks), reverse=plan.reverse)
-    return final, (states, (kept,) if cell.additive else (g_x, kept))
+    final, (states, both, h) = jax.lax.scan(body, state, (parts, masks), reverse=plan.reverse)
+    _, x = _split(cell, jnp.concatenate(parts, -1))
+    return final, (states, Gates(both, x, h))
 
 
 def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[Any, ...]:
@@ -130,13 +143,13 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     own_rows = beside(xs, own_rows)
     w_h_t = params["w_h"].T.astype(dtype)
 
-    def body(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, ...]]:
+    def body(carry: Any, inputs: Any) -> tuple[Any, Gates]:
         d_state, d_own = carry
         d_h, gates, before, (valid, fresh) = inputs
         d_state = d_state._replace(h=d_state.h + d_h)
         _, pullback = jax.vjp(partial(_pointwise, cell), gates, before, own_rows)
         d_gates, d_before, d_own_now = pullback(select(valid, d_state, _zeros(d_state)))
-        d_recurrent = product(d_gates[-1], w_h_t, dtype)
+        d_recurrent = product(jnp.concatenate([d_gates.both, d_gates.h], -1), w_h_t, dtype)
         d_before = d_before._replace(h=d_before.h + d_recurrent)
         d_state = clear(fresh, select(valid, d_before, d_state))
         return (d_state, jax.tree.map(jnp.add, d_own, d_own_now)), d_gates
@@ -149,30 +162,32 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     )
     d_params = {
         **_weight_gradients(xs.astype(dtype), before.h.astype(dtype), d_gates, params),
-        "b": _sum_rows(d_gates[0]),
+        "b": jnp.concatenate([_sum_rows(d_gates.both), _sum_rows(d_gates.x)]),
         **jax.tree.map(_sum_rows, d_own),
     }
     d_params = {name: value.astype(params[name].dtype) for name, value in d_params.items()}
-    d_xs = product(d_gates[0], params["w_x"].T, dtype).astype(xs.dtype)
-    return d_params, d_xs, d_state, None
+    w_both, w_others = _split(cell, params["w_x"])
+    d_xs = product(d_gates.both, w_both.T, dtype) + product(d_gates.x, w_others.T, dtype)
+    return d_params, d_xs.astype(xs.dtype), d_state, None
 
 
 _run.defvjp(_run_fwd, _run_bwd)
 
 
-def _weight_gradients(xs: Array, hs: Array, d_gates: tuple[Array, ...], params: Params) -> Params:
+def _weight_gradients(xs: Array, hs: Array, d_gates: Gates, params: Params) -> Params:
     """Return the gradients of `w_x` and `w_h`.
 
     Where both have the same gates' gradients on their right, they are one product: a taller
     matrix is nearer the machine's peak.
     """
-    if len(d_gates) == 1:
-        both = outer(jnp.concatenate([xs, hs], -1), d_gates[0], xs.dtype, params["w_x"])
-        w_x, w_h = jnp.split(both, [xs.shape[-1]])
-    else:
-        w_x = outer(xs, d_gates[0], xs.dtype, params["w_x"])
-        w_h = outer(hs, d_gates[1], xs.dtype, params["w_h"])
-    return {"w_x": w_x, "w_h": w_h}
+    both = outer(jnp.concatenate([xs, hs], -1), d_gates.both, xs.dtype, params["w_x"])
+    w_x, w_h = jnp.split(both, [xs.shape[-1]])
+    w_x_others = outer(xs, d_gates.x, xs.dtype, params["w_x"])
+    w_h_others = outer(hs, d_gates.h, xs.dtype, params["w_h"])
+    return {
+        "w_x": jnp.concatenate([w_x, w_x_others], -1),
+        "w_h": jnp.concatenate([w_h, w_h_others], -1),
+    }
 
 
 def _states_before(plan: Plan, kept: Kept) -> State:
