@@ -1,4 +1,8 @@
-"""The softmax head: a linear layer to the vocabulary and cross-entropy, with its gradients."""
+"""The softmax head: a linear layer to the vocabulary and cross-entropy, with its gradients.
+
+Beside it what large vocabularies are trained with instead: the adaptive softmax with tails from a
+tenth and from half of the words, and the softmax of 1,024 drawn words. Targets follow Zipf's law.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +11,15 @@ import numpy as np
 
 from benchmarks.program import Program, compiled
 
-IMPLEMENTATIONS = ("rnnjax", "jax-naive", "torch")
+IMPLEMENTATIONS = (
+    "rnnjax",
+    "jax-naive",
+    "torch",
+    "rnnjax-adaptive",
+    "torch-adaptive",
+    "rnnjax-sampled",
+)
+SAMPLED = 1024
 
 
 @dataclass(frozen=True)
@@ -26,16 +38,21 @@ class Case:
 
 
 def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[str, float]]:
-    """Return the loss with its gradient; "agree" is the loss."""
+    """Return the loss with its gradient; "agree" is the loss where it is the softmax's."""
     rng = np.random.default_rng(0)
     arrays = (
         rng.normal(size=(case.rows, case.width)).astype(np.float32),
         rng.normal(size=(case.width, case.vocab)).astype(np.float32) / np.float32(case.width**0.5),
         rng.normal(size=case.vocab).astype(np.float32),
     )
-    targets = rng.integers(0, case.vocab, case.rows).astype(np.int32)
-    if implementation == "torch":
-        return _torch(case, arrays, targets)
+    zipf = 1 / np.arange(1, case.vocab + 1)
+    targets = rng.choice(case.vocab, case.rows, p=zipf / zipf.sum()).astype(np.int32)
+    if implementation.startswith("torch"):
+        return _torch(case, arrays, targets, adaptive=implementation == "torch-adaptive")
+    if implementation == "rnnjax-adaptive":
+        return {"training": _adaptive(case, arrays[0], targets)}, {}
+    if implementation == "rnnjax-sampled":
+        return {"training": _sampled(case, arrays, targets)}, {}
     import jax
     import jax.numpy as jnp
     import optax
@@ -56,7 +73,43 @@ def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[
     return {"training": program}, {"agree": float(program.call()[0])}
 
 
-def _torch(case: Case, arrays: Any, targets: Any) -> tuple[dict[str, Program], dict[str, float]]:
+def _adaptive(case: Case, features: Any, targets: Any) -> Program:
+    import jax
+    import jax.numpy as jnp
+
+    from rnnjax.losses import AdaptiveSoftmax
+
+    softmax = AdaptiveSoftmax(case.vocab, _cutoffs(case))
+    params = softmax.init(jax.random.key(0), case.width)
+    x, params = jax.tree.map(lambda a: jnp.asarray(a, case.dtype), (features, params))
+
+    def loss(x: Any, params: Any) -> Any:
+        return softmax.cross_entropy(params, x, jnp.asarray(targets))[0] / case.rows
+
+    return compiled(jax.value_and_grad(loss, (0, 1)), x, params)
+
+
+def _sampled(case: Case, arrays: Any, targets: Any) -> Program:
+    import jax
+    import jax.numpy as jnp
+
+    from rnnjax.losses import sampled_cross_entropy
+
+    def loss(key: Any, x: Any, w: Any, b: Any) -> Any:
+        labels = jnp.asarray(targets)
+        return sampled_cross_entropy(x, w, b, labels, key, num_sampled=SAMPLED)[0] / case.rows
+
+    weights = (jnp.asarray(a, case.dtype) for a in arrays)
+    return compiled(jax.value_and_grad(loss, (1, 2, 3)), jax.random.key(0), *weights)
+
+
+def _cutoffs(case: Case) -> tuple[int, int]:
+    return max(1, case.vocab // 10), max(2, case.vocab // 2)
+
+
+def _torch(
+    case: Case, arrays: Any, targets: Any, *, adaptive: bool
+) -> tuple[dict[str, Program], dict[str, float]]:
     import torch
 
     from benchmarks.peers.through_torch import program, tensor
@@ -64,13 +117,19 @@ def _torch(case: Case, arrays: Any, targets: Any) -> tuple[dict[str, Program], d
     dtype = torch.bfloat16 if case.dtype == "bfloat16" else torch.float32
     x, w, b = (tensor(a, dtype).requires_grad_() for a in arrays)
     labels = tensor(targets).long()
+    softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(
+        case.width, case.vocab, _cutoffs(case), head_bias=True, dtype=dtype
+    )
 
     def call() -> Any:
-        for leaf in (x, w, b):
+        for leaf in (x, w, b, *softmax.parameters()):
             leaf.grad = None
-        loss = torch.nn.functional.cross_entropy((x @ w + b).float(), labels)
+        if adaptive:
+            loss = softmax(x, labels).loss
+        else:
+            loss = torch.nn.functional.cross_entropy((x @ w + b).float(), labels)
         loss.backward()
         return loss
 
     training = program(call)
-    return {"training": training}, {"agree": training.call().item()}
+    return {"training": training}, {} if adaptive else {"agree": training.call().item()}
