@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracle import some_fast
 
 import rnnjax as rx
 from rnnjax.losses import cross_entropy
@@ -59,8 +60,7 @@ def literal(params, entry, tokens, vector):
     return np.array(logits)
 
 
-@pytest.mark.fast
-@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("entry", some_fast(ENTRIES, ["input"]))
 def test_it_is_its_equations(entry):
     model, variables, classes = make(entry, core=rx.LSTM(3))
     state = model.apply(variables, classes, method="start")

@@ -60,8 +60,7 @@ def test_residual_outputs_are_zero_at_padding():
     assert_equals_oracle(core, params, spoil(xs, LENGTHS), state, lengths=LENGTHS)
 
 
-@pytest.mark.parametrize("implementation", some_fast(["auto"], ["auto"]))
-def test_compiled(implementation):
+def test_compiled():
     core = CORES["deep"]
     params, xs, state = prepared(core, np.float32)
     options = {"lengths": LENGTHS, "resets": CUTS}
@@ -69,12 +68,7 @@ def test_compiled(implementation):
 
     @jax.jit
     def run(params, xs, state):
-        return evaluate(
-            lambda p, x, s: rx.unroll(core, p, x, s, implementation=implementation, **options),
-            params,
-            xs,
-            state,
-        )
+        return evaluate(lambda *args: rx.unroll(core, *args, **options), params, xs, state)
 
     assert_close(run(params, spoil(xs, LENGTHS), state), want, 2e-5, 5e-6)
 
