@@ -120,6 +120,7 @@ def plot_trade(
     """
     require("matplotlib", "plots").use("Agg")
     plt = require("matplotlib.pyplot", "plots")
+    ticker = require("matplotlib.ticker", "plots")
     names = ["parameters", *latencies]
     extent = (4 * len(names), 4)
     figure, (panels,) = plt.subplots(
@@ -130,6 +131,10 @@ def plot_trade(
             x = [size, *times][index]
             axes.plot([x], [value], "o", label=model)
         axes.set_xscale("log")
+        # Of less than a decade, too, some ticks with labels that do not touch.
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.8g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel(name)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(quality)
