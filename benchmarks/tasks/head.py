@@ -59,17 +59,18 @@ def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[
 
     from rnnjax.losses import linear_cross_entropy
 
-    dtype, labels = jnp.dtype(case.dtype), jnp.asarray(targets)
+    dtype = jnp.dtype(case.dtype)
 
-    def fused(x: Any, w: Any, b: Any) -> Any:
+    def fused(x: Any, w: Any, b: Any, labels: Any) -> Any:
         return linear_cross_entropy(x, w, b, labels, dtype=dtype)[0] / case.rows
 
-    def naive(x: Any, w: Any, b: Any) -> Any:
+    def naive(x: Any, w: Any, b: Any, labels: Any) -> Any:
         logits = (x.astype(dtype) @ w.astype(dtype)).astype(jnp.float32) + b[None]
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
     loss = fused if implementation == "rnnjax" else naive
-    program = compiled(jax.value_and_grad(loss, (0, 1, 2)), *map(jnp.asarray, arrays))
+    inputs = map(jnp.asarray, (*arrays, targets))
+    program = compiled(jax.value_and_grad(loss, (0, 1, 2)), *inputs)
     return {"training": program}, {"agree": float(program.call()[0])}
 
 
@@ -83,10 +84,10 @@ def _adaptive(case: Case, features: Any, targets: Any) -> Program:
     params = softmax.init(jax.random.key(0), case.width)
     x, params = jax.tree.map(lambda a: jnp.asarray(a, case.dtype), (features, params))
 
-    def loss(x: Any, params: Any) -> Any:
-        return softmax.cross_entropy(params, x, jnp.asarray(targets))[0] / case.rows
+    def loss(x: Any, params: Any, labels: Any) -> Any:
+        return softmax.cross_entropy(params, x, labels)[0] / case.rows
 
-    return compiled(jax.value_and_grad(loss, (0, 1)), x, params)
+    return compiled(jax.value_and_grad(loss, (0, 1)), x, params, jnp.asarray(targets))
 
 
 def _sampled(case: Case, arrays: Any, targets: Any) -> Program:
@@ -95,12 +96,12 @@ def _sampled(case: Case, arrays: Any, targets: Any) -> Program:
 
     from rnnjax.losses import sampled_cross_entropy
 
-    def loss(key: Any, x: Any, w: Any, b: Any) -> Any:
-        labels = jnp.asarray(targets)
+    def loss(x: Any, w: Any, b: Any, labels: Any, key: Any) -> Any:
         return sampled_cross_entropy(x, w, b, labels, key, num_sampled=SAMPLED)[0] / case.rows
 
-    weights = (jnp.asarray(a, case.dtype) for a in arrays)
-    return compiled(jax.value_and_grad(loss, (1, 2, 3)), jax.random.key(0), *weights)
+    weights = [jnp.asarray(a, case.dtype) for a in arrays]
+    more = jnp.asarray(targets), jax.random.key(0)
+    return compiled(jax.value_and_grad(loss, (0, 1, 2)), *weights, *more)
 
 
 def _cutoffs(case: Case) -> tuple[int, int]:
@@ -112,17 +113,19 @@ def _torch(
 ) -> tuple[dict[str, Program], dict[str, float]]:
     import torch
 
-    from benchmarks.peers.through_torch import program, tensor
+    from benchmarks.peers.through_torch import DEVICE, program, tensor
 
     dtype = torch.bfloat16 if case.dtype == "bfloat16" else torch.float32
     x, w, b = (tensor(a, dtype).requires_grad_() for a in arrays)
     labels = tensor(targets).long()
-    softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(
-        case.width, case.vocab, _cutoffs(case), head_bias=True, dtype=dtype
-    )
+    if adaptive:
+        softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(
+            case.width, case.vocab, _cutoffs(case), head_bias=True, dtype=dtype, device=DEVICE
+        )
+    leaves = (x, *softmax.parameters()) if adaptive else (x, w, b)
 
     def call() -> Any:
-        for leaf in (x, w, b, *softmax.parameters()):
+        for leaf in leaves:
             leaf.grad = None
         if adaptive:
             loss = softmax(x, labels).loss

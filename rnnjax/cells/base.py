@@ -90,10 +90,12 @@ class GatedCell:
         state' = pointwise(g_x, g_h, state);   the output is state'.h
 
     A subclass says how many gates it packs side by side, what its state is (a NamedTuple whose
-    leaves are all `(*batch, hidden_size)`, one of them named `h`) and its `pointwise`. Everything
-    else, the fast paths included, follows. Parameters are a dict: `w_x` `(input, gates * hidden)`,
-    `w_h` `(hidden, gates * hidden)`, `b` `(gates * hidden,)`, and the vectors `(hidden,)` that
-    `own_names` lists, which its `init` adds and its `pointwise` receives by name.
+    leaves are all `(*batch, hidden_size)`, one of them named `h`) and its `pointwise`; and
+    `additive_gates`, where that does more with g_x and g_h than add them: the fast path's
+    derivative relies on it. Everything else, the fast paths included, follows. Parameters are a
+    dict: `w_x` `(input, gates * hidden)`, `w_h` `(hidden, gates * hidden)`, `b`
+    `(gates * hidden,)`, and the vectors `(hidden,)` that `own_names` lists, which its `init` adds
+    and its `pointwise` receives by name.
 
     Products take operands of the compute dtype and accumulate in float32 or better; states stay
     in that wider dtype, outputs are in the compute dtype.
@@ -126,6 +128,11 @@ class GatedCell:
 
     def __post_init__(self) -> None:
         check_positive(hidden_size=self.hidden_size)
+        if not 0 <= (self.additive_gates or 0) <= self.num_gates:
+            raise ValueError(
+                f"additive_gates must lie between 0 and num_gates, {self.num_gates}, or be None; "
+                f"got {self.additive_gates}"
+            )
         for name in ("dtype", "param_dtype"):
             dtype = getattr(self, name)
             if dtype is not None and not _is_floating(dtype):

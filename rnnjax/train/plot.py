@@ -131,9 +131,9 @@ def plot_trade(
             x = [size, *times][index]
             axes.plot([x], [value], "o", label=model)
         axes.set_xscale("log")
-        # Of less than a decade, too, some ticks with labels that do not touch.
+        # Of less than a decade, too, some ticks, with labels short enough not to touch.
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:,.8g}")
+        axes.xaxis.set_major_formatter("{x:g}" if index else ticker.EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter("")
         axes.set_xlabel(name)
         axes.grid(alpha=0.3)

@@ -87,7 +87,7 @@ def test_other_tasks_run_and_agree(tmp_path, task, case, names):
     lines = report.read([out])
     assert [line["implementation"] for line in lines] == list(names)
     agreed = [line["agree"] for line in lines if "agree" in line]
-    # Nothing to agree on: what is sampled, and losses that are no softmax over all words.
+    # Nothing to agree on: what is sampled, and losses other than the softmax's.
     assert len(agreed) == {"sample": 0, "head": 2}.get(task, len(names))
     assert agreed == pytest.approx(agreed[:1] * len(agreed), rel=1e-5)
     assert str(case) in report.tables(lines)

@@ -60,6 +60,7 @@ def test_residual_outputs_are_zero_at_padding():
     assert_equals_oracle(core, params, spoil(xs, LENGTHS), state, lengths=LENGTHS)
 
 
+@pytest.mark.fast
 def test_compiled():
     core = CORES["deep"]
     params, xs, state = prepared(core, np.float32)

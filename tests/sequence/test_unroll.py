@@ -355,6 +355,16 @@ def test_computing_again_keeps_the_states_between_blocks_only(implementation):
     assert kept(False) >= steps * 3 * state  # the states, and twice as much in gates
 
 
+def test_of_gates_that_add_up_one_summand_is_kept():
+    core, steps, batch = rx.GRU(3), 36, 4
+    params = random_params(core, dtype=np.float32)
+    xs = random_inputs(steps, (batch,), dtype=np.float32)
+    _, pullback = jax.vjp(lambda xs: rx.unroll(core, params, xs)[1], xs)
+    kept = sum(leaf.size for leaf in jax.tree.leaves(pullback))
+    # A state, r, z, and both summands of n; with both of all three it would be seven.
+    assert 5 <= (kept - xs.size) / (steps * batch * 3) < 6
+
+
 class Direction:
     """A cell of a user's own whose step has no derivative at an input of zero."""
 
@@ -397,6 +407,12 @@ class Apart(rx.GRU):
     """A GRU whose gates count as if each saw its summands one by one."""
 
     additive_gates = 0
+
+
+@pytest.mark.parametrize("count", [-1, 4])
+def test_additive_gates_are_among_the_gates(count):
+    with pytest.raises(ValueError, match=f"between 0 and num_gates, 3, or be None; got {count}"):
+        type("Wrong", (rx.GRU,), {"additive_gates": count})(4)
 
 
 @pytest.mark.usefixtures("x64")
