@@ -65,6 +65,12 @@ class TaggerStudent(TeachingOfSentences, label_presets.Experiment):
 class LanguageStudent(Teaching, lm_presets.Experiment):
     """A student that tells the next token."""
 
+    alpha: float = 0.5
+    """The teacher's share of the loss; the rest is that of the text."""
+    temperature: float = 1.0
+    """What logits are divided by. A small model taught at 2 spends itself on what hardly ever
+    follows, and perplexity, which is at 1, gets worse."""
+
 
 SMALL: dict[str, Any] = {
     "characters": None,
