@@ -27,17 +27,10 @@ def test_the_grid_has_every_cell():
     assert {case.cell for case, _, _ in MEASURED} == {"LSTM", "GRU", "Elman"}
 
 
-# About a millisecond, in which processes differ by more than paths do; see docs/benchmarks.md.
-MISSED = [("GRU 1,256,128", "inference")]
-
-
-def _parameter(case, program, rounds):
-    missed = (str(case), program) in MISSED
-    marks = pytest.mark.xfail(reason="a target missed, see MISSED", strict=True) if missed else ()
-    return pytest.param(case, program, rounds, id=f"{case}, {program}", marks=marks)
-
-
-@pytest.mark.parametrize(("case", "program", "rounds"), [_parameter(*each) for each in MEASURED])
+@pytest.mark.parametrize(
+    ("case", "program", "rounds"),
+    [pytest.param(*each, id=f"{each[0]}, {each[1]}") for each in MEASURED],
+)
 def test_auto_is_within_ten_per_cent_of_the_best(case, program, rounds):
     chosen = choose(core_of(case), "auto", xs=_Inputs(case))
     times = {
