@@ -22,8 +22,8 @@ def packed_activation(gates: Array, kinds: Sequence[str]) -> tuple[Array, ...]:
     does not vectorise it.
     """
     hidden = gates.shape[-1] // len(kinds)
-    sigmoid = np.repeat([kind == "sigmoid" for kind in kinds], hidden)
-    scale = lead(jnp.where(sigmoid, 0.5, 1.0).astype(gates.dtype), gates.ndim)
-    shift = lead(jnp.where(sigmoid, 0.5, 0.0).astype(gates.dtype), gates.ndim)
+    halved = np.repeat([kind == "sigmoid" for kind in kinds], hidden)
+    scale = lead(jnp.where(halved, 0.5, 1.0).astype(gates.dtype), gates.ndim)
+    shift = lead(jnp.where(halved, 0.5, 0.0).astype(gates.dtype), gates.ndim)
     active = jnp.tanh(gates * scale) * scale + shift
     return tuple(jnp.split(active, len(kinds), axis=-1))
