@@ -9,6 +9,7 @@ import pytest
 from benchmarks import __main__ as command_line
 from benchmarks import gpu, report, runner, tasks
 from benchmarks.cases import CELLS, LayerCase
+from benchmarks.plot import plot
 from benchmarks.reference import DisagreementError, check, make_work, reference
 from benchmarks.tasks import head, lm, sample, step
 
@@ -109,6 +110,27 @@ def test_ratios_are_paired_by_round():
     lines += [line("rnnjax", 5.0, 2), line("torch", 15.0, 2)]
     assert "3.00 (2.00 to 4.00)" in report.tables(lines)
     assert "| torch | LSTM | 3.00, 3.00 | 3.00, 3.00 | 1 |" in report.summary(lines)
+
+
+def test_the_picture_pairs_rounds_and_knows_the_peak(tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    lines = []
+    for time in (1, 2, 4):
+        for number, slower in enumerate((1.0, 10.0, 5.0)):
+            case = {"cell": "LSTM", **TINY, "time": time}
+            lines.append(line("rnnjax", slower * time, number, case=case))
+            lines.append(line("torch", slower * 3, number, case=case))
+    figures = []
+    monkeypatch.setattr(pyplot, "close", figures.append)
+    plot(lines, tmp_path / "picture.png")
+    monkeypatch.undo()
+    pyplot.close(figures[0])
+    times, ratios, shares = figures[0].axes
+    assert list(times.lines[0].get_ydata()) == [5.0, 10.0, 20.0]
+    assert list(ratios.lines[1].get_ydata()) == [3.0, 1.5, 0.75]
+    flops = 3 * 2 * (3 * 1) * (4 + 4) * 16  # of a step's training, at 1e9 a second, in 5 ms
+    assert shares.lines[0].get_ydata() == pytest.approx([flops / 5e-3 / 1e9] * 3)
+    assert (tmp_path / "picture.png").stat().st_size > 0
 
 
 def test_no_ratio_where_numbers_do_not_agree():

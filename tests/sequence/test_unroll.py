@@ -1,5 +1,6 @@
 """`unroll` equals stepping by hand, value and gradient, for every cell, kernel and argument."""
 
+import re
 from dataclasses import dataclass
 
 import jax
@@ -328,15 +329,22 @@ def test_forward_mode_through_the_scan():
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("name", "block"), [("lstm", 2), ("gru", 1)])
 def test_long_sequences_are_projected_in_blocks(name, block, reverse, monkeypatch):
-    monkeypatch.setattr("rnnjax.sequence.kernels.fused._BLOCK", block)
+    monkeypatch.setattr("rnnjax.sequence.kernels.fused._BLOCK_ROWS", 3 * block)
     compare(name, "both", implementation="fused", reverse=reverse)
     core = CELLS[name]
-    params, steps = random_params(core), []
-    for time in (2 * block - 1, 2 * block + 1, 5):
-        xs = random_inputs(time, (3,))
+    params = random_params(core)
+
+    def projected(time, batch):
+        """How many steps' input projections are in memory at once, at most."""
+        xs = random_inputs(time, (batch,))
         jaxpr = jax.make_jaxpr(lambda xs: rx.unroll(core, params, xs)[1])(xs)
-        steps.append(str(jaxpr).count("scan["))
-    assert steps[0] < steps[-1]  # a loop over blocks around that over steps
+        shape = rf"f64\[(\d+),{batch},{params['w_x'].shape[1]}\]"
+        return max(map(int, re.findall(shape, str(jaxpr))))
+
+    assert projected(5, 3) == block
+    assert projected(6 * block, 1) == 3 * block
+    assert projected(6 * block - 1, 1) == 6 * block - 1  # too short for two blocks
+    assert projected(5, 30) == 1  # the batch alone fills a block
 
 
 @pytest.mark.parametrize("implementation", ["scan", "fused"])

@@ -6,6 +6,7 @@ what must wait for the step before (`h @ w_h` and `pointwise`), the backward loo
 gradients of the gates, and each weight gradient is one product over time × batch after it.
 """
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,9 +19,9 @@ from rnnjax.products import outer, product
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.masks import Masks, beside, clear, select
 
-# Steps whose projected inputs are in memory at once where nothing is kept for a gradient: few
-# enough to stay near the caches, enough for efficient products.
-_BLOCK = 256
+# Rows (steps × batch) whose projected inputs are in memory at once where nothing is kept for a
+# gradient: few enough to stay near the caches, enough for efficient products.
+_BLOCK_ROWS = 4096
 
 
 class Plan(NamedTuple):
@@ -80,9 +81,10 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
         final, (states, _) = _forward(plan, params, xs, state, masks)
         return final, states.h
 
-    if len(xs) < 2 * _BLOCK:
+    size = max(1, _BLOCK_ROWS // max(1, math.prod(xs.shape[1:-1])))
+    if len(xs) < 2 * size:
         return run(xs, state, masks)
-    return in_blocks(run, xs, state, masks, size=_BLOCK, reverse=plan.reverse)
+    return in_blocks(run, xs, state, masks, size=size, reverse=plan.reverse)
 
 
 def _run_fwd(
