@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tasks
-from benchmarks.cases import LayerCase
 
 Cases = dict[Any, dict[str, dict[int, dict[str, Any]]]]
 
@@ -74,7 +73,7 @@ def _table(cases: Cases, program: str, base: str) -> list[str]:
                 implementation,
                 _short(ms),
                 _ratio(rounds, by_name.get(base, {}), program) if implementation != base else "",
-                _of_peak(rounds, program) or _tokens(case, ms),
+                _of_peak(case, rounds, program) or _tokens(case, ms),
                 _median(values, "compile_seconds", 1.0),
                 _median(values, "temporary_bytes", 2**20),
                 _median(list(rounds.values()), "peak_bytes", 2**20),
@@ -104,21 +103,21 @@ def _ratio(rounds: dict[int, Any], base: dict[int, Any], program: str) -> str:
     return f"{statistics.median(values):.2f} ({low:.2f} to {high:.2f})"
 
 
-def share_of_peak(line: dict[str, Any], program: str) -> float | None:
-    """Return a layer's products over what the machine's own peak, just then, does in the time."""
-    peak = line["machine"].get("product_peak")
-    if line["task"] != "layer" or not peak:
-        return None
-    case = LayerCase(**line["case"])
-    if case.dtype != "float32":
-        return None
-    flops = case.flops * (3 if program == "training" else 1)
-    return flops / (line["programs"][program]["ms"] / 1e3) / peak
+def shares_of_peak(case: Any, rounds: dict[int, Any], program: str) -> list[float]:
+    """Return what share of the machine's own peak in each round a layer's products ran at."""
+    flops = getattr(case, "flops", None)
+    if flops is None or case.dtype != "float32":
+        return []
+    flops *= 3 if program == "training" else 1
+    return [
+        flops / (line["programs"][program]["ms"] / 1e3) / line["machine"]["product_peak"]
+        for line in rounds.values()
+        if line["machine"].get("product_peak")
+    ]
 
 
-def _of_peak(rounds: dict[int, Any], program: str) -> str:
-    found = [share_of_peak(line, program) for line in rounds.values()]
-    shares = [share for share in found if share is not None]
+def _of_peak(case: Any, rounds: dict[int, Any], program: str) -> str:
+    shares = shares_of_peak(case, rounds, program)
     return f"{100 * statistics.median(shares):.0f} %" if shares else ""
 
 
@@ -164,7 +163,7 @@ def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax")
         if not ours:
             continue
         ms = statistics.median(line["programs"][program]["ms"] for line in ours.values())
-        cells = [str(case), _short(ms), _of_peak(ours, program)]
+        cells = [str(case), _short(ms), _of_peak(case, ours, program)]
         for name in names:
             values = ratios(by_name.get(name, {}), ours, program)
             cells.append(f"{statistics.median(values):.2f}" if values else "")

@@ -76,7 +76,7 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     ("task", "case", "names"),
     [
         ("lm", lm.Case(8, vocab=11, batch=2, time=3), ("rnnjax", "flax-linen")),
-        ("head", head.Case(5, 4, 7), ("rnnjax", "jax-naive", "rnnjax-adaptive")),
+        ("head", head.Case(5, 4, 7), ("rnnjax", "jax-naive", "rnnjax-adaptive", "rnnjax-sampled")),
         pytest.param(
             "step", step.Case("GRU", 2, 4), ("rnnjax", "flax-linen"), marks=pytest.mark.fast
         ),
