@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnjax.data.sentences import UNLABELLED, Labelled, Tagged
+from rnnjax.data.readers.records import UNLABELLED, Labelled, Tagged
 
 
 def most_frequent_tags(

@@ -6,11 +6,11 @@ from rnnjax.models.conditional_language_model import (
     ConditionalLanguageModel as ConditionalLanguageModel,
 )
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
-from rnnjax.models.encoder import Encoder as Encoder
-from rnnjax.models.encoder import EncoderConfig as EncoderConfig
-from rnnjax.models.encoder_classifier import EncoderClassifier as EncoderClassifier
 from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger
 from rnnjax.models.text_reader import TextReader as TextReader
+from rnnjax.models.transformer_classifier import TransformerClassifier as TransformerClassifier
+from rnnjax.models.transformer_encoder import TransformerConfig as TransformerConfig
+from rnnjax.models.transformer_encoder import TransformerEncoder as TransformerEncoder

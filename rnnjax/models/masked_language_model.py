@@ -7,7 +7,7 @@ from jax.nn import initializers
 
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.arguments import within
-from rnnjax.models.encoder import Encoder, EncoderConfig
+from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 from rnnjax.products import affine
 
 
@@ -17,15 +17,15 @@ class MaskedLanguageModel(nn.Module):
         h = norm(gelu(encoder(tokens) @ W + b));  logits = h @ token_embedding.T + bias
 
     What hides the tokens is `rnnjax.data.mask_tokens`. The parameters under "encoder" are those of
-    an `Encoder` with the same config, to go on with in another task.
+    a `TransformerEncoder` with the same config, to go on with in another task.
     """
 
-    config: EncoderConfig
+    config: TransformerConfig
 
     def setup(self) -> None:
         """Make the parts."""
         config = self.config
-        self.encoder = Encoder(config)
+        self.encoder = TransformerEncoder(config)
         self.transform = nn.Dense(config.hidden_size, dtype=config.dtype)
         self.norm = nn.LayerNorm(dtype=config.dtype)
         self.bias = self.param("bias", initializers.zeros, (config.vocab_size,))
@@ -39,7 +39,9 @@ class MaskedLanguageModel(nn.Module):
         languages: Array | None = None,
         positions: Array | None = None,
     ) -> Array:
-        """Return the logits `(batch, time, vocab_size)`, float32; arguments are the `Encoder`'s.
+        """Return the logits `(batch, time, vocab_size)`, float32.
+
+        Arguments are those of `TransformerEncoder`.
 
         Those at [b, t] are of the token that stands at [b, t]; in the padding they mean nothing.
         """
@@ -68,7 +70,7 @@ class MaskedLanguageModel(nn.Module):
           tokens: `(batch, time)` ids, some of them hidden.
           targets: `(batch, time)` ids, what stood there.
           chosen: `(batch, time)` bool, True where a target counts; in the padding none does.
-          lengths: see `Encoder`, as the others.
+          lengths: see `TransformerEncoder`, as the others.
         """
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions

@@ -11,11 +11,11 @@ from jax import Array
 
 from rnnjax.losses import Divergence, cross_entropy, distillation_loss
 from rnnjax.models.classifier import Classifier
-from rnnjax.models.encoder_classifier import EncoderClassifier
 from rnnjax.models.tagger import Tagger
+from rnnjax.models.transformer_classifier import TransformerClassifier
 from rnnjax.train.step import Batch, LossFn
 
-SentenceModel = Tagger | Classifier | EncoderClassifier
+SentenceModel = Tagger | Classifier | TransformerClassifier
 
 # What a batch holds beside the arguments of the model.
 _ANSWERS = ("targets", "firsts", "teacher", "taught")

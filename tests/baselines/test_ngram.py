@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.corpora.manual import reference_manual
 from rnnjax.baselines import NGram
-from rnnjax.data import Vocabulary, reference_manual
+from rnnjax.data import (
+    Vocabulary,
+)
 
 NOTHING = np.array([], int)
 

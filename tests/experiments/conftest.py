@@ -17,13 +17,13 @@ from encoder_runs import TINY, lines_of
 from lm_runs import SMALL, finish, write_text
 from sentence_runs import write
 
-from experiments import lm, mlm
-from experiments.common import main
+import experiments
+from experiments.lm import commands as lm
+from experiments.mlm import commands as mlm
+from experiments.shared.command_line import main
 from rnnjax import host
 
-ROOT = Path(lm.__file__).resolve().parents[1]
-NAMES = ("train", "evaluate", "generate", "score", "rescore", "suggest")
-COMMANDS = {name: getattr(lm, name) for name in NAMES}
+ROOT = Path(experiments.__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def cli_of():
 
 @pytest.fixture(scope="session")
 def cli(cli_of):
-    return cli_of(COMMANDS)
+    return cli_of(lm.COMMANDS)
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +107,6 @@ def pretrained(tmp_path_factory, cli_of):
     folder = tmp_path_factory.mktemp("pretrained")
     text = write(folder / "animals.txt", lines_of(300))
     call = ("train", "--text", text, "--out", folder / "run", *TINY)
-    code, out, err = cli_of({"train": mlm.train, "evaluate": mlm.evaluate})(*call)
+    code, out, err = cli_of(mlm.COMMANDS)(*call)
     assert code == 0, err
     return folder / "run", out, text

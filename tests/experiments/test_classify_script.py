@@ -11,8 +11,9 @@ import pytest
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL, table, write
 
-from experiments import classify, label
-from experiments.common import print_table
+from experiments.classify import commands as classify
+from experiments.label import commands as label
+from experiments.shared.command_line import print_table
 from rnnjax.data import Labelled, SentenceBatches, Splits
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -26,8 +27,7 @@ WORDS = {"good": ["fine", "lovely", "a gem"], "bad": ["poor", "dull", "a bore"]}
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    commands = {"train": classify.train, "evaluate": classify.evaluate}
-    return cli_of({**commands, "predict": classify.predict})
+    return cli_of(classify.COMMANDS)
 
 
 def opinions(sentences, seed):
@@ -59,7 +59,7 @@ def trained(films, cli):
 
 def test_train_leaves_all_that_a_run_needs(trained):
     folder, out = trained
-    files = {"config.json", "encoder.json", "metrics.jsonl", "curves.png", "confusion.png"}
+    files = {"config.json", "indexer.json", "metrics.jsonl", "curves.png", "confusion.png"}
     assert {p.name for p in folder.iterdir()} == {*files, "errors.txt", "best", "latest"}
     for picture in ("curves.png", "confusion.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
@@ -154,7 +154,7 @@ def test_plain_text_is_cut_the_same_in_training_and_answering(cli, tmp_path):
     folder = tmp_path / "run"
     code, out, err = cli(*call, "--plain", "--out", folder)
     assert code == 0, err
-    words = json.loads((folder / "encoder.json").read_text())["words"]["symbols"]
+    words = json.loads((folder / "indexer.json").read_text())["words"]["symbols"]
     assert set(words) == {"it", "'s", "great", ".", "do", "n't", "bother"}
     assert float(table(out, "dev, per cent")["this model"][0]) == 100
     code, out, _ = cli("predict", "--run", folder, stdin="It's great.\nDon't bother.\n")
@@ -211,7 +211,7 @@ def test_another_configuration_data_or_task_in_the_same_folder_is_refused(
     assert_fails(cli(*call, *films, "--pooling", "mean"), "pooling was 'max' and is now 'mean'")
     assert_fails(cli(*call, *films[:2]), folder, "the data changed", "--out")
     assert (folder / "config.json").read_text() == before
-    other = cli_of({"train": label.train, "predict": label.predict})
+    other = cli_of(label.COMMANDS)
     assert_fails(other("predict", "--run", folder), "config.json", "not the configuration")
 
 

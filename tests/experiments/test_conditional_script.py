@@ -12,7 +12,8 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL as SENTENCES
 from sentence_runs import table, write
 
-from experiments import classify, conditional
+from experiments.classify import commands as classify
+from experiments.conditional import commands as conditional
 from rnnjax.data import Labelled, SentenceBatches, Splits, read_labelled
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -30,8 +31,7 @@ WORDS = {"sea": ["a wave", "the tide", "salt"], "wood": ["a leaf", "the moss", "
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    names = ("train", "evaluate", "generate", "predict")
-    return cli_of({name: getattr(conditional, name) for name in names})
+    return cli_of(conditional.COMMANDS)
 
 
 def scenes(texts, seed):
@@ -145,7 +145,7 @@ def test_evaluate_measures_what_predict_answers(trained, files, cli):
 @pytest.mark.slow  # a training of its own
 def test_a_classifier_stands_beside_it(trained, files, cli, cli_of, tmp_path):
     call = ("train", "sentiment", "--data", *files[:2], "--out", tmp_path / "run", *SENTENCES)
-    assert cli_of({"train": classify.train, "predict": classify.predict})(*call)[0] == 0
+    assert cli_of(classify.COMMANDS)(*call)[0] == 0
     code, out, err = cli(
         "evaluate", "--run", trained[0], "--data", files[2], "--classifier", tmp_path / "run"
     )

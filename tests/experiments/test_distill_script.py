@@ -10,8 +10,12 @@ from lm_runs import SMALL as SMALL_LM
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL, table, write
 
-from experiments import classify, distill, finetune, label, lm
-from experiments.teachers import load_teachers, teach
+from experiments.classify import commands as classify
+from experiments.distill import commands as distill
+from experiments.distill.teachers import load_teachers, teach
+from experiments.finetune import commands as finetune
+from experiments.label import commands as label
+from experiments.lm import commands as lm
 from rnnjax.data import read_labelled
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -29,7 +33,7 @@ STUDENT = (
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    return cli_of({"train": distill.train, "lm": distill.lm})
+    return cli_of(distill.COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def films(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teachers(films, cli_of):
     """Two classifiers of other seeds."""
-    run = cli_of({"train": classify.train, "predict": classify.predict})
+    run = cli_of(classify.COMMANDS)
     folders = [films[0].parent / f"teacher{seed}" for seed in (0, 1)]
     for seed, folder in enumerate(folders):
         call = ("train", "sentiment", "--data", *films, "--out", folder, *SMALL, "--seed", seed)
@@ -86,7 +90,7 @@ def test_students_are_trained_alone_and_taught_and_compared(taught, films, cli_o
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("teacher-*.npy")}
     assert table(again, "test, per cent right")["student taught"][1] == rows["student taught"][1]
     # A student is a run of its own script.
-    predict = cli_of({"train": classify.train, "predict": classify.predict})
+    predict = cli_of(classify.COMMANDS)
     code, said, _ = predict("predict", "--run", folder / "taught-0", stdin="the dog sings .\n")
     assert code == 0
     assert said.split("\t")[0] in ("good", "bad")
@@ -108,7 +112,7 @@ def test_an_encoder_teaches_a_tagger(pretrained, cli_of, cli, tmp_path):
     sizes = {"train": 32, "dev": 8}
     data = [write(tmp_path / f"{n}.tok", tagged(k, seed=n)) for n, k in sizes.items()]
     quick = ("--epochs", "2", "--shapes", "1", "--batch-size", "8", "--learning-rate", "0.02")
-    tune = cli_of({"train": finetune.train, "evaluate": finetune.evaluate})
+    tune = cli_of(finetune.COMMANDS)
     call = ("train", "tags", "--encoder", pretrained[0], "--data", *data, *quick)
     assert tune(*call, "--out", tmp_path / "teacher")[0] == 0
     more = write(tmp_path / "more.txt", "the dogdogcat sings\n")
@@ -130,7 +134,7 @@ def test_a_share_of_nothing_is_the_student_alone(teachers, films, cli, tmp_path)
 
 @pytest.mark.slow  # several trainings
 def test_a_language_model_is_taught_by_an_ensemble(text, cli_of, cli, tmp_path):
-    train = cli_of({"train": lm.train, "evaluate": lm.evaluate})
+    train = cli_of(lm.COMMANDS)
     quick = (*SMALL_LM, "--epochs", "2", "--evaluations", "1")
     for seed in (0, 1):
         call = ("train", "--data", text, "--out", tmp_path / str(seed), *quick, "--seed", seed)
@@ -185,7 +189,7 @@ def test_a_teacher_of_another_task_is_refused(teachers, cli, cli_of, tmp_path):
     call = ("train", "tags", "--teacher", teachers[0], *STUDENT, "--out", tmp_path / "run")
     assert_fails(cli(*call), "teacher", "tag tokens")
     data = [write(tmp_path / f"{n}.tok", tagged(8, seed=n)) for n in ("train", "dev")]
-    train = cli_of({"train": label.train, "predict": label.predict})
+    train = cli_of(label.COMMANDS)
     folder = tmp_path / "tagger"
     assert train("train", "pos", "--data", *data, *SMALL, "--out", folder)[0] == 0
     call = ("train", "sentiment", "--teacher", folder, "--data", *data, *STUDENT)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from lm_runs import assert_fails
 
-from experiments import dynamics, dynamics_untrained
-from experiments.dynamics_plots import plot_counting
-from experiments.dynamics_presets import CELLS, CountingWords, Task, make_cell
-from experiments.dynamics_training import Learnt, reach
+from experiments.dynamics import commands as dynamics
+from experiments.dynamics import untrained as dynamics_untrained
+from experiments.dynamics.plots import plot_counting
+from experiments.dynamics.presets import CELLS, CountingWords, Task, make_cell
+from experiments.dynamics.training import Learnt, reach
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -25,7 +26,7 @@ TINY = ("--hidden-size", "4", "--batch-size", "2", "--steps", "3", "--evaluation
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    return cli_of({name: getattr(dynamics, name) for name in NAMES})
+    return cli_of(dynamics.COMMANDS)
 
 
 def run(cli, out, name, *arguments, saved=None):

@@ -9,9 +9,10 @@ from encoder_runs import TINY, labelled, lines_of, paired, tagged
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
-from experiments import finetune, mlm
-from experiments.finetune import load_tuned
-from experiments.mlm import load_pretrained
+from experiments.finetune import commands as finetune
+from experiments.finetune.tuned import load_tuned
+from experiments.mlm import commands as mlm
+from experiments.mlm.pretrained import load_pretrained
 from rnnjax.train.checkpoint import Checkpoints
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -25,8 +26,7 @@ QUICK = ("--epochs", "8", "--shapes", "1", "--batch-size", "8", "--learning-rate
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    names = ("train", "evaluate", "predict")
-    return cli_of({name: getattr(finetune, name) for name in names})
+    return cli_of(finetune.COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def tuned(pretrained, data, cli):
 
 def test_a_tuned_encoder_tells_labels_and_has_all_it_needs(tuned, data, cli):
     folder, out, _ = tuned
-    assert {"config.json", "encoder.json", "tokenizer.json"} < {p.name for p in folder.iterdir()}
+    assert {"config.json", "indexer.json", "tokenizer.json"} < {p.name for p in folder.iterdir()}
     accuracy = float(table(out, "test, per cent")["this model"][0])
     assert accuracy > 80
     code, again, _ = cli("evaluate", "--run", folder, folder, "--data", data["sentences"][2])
@@ -104,7 +104,7 @@ def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
     named = [f"{path.suffix[1:]}={path}" for path in texts]
     small = ("--steps", "4", "--evaluations", "1", "--max-length", "40")
     call = ("train", "--text", *named, "--pairs", *named, *TINY, *small)
-    code, _, err = cli_of({"train": mlm.train, "fill": mlm.fill})(*call, "--out", tmp_path / "mlm")
+    code, _, err = cli_of(mlm.COMMANDS)(*call, "--out", tmp_path / "mlm")
     assert code == 0, err
     pairs = {n: write(tmp_path / f"{n}.tsv", paired(60, n)) for n in ("en", "nl")}
     columns = ("--columns", "first", "second", "label")
@@ -131,7 +131,7 @@ def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
 def test_the_defaults_of_both_scripts_go_together(cli_of, cli, tmp_path):
     tiny = ("--hidden-size", "8", "--layers", "1", "--heads", "2", "--feedforward-size", "8")
     call = ("train", *tiny, "--steps", "1", "--evaluations", "1", "--out", tmp_path / "mlm")
-    code, _, err = cli_of({"train": mlm.train, "fill": mlm.fill})(*call)
+    code, _, err = cli_of(mlm.COMMANDS)(*call)
     assert code == 0, err
     call = ("train", "--encoder", tmp_path / "mlm", "--train-share", "0.05", "--epochs", "1")
     code, out, err = cli(*call, "--out", tmp_path / "run")

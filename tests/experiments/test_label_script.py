@@ -14,9 +14,10 @@ import pytest
 from lm_runs import assert_fails, assert_same_end, final_state, finish
 from sentence_runs import SMALL, table, write
 
-from experiments import label, tagging
-from experiments.sentence_data import set_vectors
-from rnnjax.data import Encoder, SentenceBatches, Splits, Tagged, fit_encoder
+from experiments.label import commands as label
+from experiments.sentences import tagging
+from experiments.sentences.data import set_vectors
+from rnnjax.data import SentenceBatches, Splits, Tagged, WordIndexer, fit_indexer
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -31,7 +32,7 @@ NAMES = {"PER": ["Ada", "Bo", "Ada Bo"], "LOC": ["Oslo", "New Oslo", "Rome"]}
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    return cli_of({"train": label.train, "evaluate": label.evaluate, "predict": label.predict})
+    return cli_of(label.COMMANDS)
 
 
 def conllu(sentences, seed):
@@ -100,7 +101,7 @@ def found(tmp_path_factory, cli):
 
 def test_train_leaves_all_that_a_run_needs(tagged):
     folder, out = tagged
-    files = {"config.json", "encoder.json", "metrics.jsonl", "curves.png", "confusion.png"}
+    files = {"config.json", "indexer.json", "metrics.jsonl", "curves.png", "confusion.png"}
     assert {p.name for p in folder.iterdir()} == {*files, "errors.txt", "best", "latest"}
     for picture in ("curves.png", "confusion.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
@@ -271,7 +272,7 @@ def test_names_are_found_and_answered_as_iob2(found, cli):
     assert set(rows) == {"", "each token's most frequent tag", "this model"}
     metrics = dict(zip(rows[""], rows["this model"], strict=True))
     assert float(metrics["f1"]) > 60
-    assert set(Encoder.load(folder / "encoder.json").targets) <= {
+    assert set(WordIndexer.load(folder / "indexer.json").targets) <= {
         f"{letter}-{kind}" for letter in "BIES" for kind in NAMES
     } | {"O"}
     code, out, _ = cli("predict", "--run", folder, stdin="Ada Bo met New Oslo\nAda met Rome\n")
@@ -376,14 +377,14 @@ def test_patience_ends_a_run_and_the_best_is_kept(found, cli):
 
 def test_another_configuration_or_data_in_the_same_folder_is_refused(tagged, treebank, cli):
     folder, _ = tagged
-    before = (folder / "config.json").read_text(), (folder / "encoder.json").read_text()
+    before = (folder / "config.json").read_text(), (folder / "indexer.json").read_text()
     call = ("train", "pos", "--out", folder, *SMALL, "--data")
     outcome = cli(*call, *treebank, "--hidden-size", "9")
     assert_fails(outcome, folder, "hidden_size was 8 and is now 9", "--out")
     assert_fails(cli(*call, *treebank[:2]), folder, "the data changed")
     outcome = cli(*call, *treebank, "--column", "xpos")
     assert_fails(outcome, folder, "the data changed")
-    assert before == ((folder / "config.json").read_text(), (folder / "encoder.json").read_text())
+    assert before == ((folder / "config.json").read_text(), (folder / "indexer.json").read_text())
 
 
 @pytest.mark.slow  # a training of its own
@@ -403,7 +404,7 @@ def test_vectors_are_read_and_their_coverage_is_said(treebank, cli, tmp_path):
     code, out, err = cli(*call, *options)
     assert code == 0, err
     assert "vectors for 37.5% of 8 words" in out
-    encoder = Encoder.load(tmp_path / "run" / "encoder.json")
+    encoder = WordIndexer.load(tmp_path / "run" / "indexer.json")
     assert encoder.words.symbols[-1] == "sees"
     assert json.loads((tmp_path / "run" / "config.json").read_text())["embed_size"] == 3
     # The word was never trained on: its vector is as it was, but for its length.
@@ -419,7 +420,7 @@ def test_vectors_are_read_and_their_coverage_is_said(treebank, cli, tmp_path):
 
 
 def test_vectors_all_alike_do_no_harm():
-    encoder = fit_encoder([Tagged(("the", "dog"), ("DET", "NOUN"))])
+    encoder = fit_indexer([Tagged(("the", "dog"), ("DET", "NOUN"))])
     table = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     params = {"embedder": {"words": {"embedding": table}}}
     set_to = set_vectors(params, encoder, {"dog": np.zeros(2, np.float32)})
@@ -507,7 +508,7 @@ def test_a_folder_that_is_no_such_run_is_named(tagged, cli, tmp_path):
         write(path, config if isinstance(config, str) else json.dumps(config))
         assert_fails(cli(*call), path)
     write(path, json.dumps(whole))
-    assert_fails(cli(*call), "encoder.json is not a saved encoder")
+    assert_fails(cli(*call), "indexer.json is not a saved indexer")
 
 
 def test_without_data_it_is_the_roles_of_names(cli, tmp_path, monkeypatch):

@@ -11,9 +11,9 @@ import pytest
 from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
 
-from experiments import lm_text
-from experiments.language_models import load_trained
-from experiments.sentence_data import typed_lines
+from experiments.lm import text as lm_text
+from experiments.lm.training import load_trained
+from experiments.sentences.data import typed_lines
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
-from experiments import lm
+from experiments.lm import commands as lm
 
 
 def test_train_leaves_all_that_a_run_needs(trained):

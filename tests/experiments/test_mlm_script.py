@@ -11,8 +11,8 @@ from encoder_runs import TINY, lines_of
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import write
 
-from experiments import mlm
-from experiments.mlm_data import Text, make_rows, read_texts, split
+from experiments.mlm import commands as mlm
+from experiments.mlm.data import Text, make_rows, read_texts, split
 from rnnjax.data import MaskedBatches, Subwords
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -24,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    return cli_of({"train": mlm.train, "evaluate": mlm.evaluate, "fill": mlm.fill})
+    return cli_of(mlm.COMMANDS)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from lm_runs import assert_fails
 from sentence_runs import write
 
-from experiments import translate
-from rnnjax.data.subwords import MASK, PAD, START, UNKNOWN
+from experiments.translate import commands as translate
+from rnnjax.data.vocabularies.subwords import MASK, PAD, START, UNKNOWN
 
 pytest.importorskip("sacrebleu")
 

@@ -7,7 +7,12 @@ import pytest
 from oracle import random_like
 
 from rnnjax.losses import cross_entropy
-from rnnjax.models import Encoder, EncoderConfig, MaskedLanguageModel, masked_language_model
+from rnnjax.models import (
+    MaskedLanguageModel,
+    TransformerConfig,
+    TransformerEncoder,
+    masked_language_model,
+)
 
 VOCAB, HIDDEN, TIME = 9, 6, 5
 LENGTHS = np.array([5, 3, 1, 0])
@@ -23,7 +28,9 @@ CHOSEN = np.array([[0, 1, 0, 1, 1], [1, 0, 0, 1, 1], [1, 0, 0, 0, 1], [1, 1, 0, 
 
 
 def make(**options):
-    config = EncoderConfig(VOCAB, HIDDEN, 1, 2, 8, 7, num_segments=2, num_languages=3, **options)
+    config = TransformerConfig(
+        VOCAB, HIDDEN, 1, 2, 8, 7, num_segments=2, num_languages=3, **options
+    )
     model = MaskedLanguageModel(config)
     shapes = jax.eval_shape(model.init, jax.random.key(0), TOKENS, **IDS)
     return model, random_like(1, shapes, np.float32, scale=0.5)["params"]
@@ -51,7 +58,7 @@ def all_logits_loss(model):
 @pytest.mark.fast
 def test_logits_are_the_head_on_the_encoders_features():
     model, params = make()
-    encoder = Encoder(model.config)
+    encoder = TransformerEncoder(model.config)
     got = jax.jit(model.apply)({"params": params}, TOKENS, LENGTHS, **IDS)
     features = jax.jit(encoder.apply)({"params": params["encoder"]}, TOKENS, LENGTHS, **IDS)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from oracle import random_like
 
-from rnnjax.models import Encoder, EncoderConfig
-from rnnjax.models.encoder import EncoderLayer, sinusoids
+from rnnjax.models import TransformerConfig, TransformerEncoder
+from rnnjax.models.transformer_encoder import EncoderLayer, sinusoids
 
 VOCAB, HIDDEN, TIME = 9, 6, 5
 LENGTHS = np.array([5, 3, 1, 0])
@@ -26,12 +26,12 @@ KINDS = {"num_segments": 2, "num_languages": 3}
 
 
 def config(**options):
-    return EncoderConfig(VOCAB, HIDDEN, options.pop("layers", 1), 2, 8, 7, **options)
+    return TransformerConfig(VOCAB, HIDDEN, options.pop("layers", 1), 2, 8, 7, **options)
 
 
 def make(**options):
     """An encoder and its parameters: no bias is zero, no scale is one."""
-    model = Encoder(config(**options))
+    model = TransformerEncoder(config(**options))
     ids = IDS if options.get("num_segments") else {}
     shapes = jax.eval_shape(model.init, jax.random.key(0), TOKENS, **ids)
     return model, random_like(1, shapes, np.float32, scale=0.5)["params"]
@@ -297,8 +297,8 @@ def near_a_half(hits):
 
 
 def test_dropout_is_on_the_embedding_and_on_each_part():
-    options = EncoderConfig(VOCAB, 64, 1, 2, 8, TIME, dropout=0.5)
-    model, layer = Encoder(options), EncoderLayer(options)
+    options = TransformerConfig(VOCAB, 64, 1, 2, 8, TIME, dropout=0.5)
+    model, layer = TransformerEncoder(options), EncoderLayer(options)
     shapes = jax.eval_shape(model.init, jax.random.key(0), TOKENS)
     params = random_like(1, shapes, np.float32, scale=0.5)["params"]
     rngs = {"dropout": jax.random.key(0)}
@@ -347,7 +347,7 @@ def test_bad_options_are_named(change, message):
         "max_length": 7,
     }
     with pytest.raises(ValueError, match=message):
-        EncoderConfig(**{**given, **change})
+        TransformerConfig(**{**given, **change})
 
 
 @pytest.mark.fast
@@ -364,14 +364,14 @@ def test_bad_options_are_named(change, message):
     ],
 )
 def test_bad_arguments_are_named_before_anything_compiles(args, ids, message):
-    model = Encoder(config())
+    model = TransformerEncoder(config())
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(partial(model.init, jax.random.key(0)), *args, **ids)
 
 
 def test_missing_segments_and_languages_are_named():
     for name in ("segments", "languages"):
-        model = Encoder(config(**{f"num_{name}": 2}))
+        model = TransformerEncoder(config(**{f"num_{name}": 2}))
         with pytest.raises(ValueError, match=f"{name} must be given: .* num_{name} = 2"):
             jax.eval_shape(model.init, jax.random.key(0), TOKENS)
 

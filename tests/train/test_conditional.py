@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import rnnjax as rx
-from rnnjax.data.encoded import Encoded, ragged
+from rnnjax.data.encoding.encoded import Encoded, ragged
 from rnnjax.decoding import log_probability
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.train import conditional_loss

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from oracle import random_like
 
-from rnnjax.models import EncoderConfig, MaskedLanguageModel
+from rnnjax.models import MaskedLanguageModel, TransformerConfig
 from rnnjax.train import evaluate_masked, masked_loss
 
 VOCAB, TIME = 9, 5
@@ -13,7 +13,7 @@ KEY = jax.random.key(0)
 
 
 def make(**options):
-    model = MaskedLanguageModel(EncoderConfig(VOCAB, 6, 1, 2, 8, 7, num_languages=2, **options))
+    model = MaskedLanguageModel(TransformerConfig(VOCAB, 6, 1, 2, 8, 7, num_languages=2, **options))
     batch = some_batch(0)
     shapes = jax.eval_shape(
         model.init, jax.random.key(0), batch["tokens"], languages=batch["languages"]

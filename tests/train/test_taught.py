@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from oracle import Echo, random_like
 
-from rnnjax.data.encoded import Encoded
-from rnnjax.models import Classifier, EncoderClassifier, EncoderConfig, Tagger, TokenEmbedder
+from rnnjax.data.encoding.encoded import Encoded
+from rnnjax.models import (
+    Classifier,
+    Tagger,
+    TokenEmbedder,
+    TransformerClassifier,
+    TransformerConfig,
+)
 from rnnjax.train import answer, ensemble_logits, logits_of, taught_loss
 
 VOCAB, LABELS = 7, ("a", "b", "c")
@@ -30,8 +36,8 @@ def is_tagged(kind):
 def make(kind, seed=1):
     """A small model and random parameters; nothing of it runs over time."""
     if "encoder" in kind:
-        config = EncoderConfig(VOCAB, 4, 1, 2, 4, 4)
-        model = EncoderClassifier(config, LABELS, is_tagged(kind))
+        config = TransformerConfig(VOCAB, 4, 1, 2, 4, 4)
+        model = TransformerClassifier(config, LABELS, is_tagged(kind))
     elif kind == "classifier":
         model = Classifier(LABELS, TokenEmbedder(VOCAB, 2), Echo(2), "mean")
     else:

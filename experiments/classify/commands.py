@@ -1,0 +1,94 @@
+"""Sentence classification: train, evaluate, predict.
+
+$ python -m experiments.classify train                    # the standard library's docstrings
+$ python -m experiments.classify train sentiment --data train.tsv dev.tsv test.tsv
+$ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.classify.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.corpora.docstrings import docstrings_by_package
+from experiments.sentences.classifying import measure, print_labels, report
+from experiments.sentences.data import check_files, cut, typed_lines
+from experiments.sentences.report import print_metrics, say_unseen
+from experiments.sentences.training import load_trained, train_sentences
+from experiments.shared.command_line import Commands, presets
+from rnnjax.data import (
+    UNLABELLED,
+    Labelled,
+    Splits,
+    read_labelled,
+)
+
+if TYPE_CHECKING:
+    Preset = Experiment
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+
+
+def train(
+    experiment: Preset = PRESETS["docstrings"],
+    data: tuple[Path, ...] = (),
+    vectors: Path | None = None,
+    out: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Train a classifier, or go on with a run that stopped.
+
+    Args:
+      experiment: a preset, any part of which may be changed.
+      data: two or three files, to train, develop and perhaps test on, a sentence, a tab and its
+        label a line; white space separates the tokens of a sentence, but see --plain. By default
+        docstrings and comments of Python's standard library, whatever the preset.
+      vectors: pre-trained word vectors, in the text format of GloVe or word2vec; words are looked
+        up as --lowercase and --fold-digits make them (1990 as 0000).
+      out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
+        default under runs/.
+      tensorboard: write TensorBoard events as well.
+    """
+    check_files(data)
+    parts = (read_labelled(path, plain=experiment.plain) for path in data)
+    splits = Splits(*[*parts, []][:3]) if data else docstrings_by_package()
+    out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
+    trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
+    report(out, trained, splits)
+
+
+def evaluate(run: tuple[Path, ...], data: Path) -> None:
+    """Print how well trained classifiers do on labelled sentences; of several, mean and spread.
+
+    Args:
+      run: the runs' folders.
+      data: a file as `train` reads it.
+    """
+    rows = []
+    for each in run:
+        trained = load_trained(each, Experiment)
+        sentences = read_labelled(data, plain=trained.experiment.plain)
+        targets = trained.indexer.targets
+        say_unseen(targets, (sentence.label for sentence in sentences))
+        answers = trained.answers(sentences)
+        rows.append((str(each), measure(targets, sentences, answers)))
+    print_metrics(str(data), rows, spread=len(rows) > 1)
+
+
+def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
+    """Classify text: the label, its probability and the line itself, tabs between them.
+
+    Args:
+      run: the run's folder.
+      data: a file with a sentence a line; by default standard input, answered line by line.
+      tokens: the sentences are tokens with white space between them, not plain text, which is
+        cut into words as in English: other languages need this, and so does what was trained
+        without --plain on text that nobody had cut into words.
+    """
+    trained = load_trained(run, Experiment)
+    for lines in typed_lines(data):
+        sentences = [cut(line, tokens) for line in lines]
+        answers = trained.answers([Labelled(each, UNLABELLED) for each in sentences])
+        print_labels(trained.indexer.targets, lines, answers)
+
+
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

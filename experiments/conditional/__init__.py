@@ -1,0 +1,1 @@
+"""Language models conditioned on a class."""

@@ -1,0 +1,281 @@
+"""Distillation: a small student learns from a trained teacher, and is compared with itself alone.
+
+$ python -m experiments.distill train --teacher runs/docstrings
+$ python -m experiments.distill train sentiment --teacher runs/a runs/b --data train.tsv dev.tsv
+$ python -m experiments.distill train tags --teacher runs/ewt --data ... --unlabelled more.txt
+$ python -m experiments.distill lm tied --teacher runs/large --data wikitext-2/
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.classify import presets as classify_presets
+from experiments.corpora.docstrings import docstrings_by_package
+from experiments.corpora.manual import reference_manual
+from experiments.corpora.roles import identifier_roles
+from experiments.distill.presets import (
+    DESCRIPTIONS,
+    LANGUAGE_DESCRIPTIONS,
+    LANGUAGE_PRESETS,
+    PRESETS,
+    ClassifierStudent,
+    LanguageStudent,
+    TaggerStudent,
+    Teaching,
+)
+from experiments.distill.report import compare, compare_language_models
+from experiments.distill.teachers import answers_tokens, load_teachers, teach
+from experiments.label import presets as label_presets
+from experiments.lm import presets as lm_presets
+from experiments.lm.training import (
+    Tokens,
+    fit_tokens,
+    load_trained,
+    make_vocabulary,
+    untrained,
+)
+from experiments.sentences import classifying, tagging
+from experiments.sentences.data import check_files, cut
+from experiments.sentences.tagging import convert_spans, read_tagged
+from experiments.sentences.training import Trained, fit_sentences
+from experiments.sentences.training import untrained as untrained_on_sentences
+from experiments.shared.command_line import Commands, presets
+from experiments.shared.run_folder import claim, digest
+from rnnjax.data import (
+    UNLABELLED,
+    Labelled,
+    Splits,
+    Tagged,
+    names_of,
+    random_spans,
+    read_corpus,
+    read_labelled,
+)
+from rnnjax.data.readers.columns import read_lines
+from rnnjax.train import taught_language_model_loss, taught_loss
+
+Student = ClassifierStudent | TaggerStudent
+
+if TYPE_CHECKING:
+    Preset = Student
+    LanguagePreset = LanguageStudent
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+    LanguagePreset = presets(LANGUAGE_PRESETS, LANGUAGE_DESCRIPTIONS)
+
+
+def train(
+    teacher: tuple[Path, ...],
+    experiment: Preset = PRESETS["docstrings"],
+    data: tuple[Path, ...] = (),
+    unlabelled: Path | None = None,
+    tokens: bool = False,
+    language: str | None = None,
+    seeds: tuple[int, ...] = (0,),
+    out: Path | None = None,
+) -> None:
+    """Train a student alone and taught, from the same weights, and compare them and the teacher.
+
+    With more text, of a file or of the training sentences' own spans, the one that is taught knows
+    its words too, and the one alone takes as many steps.
+
+    Args:
+      teacher: runs of `label`, `classify` or `finetune`; of several, their mean probability.
+      experiment: the student and how it is taught; a preset, any part of which may be changed.
+      data: two or three files as the teacher's script reads them; by default those of the
+        standard library.
+      unlabelled: a file with a sentence a line, which the teacher alone teaches.
+      tokens: those sentences are tokens with white space between them, not plain text.
+      language: the sentences' language, where the teacher is an encoder that knows several.
+      seeds: of the students, one of each kind for each; --seed is not read.
+      out: the folder; a run for each student is in it, as `label` and `classify` read them, and
+        the report's picture. By default under runs/.
+    """
+    check_files(data)
+    experiment.check_teaching()
+    experiment.check()
+    if not seeds:
+        raise ValueError("seeds must be at least one")
+    teachers = load_teachers(teacher, language)
+    splits = _read(experiment, teachers[0], data)
+    _check_labels(teachers[0], splits)
+    more = _unlabelled(experiment, splits.train, unlabelled, tokens)
+    out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
+    logits = teach(teachers, [*splits.train, *more], out)
+    students: dict[str, list[Trained[Any]]] = {"alone": [], "taught": []}
+    for seed in seeds:
+        for name, runs in students.items():
+            student = dataclasses.replace(experiment, seed=seed)
+            print(f"\n{name}, seed {seed}")
+            runs.append(_student(student, splits, more, logits if name == "taught" else None, out))
+    compare(out, teachers, students, splits)
+
+
+def lm(
+    teacher: tuple[Path, ...],
+    experiment: LanguagePreset = LANGUAGE_PRESETS["manual"],
+    data: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Train a language model alone and taught, from the same weights, and compare them.
+
+    The teacher reads beside the student at every step: nothing is kept of what it says.
+
+    Args:
+      teacher: runs of `lm` on the same corpus; several, of one make, are an ensemble, whose logits
+        are the mean of theirs.
+      experiment: the student and how it is taught; a preset, any part of which may be changed.
+      data: as `lm train` has it; by default Python's own reference manual.
+      out: the folder; a run for each student is in it, as `lm` reads them. By default under runs/.
+    """
+    experiment.check_teaching()
+    teachers = [load_trained(run) for run in teacher]
+    if not teachers:
+        raise ValueError("teacher must be at least one run's folder")
+    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
+    vocabulary = make_vocabulary(experiment, corpus)
+    for run, each in zip(teacher, teachers, strict=True):
+        if each.vocabulary != vocabulary:
+            raise ValueError(
+                f"{run} must have the student's vocabulary: it has {len(each.vocabulary):,} "
+                f"{each.vocabulary.unit}s, the student {len(vocabulary):,} {vocabulary.unit}s"
+            )
+        if _make(each.experiment) != _make(teachers[0].experiment):
+            raise ValueError(f"{run} and {teacher[0]} must be of one make to be an ensemble")
+    out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
+    ids = Tokens(*map(vocabulary.encode, corpus))
+    members = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *(each.variables["params"] for each in teachers)
+    )
+    plain = _plain(experiment, lm_presets.Experiment)
+    students = {}
+    for name in ("alone", "taught"):
+        print(f"\n{name}")
+        start = untrained(plain, vocabulary, ids)
+        options: dict[str, Any] = {}
+        read = digest("\0".join(corpus))
+        if name == "taught":
+            options = _taught(experiment, start, teachers, members)
+            read = digest(read + repr(_settings(experiment)), members)
+        claim(out / name, plain, read)
+        vocabulary.save(out / name / "vocabulary.json")
+        students[name] = fit_tokens(start, ids, out / name, **options)
+    compare_language_models(out, teachers, students, ids)
+
+
+def _student(
+    experiment: Student,
+    splits: Splits[Any],
+    more: list[Any],
+    logits: np.ndarray | None,
+    out: Path,
+) -> Trained[Any]:
+    """Return a student trained by itself, or where there are logits by its teacher too."""
+    tagged = isinstance(experiment, TaggerStudent)
+    plain = _plain(experiment, (label_presets if tagged else classify_presets).Experiment)
+    learnt = splits
+    if logits is not None:
+        learnt = splits._replace(train=[*splits.train, *more])
+    elif more:
+        # As many steps as the one that is taught with more text.
+        share = (len(splits.train) + len(more)) / len(splits.train)
+        plain = dataclasses.replace(plain, epochs=round(plain.epochs * share))
+    start, _ = untrained_on_sentences(plain, learnt, None)
+    encoded, loss_fn = start.indexer.encode(learnt.train), None
+    read = digest(repr(learnt))
+    if logits is not None:
+        read = digest(read + repr(_settings(experiment)), logits)
+        marks = np.ones(len(logits), bool)
+        encoded = encoded._replace(answers={**encoded.answers, "teacher": logits, "taught": marks})
+        loss_fn = taught_loss(start.model, **_settings(experiment))
+    run = out / f"{'alone' if logits is None else 'taught'}-{experiment.seed}"
+    claim(run, start.experiment, read)
+    start.indexer.save(run / "indexer.json")
+    measure = _kind(experiment).measure
+    return fit_sentences(start, encoded, splits.dev, measure, run, loss_fn=loss_fn)
+
+
+def _taught(
+    experiment: LanguageStudent, start: Any, teachers: list[Any], members: Any
+) -> dict[str, Any]:
+    """Return what `fit_tokens` needs to know of the teachers."""
+    batch = (experiment.batch_size,)
+    states = [each.model.initial_state(batch) for each in teachers]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    return {
+        "loss_fn": taught_language_model_loss(
+            start.model, teachers[0].model, **_settings(experiment)
+        ),
+        "carry": (start.model.initial_state(batch), together),
+        "beside": {"teacher": members},
+    }
+
+
+def _read(
+    experiment: Student,
+    teacher: Trained[Any],
+    data: tuple[Path, ...],
+) -> Splits[Any]:
+    tagged = isinstance(experiment, TaggerStudent)
+    if tagged != answers_tokens(teacher):
+        raise ValueError(
+            f"teacher must {'tag tokens' if tagged else 'classify sentences'} as its student does"
+        )
+    if getattr(teacher.indexer, "paired", False):
+        raise ValueError("teacher must read single sentences: a student does not read pairs")
+    if not isinstance(experiment, TaggerStudent):
+        parts = (read_labelled(path, plain=experiment.plain) for path in data)
+        return Splits(*[*parts, []][:3]) if data else docstrings_by_package()
+    files = (read_tagged(path, experiment.column) for path in data)
+    splits = Splits(*[*files, []][:3]) if data else identifier_roles()
+    return Splits(*(convert_spans(part, teacher.experiment.scheme) for part in splits))
+
+
+def _check_labels(teacher: Trained[Any], splits: Splits[Any]) -> None:
+    """Raise `ValueError` unless what the student learns from has the teacher's labels."""
+    names = names_of(splits.train)
+    if names != teacher.indexer.targets:
+        raise ValueError(
+            "teacher and student must have the same labels, got "
+            f"{', '.join(teacher.indexer.targets)} and {', '.join(names)}"
+        )
+
+
+def _unlabelled(
+    experiment: Student, train: list[Any], path: Path | None, tokens: bool
+) -> list[Tagged] | list[Labelled]:
+    """Return what the teacher alone teaches: spans, and a file's sentences."""
+    sentences = random_spans((each.tokens for each in train), experiment.spans, seed=0)
+    if path is not None:
+        sentences += [words for _, line in read_lines(path) if (words := cut(line, tokens))]
+    if isinstance(experiment, TaggerStudent):
+        return [Tagged(words, (UNLABELLED,) * len(words)) for words in sentences]
+    return [Labelled(words, UNLABELLED) for words in sentences]
+
+
+def _kind(experiment: Teaching) -> Any:
+    """Return the module that measures."""
+    return tagging if isinstance(experiment, TaggerStudent) else classifying
+
+
+def _make(experiment: lm_presets.Experiment) -> dict[str, Any]:
+    """Return what models must have in common to be run together, each with its own weights."""
+    names = ("cell", "hidden_size", "layers", "residual", "embed_size", "tie_embeddings", "dtype")
+    return {name: getattr(experiment, name) for name in names}
+
+
+def _plain(experiment: Teaching, kind: Any) -> Any:
+    """Return the student without its teaching, as its own script has it."""
+    return kind(**{f.name: getattr(experiment, f.name) for f in dataclasses.fields(kind)})
+
+
+def _settings(experiment: Teaching) -> dict[str, Any]:
+    return {f.name: getattr(experiment, f.name) for f in dataclasses.fields(Teaching)}
+
+
+COMMANDS: Commands = {"train": train, "lm": lm}

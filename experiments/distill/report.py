@@ -1,0 +1,139 @@
+"""What distillation prints and draws at its end: quality against size and against latency."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.distill.teachers import answers_tokens, teach
+from experiments.lm.training import Tokens, nats_of
+from experiments.lm.training import Trained as TrainedLanguageModel
+from experiments.sentences import classifying, tagging
+from experiments.sentences.training import Trained
+from experiments.shared.command_line import print_table
+from rnnjax.data import Splits
+from rnnjax.metrics import perplexity
+from rnnjax.train import logits_of, plot_trade
+
+BATCHES = (1, 32)
+
+
+class Row(NamedTuple):
+    """One model, or the mean of several."""
+
+    name: str
+    size: int
+    qualities: list[float]
+    latencies: tuple[float, ...]
+
+
+def compare(
+    out: Path,
+    teachers: Sequence[Trained[Any]],
+    students: dict[str, list[Trained[Any]]],
+    splits: Splits[Any],
+) -> None:
+    """Print how good, how large and how fast teacher and students are, and draw it."""
+    split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
+    tagged = answers_tokens(teachers[0])
+    measure = (tagging if tagged else classifying).measure
+    targets = teachers[0].indexer.targets
+
+    def quality(answers: list[Any]) -> float:
+        return 100 * (1 - measure(targets, sentences, answers)["error"])
+
+    if len(teachers) == 1:
+        answers = teachers[0].answers(sentences)
+    else:
+        logits = teach(teachers, sentences, out)
+        ends = np.cumsum([len(sentence.tokens) for sentence in sentences])[:-1]
+        answers = np.split(logits.argmax(axis=-1), ends) if tagged else list(logits)
+    rows = [
+        Row(
+            "teacher" if len(teachers) == 1 else f"{len(teachers)} teachers",
+            sum(each.size for each in teachers),
+            [quality(answers)],
+            _sum(_latencies(each, sentences) for each in teachers),
+        )
+    ]
+    for name, runs in students.items():
+        qualities = [quality(each.answers(sentences)) for each in runs]
+        rows.append(Row(f"student {name}", runs[0].size, qualities, _latencies(runs[0], sentences)))
+    _print(rows, f"{split}, per cent right")
+    plot_trade(
+        [(row.name, row.size, row.latencies, float(np.mean(row.qualities))) for row in rows],
+        [f"ms at batch {size}" for size in BATCHES],
+        f"per cent right, {split}",
+        out / "comparison.png",
+    )
+    print(f"picture: {out / 'comparison.png'}\nstudents: {out}")
+
+
+def compare_language_models(
+    out: Path,
+    teachers: Sequence[TrainedLanguageModel],
+    students: dict[str, TrainedLanguageModel],
+    tokens: Tokens,
+) -> None:
+    """Print the size and the perplexity of teachers and students."""
+    split = "test" if len(tokens.test) else "valid"
+    named = {f"teacher {i}": each for i, each in enumerate(teachers, 1)}
+    rows = []
+    for name, each in (named | students).items():
+        nats = nats_of(each, each.variables["params"], getattr(tokens, split))
+        size = sum(leaf.size for leaf in jax.tree.leaves(each.variables))
+        rows.append((name, f"{size:,}", f"{nats:.4f}", f"{perplexity(nats):.2f}"))
+    unit = teachers[0].vocabulary.unit
+    print_table(split, ("", "parameters", f"nats a {unit}", "perplexity"), rows)
+    print(f"students: {out}")
+
+
+def _print(rows: Sequence[Row], title: str) -> None:
+    header = ("", "parameters", "", *(f"ms at batch {size}" for size in BATCHES))
+    lines = [
+        (row.name, f"{row.size:,}", _spread(row.qualities), *(f"{ms:.2f}" for ms in row.latencies))
+        for row in rows
+    ]
+    print_table(title, header, lines)
+    alone, taught = (np.array(row.qualities) for row in rows[1:])
+    gains = taught - alone
+    error = ""
+    if len(gains) > 1:
+        error = f" ± {gains.std(ddof=1) / len(gains) ** 0.5:.2f} (standard error)"
+    print(
+        f"taught over alone, {len(gains)} seed{'s' * (len(gains) > 1)}: "
+        f"{gains.mean():+.2f}{error}; the student has 1/{rows[0].size / rows[2].size:.1f} of the "
+        f"parameters and takes 1/{rows[0].latencies[0] / rows[2].latencies[0]:.1f} of the time"
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+
+
+def _latencies(trained: Trained[Any], sentences: Sequence[Any]) -> tuple[float, ...]:
+    """Return the milliseconds that so many sentences of middling length take."""
+    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].tokens))
+    times = []
+    for size in BATCHES:
+        first = max(0, (len(order) - size) // 2)
+        chosen = [sentences[i] for i in order[first : first + size]]
+        encoded = trained.indexer.encode(chosen)
+        batch = encoded.batch(np.arange(len(chosen)), int(encoded.lengths.max(initial=1)))
+        rows = [(np.arange(len(chosen)), batch)]
+        calls = []
+        for _ in range(60):
+            start = time.perf_counter()
+            logits_of(trained.model, trained.params, rows, len(chosen))
+            calls.append(time.perf_counter() - start)
+        times.append(1000 * float(np.median(calls[10:])))
+    return tuple(times)
+
+
+def _sum(many: Any) -> tuple[float, ...]:
+    return tuple(map(sum, zip(*many, strict=True)))

@@ -1,0 +1,100 @@
+"""Teachers of sentences: any models that were trained on them, alone or several together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.classify import presets as classify_presets
+from experiments.finetune import presets as finetune_presets
+from experiments.finetune.tuned import load_tuned
+from experiments.label import presets as label_presets
+from experiments.sentences.training import Trained, load_trained
+from experiments.shared.run_folder import digest, is_run_of
+from rnnjax.data.readers.records import Sentences
+from rnnjax.files import replacing
+from rnnjax.train import ensemble_logits
+
+KINDS = (label_presets.Experiment, classify_presets.Experiment, finetune_presets.Experiment)
+
+
+def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[Trained[Any]]:
+    """Return the models that were trained in folders, of any script for sentences.
+
+    Raises:
+      ValueError: a folder holds no such run, or two have other labels.
+    """
+    teachers = [_load(run, language) for run in runs]
+    if not teachers:
+        raise ValueError("teacher must be at least one run's folder")
+    first = teachers[0].indexer.targets
+    for run, teacher in zip(runs, teachers, strict=True):
+        if teacher.indexer.targets != first:
+            raise ValueError(
+                f"{run} and {runs[0]} must have the same labels, got "
+                f"{', '.join(teacher.indexer.targets)} and {', '.join(first)}"
+            )
+    return teachers
+
+
+def answers_tokens(teacher: Trained[Any]) -> bool:
+    """Return whether a model gives tags, not labels."""
+    experiment = teacher.experiment
+    if isinstance(experiment, finetune_presets.Experiment):
+        return experiment.task == "tokens"
+    return isinstance(experiment, label_presets.Experiment)
+
+
+def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) -> np.ndarray:
+    """Return what teachers say of sentences, `(tokens or sentences, targets)` float32 logits.
+
+    Of several teachers it is the logarithm of their mean probability. It is computed once, and
+    kept in `folder` under a digest of the teachers and the sentences.
+    """
+    known = repr((list(sentences), [each.experiment for each in teachers]))
+    name = digest(known, [each.params for each in teachers])[:16]
+    path = folder / f"teacher-{name}.npy"
+    if path.exists():
+        return np.load(path)
+    logits = np.concatenate([np.atleast_2d(each) for each in _logits(teachers, sentences)])
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        np.save(file, logits)
+    return logits
+
+
+def _load(run: Path, language: str | None) -> Trained[Any]:
+    for kind in KINDS:
+        if is_run_of(run, kind):
+            if kind is finetune_presets.Experiment:
+                return load_tuned(run, language)
+            return load_trained(run, kind)
+    raise ValueError(f"{run} holds no run of experiments.label, classify or finetune")
+
+
+def _logits(teachers: Sequence[Trained[Any]], sentences: Sentences) -> list[np.ndarray]:
+    if len(teachers) == 1:
+        return teachers[0].logits(sentences)
+    groups: list[list[Trained[Any]]] = []
+    for teacher in teachers:
+        alike = (g for g in groups if g[0].model == teacher.model)
+        group = next((g for g in alike if g[0].indexer == teacher.indexer), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(teacher)
+    logs = [_group_logits(group, sentences) for group in groups]
+    weights = np.log([len(group) / len(teachers) for group in groups])
+    return [
+        np.logaddexp.reduce([each + w for each, w in zip(of, weights, strict=True)])
+        for of in zip(*logs, strict=True)
+    ]
+
+
+def _group_logits(group: Sequence[Trained[Any]], sentences: Sentences) -> list[np.ndarray]:
+    """Return the logarithm of the mean probability of models of one make."""
+    first = group[0]
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each.params for each in group))
+    return ensemble_logits(first.model, params, first.batches(sentences), len(sentences))

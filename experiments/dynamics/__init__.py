@@ -1,0 +1,1 @@
+"""What recurrent cells can learn, and where their gradients go."""

@@ -1,0 +1,238 @@
+"""Tuning a pre-trained encoder for a task: train, evaluate, predict.
+
+$ python -m experiments.finetune train --encoder runs/mlm              # docstrings' packages
+$ python -m experiments.finetune train tags --encoder runs/wiki --data a.conllu b.conllu c.conllu
+$ python -m experiments.finetune train tags --encoder runs/wiki --scratch --data ...
+$ python -m experiments.finetune train pairs --encoder runs/wiki --data train.tsv dev.tsv test.tsv
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.corpora.docstrings import docstrings_by_package
+from experiments.finetune.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.finetune.tuned import load_tuned
+from experiments.mlm.pretrained import init_encoder, load_pretrained
+from experiments.sentences import classifying, tagging
+from experiments.sentences.data import check_files, check_splits, cut, typed_lines
+from experiments.sentences.report import print_metrics, say_unseen
+from experiments.sentences.training import Trained, fit_sentences
+from experiments.shared.command_line import Commands, presets
+from experiments.shared.run_folder import claim, digest
+from rnnjax.data import (
+    UNLABELLED,
+    Encoded,
+    Labelled,
+    Paired,
+    PieceIndexer,
+    Splits,
+    Tagged,
+    names_of,
+    read_labelled,
+    read_pairs,
+)
+
+if TYPE_CHECKING:
+    Preset = Experiment
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+
+
+def train(
+    encoder: Path,
+    experiment: Preset = PRESETS["docstrings"],
+    data: tuple[Path, ...] = (),
+    columns: tuple[str, ...] = (),
+    where: tuple[str, ...] = (),
+    language: str | None = None,
+    out: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Tune an encoder, or go on with a run that stopped.
+
+    Args:
+      encoder: the folder of a run of `experiments.mlm`; its tokeniser is used as well.
+      experiment: a preset, any part of which may be changed.
+      data: two or three files, to train, develop and perhaps test on. Tags: CoNLL-U, or a token
+        a line, its tag last. Sentences: a tab and the label behind
+        each. Pairs: two sentences and the label, tabs between them. By default docstrings and
+        comments of Python's standard library.
+      columns: of files of pairs whose first line names the columns, the two sentences' and the
+        label's.
+      where: of such files, one for each of `data`: which lines count, as in split=TRAIN.
+      language: the sentences' language, where the encoder knows several.
+      out: the run's folder; by default under runs/.
+      tensorboard: write TensorBoard events as well.
+    """
+    experiment.check()
+    check_files(data)
+    if not data and experiment.task != "sentences":
+        raise ValueError(f"data must be given for {experiment.task}: there are none by default")
+    splits = _read_splits(experiment, data, columns, where) if data else docstrings_by_package()
+    check_splits(splits)
+    splits = splits._replace(train=_share(splits.train, experiment))
+    start = _untrained(experiment, encoder, splits, language)
+    sizes = " / ".join(f"{len(part):,}" for part in splits)
+    print(f"{start.size:,} parameters; {sizes} sentences to train, develop and test on")
+    # All of them, for what is too long is to be known now.
+    encoded = {name: _encode(start, name, part) for name, part in splits._asdict().items()}
+    out = out or Path("runs") / _name(start.experiment, encoder, data)
+    claim(out, start.experiment, digest(repr(splits), start.params))
+    start.indexer.save(out)
+    measure = _kind(start.experiment).measure
+    trained = fit_sentences(
+        start, encoded["train"], splits.dev, measure, out, tensorboard=tensorboard
+    )
+    _kind(start.experiment).report(out, trained, splits)
+
+
+def evaluate(
+    run: tuple[Path, ...],
+    data: Path | None = None,
+    columns: tuple[str, ...] = (),
+    where: str | None = None,
+    language: str | None = None,
+) -> None:
+    """Print how well tuned encoders do on labelled sentences; of several, mean and spread.
+
+    Args:
+      run: the runs' folders.
+      data: a file as `train` reads it; by default the docstrings held out for testing.
+      columns: see `train`.
+      where: see `train`; of the one file.
+      language: the sentences' language; by default the one that was tuned in.
+    """
+    rows = []
+    for each in run:
+        trained = load_tuned(each, language)
+        kind = _kind(trained.experiment)
+        if data is None:
+            sentences = docstrings_by_package().test
+        else:
+            sentences = _read(trained.experiment, data, columns, where)
+        names = (n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label]))
+        say_unseen(trained.indexer.targets, names)
+        values = kind.measure(trained.indexer.targets, sentences, trained.answers(sentences))
+        rows.append((str(each), values))
+    print_metrics(str(data or "docstrings"), rows, spread=len(rows) > 1)
+
+
+def predict(
+    run: Path, data: Path | None = None, tokens: bool = False, language: str | None = None
+) -> None:
+    """Label text: tokens with their tags, or the label, its probability and the sentence.
+
+    Args:
+      run: the run's folder.
+      data: a file with a sentence a line, or two with a tab between them where the run is for
+        pairs; by default standard input, answered line by line.
+      tokens: the sentences are tokens with white space between them, not plain text.
+      language: the sentences' language; by default the one that was tuned in.
+    """
+    trained = load_tuned(run, language)
+    targets, task = trained.indexer.targets, trained.experiment.task
+    for lines in typed_lines(data):
+        unknown = [_unlabelled(task, line, tokens) for line in lines]
+        answers = trained.answers(unknown)
+        if task == "tokens":
+            tagging.print_tags(targets, [each.tokens for each in unknown], answers)
+        else:
+            classifying.print_labels(targets, lines, answers)
+
+
+def _untrained(
+    experiment: Experiment, folder: Path, splits: Splits[Any], language: str | None
+) -> Trained[Experiment]:
+    """Return the model before its tuning: pre-trained, or of the same make from scratch."""
+    pretrained = load_pretrained(folder)
+    experiment = dataclasses.replace(experiment, pretraining=pretrained.experiment)
+    known = pretrained.experiment
+    if known.positions != "sinusoidal" and experiment.max_length not in (None, known.max_length):
+        raise ValueError(
+            f"max_length must be {known.max_length} or None, got {experiment.max_length}: the "
+            "encoder learned a vector for each position"
+        )
+    indexer = PieceIndexer(
+        pretrained.subwords,
+        names_of(splits.train),
+        experiment.max_length or known.max_length,
+        experiment.task == "pairs",
+        experiment.pretraining.language_id(language),
+    )
+    model = experiment.model(indexer.targets)
+    params = init_encoder(model, experiment.seed)
+    if not experiment.scratch:
+        # What pre-training has not (segments) stays new.
+        params["encoder"] = {**params["encoder"], **pretrained.params["encoder"]}
+    return Trained(experiment, indexer, model, params)
+
+
+def _encode(start: Trained[Experiment], name: str, sentences: list[Any]) -> Encoded:
+    try:
+        return start.indexer.encode(sentences)
+    except ValueError as error:
+        raise ValueError(f"the {name} split: {error}") from error
+
+
+def _kind(experiment: Experiment) -> Any:
+    """Return the module that measures and reports."""
+    return tagging if experiment.task == "tokens" else classifying
+
+
+def _read_splits(
+    experiment: Experiment,
+    data: Sequence[Path],
+    columns: tuple[str, ...],
+    where: tuple[str, ...],
+) -> Splits[Any]:
+    if where and len(where) != len(data):
+        raise ValueError(f"where must be one for each of {len(data)} files, got {len(where)}")
+    filters = where or (None,) * len(data)
+    pairs = zip(data, filters, strict=True)
+    parts = [_read(experiment, path, columns, each) for path, each in pairs]
+    return Splits(*[*parts, []][:3])
+
+
+def _read(
+    experiment: Experiment, path: Path, columns: tuple[str, ...], where: str | None
+) -> list[Any]:
+    if experiment.task == "tokens":
+        return tagging.convert_spans(
+            tagging.read_tagged(path, experiment.column), experiment.scheme
+        )
+    if experiment.task == "sentences":
+        return read_labelled(path)
+    name, equals, value = (where or "").partition("=")
+    if where and not equals:
+        raise ValueError(f"where must be a column, an equals sign and a value, got {where!r}")
+    return read_pairs(path, columns or None, (name, value) if where else None)
+
+
+def _share(sentences: list[Any], experiment: Experiment) -> list[Any]:
+    """Return the share of the training sentences that is learnt from."""
+    order = np.random.default_rng(experiment.seed).permutation(len(sentences))
+    count = max(1, round(experiment.train_share * len(sentences)))
+    return [sentences[i] for i in sorted(order[:count])]
+
+
+def _unlabelled(task: str, line: str, tokens: bool) -> Tagged | Labelled | Paired:
+    parts = [cut(part, tokens) for part in (line.split("\t") if task == "pairs" else [line])]
+    if task == "tokens":
+        return Tagged(parts[0], (UNLABELLED,) * len(parts[0]))
+    if task == "sentences":
+        return Labelled(parts[0], UNLABELLED)
+    if len(parts) != 2:
+        raise ValueError(f"a line must hold two sentences with a tab between them, got {line!r}")
+    return Paired(parts[0], parts[1], UNLABELLED)
+
+
+def _name(experiment: Experiment, encoder: Path, data: Sequence[Path]) -> str:
+    task = data[0].resolve().parent.name if data else "docstrings"
+    return f"{task}-{'scratch' if experiment.scratch else encoder.resolve().name}"
+
+
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

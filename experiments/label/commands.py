@@ -1,0 +1,100 @@
+"""Sequence labelling: train, evaluate, predict.
+
+$ python -m experiments.label train                       # roles of the standard library's names
+$ python -m experiments.label train pos --data train.conllu dev.conllu test.conllu
+$ python -m experiments.label train entities --data train.tsv dev.tsv
+$ echo "They're happy together." | python -m experiments.label predict --run runs/pos
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.corpora.roles import identifier_roles
+from experiments.label.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.sentences.data import check_files, cut, typed_lines
+from experiments.sentences.report import print_metrics, say_unseen
+from experiments.sentences.tagging import convert_spans, measure, print_tags, read_tagged, report
+from experiments.sentences.training import load_trained, train_sentences
+from experiments.shared.command_line import Commands, presets
+from rnnjax.data import (
+    UNLABELLED,
+    Splits,
+    Tagged,
+)
+
+if TYPE_CHECKING:
+    Preset = Experiment
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+
+
+def train(
+    experiment: Preset = PRESETS["code"],
+    data: tuple[Path, ...] = (),
+    vectors: Path | None = None,
+    out: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Train a tagger, or go on with a run that stopped.
+
+    Args:
+      experiment: a preset, any part of which may be changed.
+      data: two or three files, to train, develop and perhaps test on: CoNLL-U, or a token a line,
+        its tag last (CoNLL-2003, WikiANN). By default the roles of names in Python's standard
+        library, whatever the preset.
+      vectors: pre-trained word vectors, in the text format of GloVe or word2vec; words are looked
+        up as --lowercase and --fold-digits make them (1990 as 0000).
+      out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
+        default under runs/.
+      tensorboard: write TensorBoard events as well.
+    """
+    check_files(data)
+    files = (read_tagged(path, experiment.column) for path in data)
+    splits = Splits(*[*files, []][:3]) if data else identifier_roles()
+    splits = Splits(*(convert_spans(part, experiment.scheme) for part in splits))
+    out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
+    trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
+    report(out, trained, splits)
+
+
+def evaluate(run: tuple[Path, ...], data: Path) -> None:
+    """Print how well trained taggers do on a labelled text; of several, mean and spread.
+
+    Args:
+      run: the runs' folders.
+      data: a file as `train` reads it.
+    """
+    rows = []
+    for each in run:
+        trained = load_trained(each, Experiment)
+        targets = trained.indexer.targets
+        sentences = read_tagged(data, trained.experiment.column)
+        sentences = convert_spans(sentences, trained.experiment.scheme)
+        say_unseen(
+            trained.indexer.targets, (tag for sentence in sentences for tag in sentence.tags)
+        )
+        answers = trained.answers(sentences)
+        rows.append((str(each), measure(targets, sentences, answers)))
+    print_metrics(str(data), rows, spread=len(rows) > 1)
+
+
+def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
+    """Tag text: a token and its tag a line, an empty line after each sentence.
+
+    Tags that mark spans are written as IOB2.
+
+    Args:
+      run: the run's folder.
+      data: a file with a sentence a line; by default standard input, answered line by line.
+      tokens: the sentences are tokens with white space between them, not plain text, which is
+        cut into words as in English: other languages need this.
+    """
+    trained = load_trained(run, Experiment)
+    for lines in typed_lines(data):
+        sentences = [cut(line, tokens) for line in lines]
+        unlabelled = [Tagged(each, (UNLABELLED,) * len(each)) for each in sentences]
+        answers = trained.answers(unlabelled)
+        print_tags(trained.indexer.targets, sentences, answers)
+
+
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

@@ -1,0 +1,311 @@
+"""Language models: train, evaluate, generate, score, rescore, suggest.
+
+$ python -m experiments.lm train                        # Python's reference manual
+$ python -m experiments.lm train char --data input.txt  # a preset, on your own text
+$ python -m experiments.lm generate --run runs/manual --prompt "The import statement"
+"""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from experiments.corpora.manual import reference_manual
+from experiments.lm.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.lm.text import Suggester, log_probabilities, pad, single_token, start_ids
+from experiments.lm.training import (
+    Tokens,
+    Trained,
+    fit_tokens,
+    load_trained,
+    make_vocabulary,
+    nats_of,
+    untrained,
+)
+from experiments.sentences.data import input_lines
+from experiments.shared.command_line import Commands, presets, print_table
+from experiments.shared.run_folder import claim, digest, read_digest
+from rnnjax import host
+from rnnjax.baselines import NGram, compression_bits
+from rnnjax.data import (
+    Corpus,
+    Vocabulary,
+    parse_nbest,
+    read_corpus,
+    read_text,
+)
+from rnnjax.decoding import sample
+from rnnjax.metrics import bits_per_character, perplexity
+from rnnjax.train import (
+    plot_curves,
+)
+
+if TYPE_CHECKING:
+    Preset = Experiment
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+
+
+def train(
+    experiment: Preset = PRESETS["manual"],
+    data: Path | None = None,
+    out: Path | None = None,
+    beside: tuple[Path, ...] = (),
+    tensorboard: bool = False,
+) -> None:
+    """Train a model, or go on with a run that stopped.
+
+    Args:
+      experiment: a preset, any part of which may be changed.
+      data: a folder with train.txt, valid.txt and perhaps test.txt, or one file, which is split;
+        by default Python's own reference manual.
+      out: the run's folder: configuration, vocabulary, metrics, checkpoints, plot and sample;
+        by default under runs/.
+      beside: runs on the same data, to stand beside this one in its table.
+      tensorboard: write TensorBoard events as well.
+    """
+    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
+    vocabulary = make_vocabulary(experiment, corpus)
+    out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)
+    tokens = Tokens(*map(vocabulary.encode, corpus))
+    data_digest = digest("\0".join(corpus))
+    others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
+    start = untrained(experiment, vocabulary, tokens)
+    if experiment.dtype == "float32" and host.has_fast_bfloat16():
+        print(
+            "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
+        )
+    # Only now, when nothing can be wrong with data and settings any more.
+    claim(out, experiment, data_digest)
+    vocabulary.save(out / "vocabulary.json")
+    trained = fit_tokens(start, tokens, out, tensorboard=tensorboard)
+    _report(out, trained, others, corpus, tokens)
+
+
+def evaluate(run: Path, data: Path | None = None) -> None:
+    """Print what a trained model makes of a text: cross-entropy, perplexity, bits.
+
+    Args:
+      run: the run's folder.
+      data: a UTF-8 file, all of which is read; by default the test text of Python's reference
+        manual.
+    """
+    trained = load_trained(run)
+    text = reference_manual().test if data is None else read_text(data)
+    tokens = trained.vocabulary.encode(text)
+    nats = nats_of(trained, trained.variables["params"], tokens)
+    unit = trained.vocabulary.unit
+    rows = [
+        ("tokens", f"{len(tokens):,}"),
+        (f"nats a {unit}", f"{nats:.4f}"),
+        (f"bits a {unit}", f"{bits_per_character(nats):.4f}"),
+        (f"perplexity a {unit}", f"{perplexity(nats):.2f}"),
+    ]
+    print_table(f"{run} on {data or 'the reference manual'}", ("", ""), rows)
+
+
+def generate(
+    run: Path,
+    prompt: tuple[str, ...] = ("",),
+    num_tokens: int = 500,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Print continuations of prompts.
+
+    Args:
+      run: the run's folder.
+      prompt: one or several texts to continue; empty starts at a line's beginning.
+      num_tokens: how many tokens to add at most.
+      temperature: below 1 sharpens, above 1 flattens, 0 always takes the likeliest token.
+      top_k: draw among the k likeliest tokens only.
+      top_p: draw among the likeliest tokens that sum to probability p only.
+      stop: end at this token, given as text: one word, or one character.
+      seed: the same seed gives the same text.
+    """
+    trained = load_trained(run)
+    stop_token = None if stop is None else single_token(trained.vocabulary, stop)
+    texts = _continue(trained, prompt, num_tokens, seed, temperature, top_k, top_p, stop_token)
+    for start, text in zip(prompt, texts, strict=True):
+        between = " " if start and trained.vocabulary.kind == "word" else ""
+        print(start + between + text)
+        if len(prompt) > 1:
+            print("-" * 40)
+
+
+def score(run: Path, data: Path | None = None) -> None:
+    """Print each sentence's log-probability and perplexity, likeliest first.
+
+    Args:
+      run: the run's folder.
+      data: a file with a sentence a line; by default standard input.
+    """
+    trained = load_trained(run)
+    source = str(data or "standard input")
+    lines = list(input_lines(data))
+    sentences = [line for _, line in lines if line.strip()]
+    if not sentences:
+        raise ValueError(f"{source} holds no sentence to score")
+    logs, lengths = log_probabilities(trained, sentences, _places(source, lines))
+    unit = trained.vocabulary.unit
+    print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
+    for index in np.argsort(-logs, kind="stable"):
+        each = perplexity(-logs[index] / lengths[index])
+        print(f"{logs[index]:15.3f}  {each:24.3f}  {sentences[index]}")
+
+
+def rescore(run: Path, data: Path | None = None, weight: float | None = None) -> None:
+    """Put the candidates of n-best lists in the model's order, best first.
+
+    A line is `name ||| text`, or `name ||| text ||| ... ||| score` (Moses), and is printed as
+    `name ||| text ||| new score`; or the text alone, with a blank line behind each list, and is
+    printed behind its new score and a tab.
+
+    Args:
+      run: the run's folder.
+      data: a file of lists; by default standard input.
+      weight: of the given score, which is added to the log-probability; by default it is left out.
+    """
+    if weight is not None and not math.isfinite(weight):
+        raise ValueError(f"weight must be finite, got {weight}")
+    trained = load_trained(run)
+    source = str(data or "standard input")
+    lines = list(input_lines(data))
+    lists = parse_nbest((line for _, line in lines), source)
+    scored = lists[0][0].score is not None
+    if weight is not None and not scored:
+        raise ValueError(f"weight is of given scores, and {source} has none")
+    texts = [one.text for each in lists for one in each]
+    logs, _ = log_probabilities(trained, texts, _places(source, lines))
+    totals = iter(logs)
+    for number, candidates in enumerate(lists):
+        if number and not candidates[0].name:
+            print()
+        new = np.array([next(totals) + (weight or 0) * (one.score or 0) for one in candidates])
+        for index in np.argsort(-new, kind="stable"):
+            name, words, _ = candidates[index]
+            score = f"{new[index]:.4f}"
+            print(f"{name} ||| {words} ||| {score}" if name else f"{score}\t{words}")
+
+
+def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
+    """Print the likeliest next words after each line, and their probabilities, tabs between.
+
+    A line that ends within a word gets that word's likeliest ends, and a word that may be over
+    already among them. What stands in the line before is not read again: to read a character or
+    word more is one step. To look for ends of words takes some steps more. The steps of reading and
+    the time of the whole answer go to the error stream, and so does a character that the model does
+    not know, whose line is answered by an empty one.
+
+    Args:
+      run: the run's folder.
+      data: a file with the beginning of a text a line; by default standard input, answered line by
+        line.
+      count: how many words.
+    """
+    suggester = Suggester(load_trained(run), count)
+    for number, line in input_lines(data):
+        try:
+            words, steps, seconds = suggester.after(line)
+            said = f"{steps} steps to read, {1000 * seconds:.2f} ms to answer"
+        except ValueError as error:  # it must not end the answers to the lines behind it
+            words, said = [], f"{data or 'standard input'}, line {number}: {error}"
+        print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
+        print(said, file=sys.stderr, flush=True)
+
+
+def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:
+    """Return where each line that is not blank stands."""
+    return [f"{source}, line {number}" for number, line in lines if line.strip()]
+
+
+def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained:
+    """Return the model of a run; ValueError unless it was trained on the same tokens."""
+    trained = load_trained(run)
+    if read_digest(run, Experiment) != data_digest:
+        raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
+    if trained.vocabulary != vocabulary:
+        raise ValueError(
+            f"beside must be runs with the same vocabulary: {run} has "
+            f"{len(trained.vocabulary):,} {trained.vocabulary.unit}s, this one "
+            f"{len(vocabulary):,} {vocabulary.unit}s"
+        )
+    return trained
+
+
+def _report(
+    out: Path, trained: Trained, others: list[tuple[Path, Trained]], corpus: Corpus, tokens: Tokens
+) -> None:
+    """Print the table, draw the curves, write a sample."""
+    split = "test" if corpus.test else "valid"
+    ids, text = getattr(tokens, split), getattr(corpus, split)
+    rows = _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids)
+    for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
+        rows.append((name, nats_of(each, each.variables["params"], ids)))
+    unit = trained.vocabulary.unit
+    print_table(
+        f"held-out text ({split}, {len(ids):,} {unit}s): cost of one {unit}",
+        ("", "nats", "bits", "perplexity"),
+        [(n, f"{v:.4f}", f"{bits_per_character(v):.4f}", f"{perplexity(v):.2f}") for n, v in rows],
+    )
+    word = trained.vocabulary.kind == "word"
+    plot_curves(
+        out / "metrics.jsonl",
+        out / "curves.png",
+        unit=f"{'nats' if word else 'bits'} a {unit}",
+        scale=1.0 if word else bits_per_character(1.0),
+    )
+    (text,) = _continue(trained, ("",), 1000 if not word else 200, 0, 0.8)
+    (out / "sample.txt").write_text(text + "\n")
+    print(f"\n{text[:600]}\n")
+    print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")
+
+
+def _baselines(
+    vocabulary: Vocabulary, train: str, held_out: str, train_ids: np.ndarray, ids: np.ndarray
+) -> list[tuple[str, float]]:
+    """Return what simpler models, and compressors, spend on the held-out text, in nats a token."""
+    order = 3 if vocabulary.kind == "word" else 6
+    rows = [("uniform", float(np.log(len(vocabulary))))]
+    for name, n in (("unigram", 1), (f"{order}-gram (Kneser-Ney)", order)):
+        model = NGram.fit(train_ids, n, len(vocabulary))
+        rows.append((name, -float(model.log_probabilities(ids, train_ids[-order:]).mean())))
+    if vocabulary.kind != "word":
+        ratio = len(held_out) / len(ids)
+        bits = compression_bits(train, held_out)
+        rows += [(name, each * ratio * float(np.log(2))) for name, each in bits.items()]
+    return rows
+
+
+def _continue(
+    trained: Trained, prompts: tuple[str, ...], num_tokens: int, seed: int, *options: Any
+) -> list[str]:
+    tokens, lengths = pad([start_ids(trained.vocabulary, text) for text in prompts])
+    names = ("temperature", "top_k", "top_p", "stop_token")
+    drawn, counts = sample(
+        trained.model,
+        trained.variables,
+        tokens,
+        lengths,
+        jax.random.key(seed),
+        num_tokens=num_tokens,
+        **dict(zip(names, options, strict=False)),
+    )
+    rows = zip(np.asarray(drawn), np.asarray(counts), strict=True)
+    return [trained.vocabulary.decode(row[:count]) for row, count in rows]
+
+
+COMMANDS: Commands = {
+    "train": train,
+    "evaluate": evaluate,
+    "generate": generate,
+    "score": score,
+    "rescore": rescore,
+    "suggest": suggest,
+}

@@ -1,0 +1,130 @@
+"""Text as a trained language model reads it: ids, log-probabilities, words to come."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.lm.training import Trained
+from rnnjax.cells.base import check_positive
+from rnnjax.data import Buckets, Vocabulary
+from rnnjax.decoding import Stream, completions, log_probability
+
+_AT_ONCE = 64  # texts scored side by side
+
+
+def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:
+    """Return the ids of `text` after the token that a line is read after."""
+    ids = vocabulary.encode(text + "\n" if end and vocabulary.kind != "word" else text)
+    if not end and vocabulary.kind == "word":
+        ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
+    return np.concatenate([[vocabulary.start], ids]).astype(np.int32)
+
+
+def single_token(vocabulary: Vocabulary, text: str) -> int:
+    """Return the id of a text of one token, at which to stop."""
+    ids = start_ids(vocabulary, text)[1:]
+    if len(ids) != 1:
+        raise ValueError(f"stop must be one {vocabulary.unit}, got {text!r}")
+    return int(ids[0])
+
+
+def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of ids as one array, by default as long as the longest, and their lengths."""
+    lengths = np.array([len(row) for row in rows], np.int32)
+    tokens = np.zeros((len(rows), length or lengths.max()), np.int32)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row)] = row
+    return tokens, lengths
+
+
+def say_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
+    """Say how many words of texts the vocabulary does not have."""
+    if vocabulary.kind != "word":
+        return
+    known = set(vocabulary.symbols)
+    unknown = sum(word not in known for line in texts for word in line.split())
+    if unknown:
+        print(f"{unknown} words are not in the vocabulary and are read as <unk>", file=sys.stderr)
+
+
+def log_probabilities(
+    trained: Trained, texts: Sequence[str], places: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probability of each text as a line, its end included, and its tokens.
+
+    ValueError names the place of a text that has a character which the vocabulary lacks.
+    """
+    rows = []
+    for text, place in zip(texts, places, strict=True):
+        try:
+            rows.append(start_ids(trained.vocabulary, text, end=True))
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+    lengths = np.array([len(row) for row in rows])
+    say_unknown(trained.vocabulary, texts)
+    found = np.zeros(len(rows))
+    # Padded to powers of two, and few at once: the logits of all could be too many to hold.
+    for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
+        none = np.zeros(0, np.int32)
+        tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
+        logs = log_probability(trained.model, trained.variables, tokens, counts)
+        found[members[members >= 0]] = np.asarray(logs)[members >= 0]
+    return found, lengths - 1
+
+
+class Suggester:
+    """The likeliest next words after texts that change at their end.
+
+    Args:
+      trained: the model.
+      count: how many words.
+    """
+
+    def __init__(self, trained: Trained, count: int) -> None:
+        check_positive(count=count)
+        self._vocabulary, self._count = trained.vocabulary, count
+        self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)
+        self._inside = np.array([_is_inside(symbol) for symbol in trained.vocabulary.symbols])
+        if trained.vocabulary.kind == "byte":
+            self._inside[128:] = True  # parts of letters, for the most part
+        # A step from the state of another is compiled by itself, and so are those side by side:
+        # now, before anybody waits.
+        self._stream.read([trained.vocabulary.start])
+        self._answer("", "")
+
+    def after(self, text: str) -> tuple[list[tuple[str, float]], int, float]:
+        """Return words and their probabilities, the steps that reading took, and all seconds."""
+        before = time.perf_counter()
+        begun = text.split()[-1] if text and not text[-1].isspace() else ""
+        whole = text[: len(text) - len(begun)] if self._vocabulary.kind == "word" else text
+        steps = self._stream.read(start_ids(self._vocabulary, whole)[1:].tolist())
+        words = self._answer(text, begun)
+        return words, steps, time.perf_counter() - before
+
+    def _answer(self, text: str, begun: str) -> list[tuple[str, float]]:
+        return self._words(begun) if self._vocabulary.kind == "word" else self._ends(text)
+
+    def _words(self, begun: str) -> list[tuple[str, float]]:
+        """Return the likeliest words that begin so, with their shares among all that do."""
+        shares = np.exp(self._stream.log_probabilities.astype(np.float64))
+        symbols = self._vocabulary.symbols
+        fits = [i for i, word in enumerate(symbols) if i > 1 and word.startswith(begun)]
+        best = sorted(fits, key=lambda i: -shares[i])[: self._count]
+        total = shares[fits].sum()
+        return [(symbols[i], float(shares[i] / total)) for i in best]
+
+    def _ends(self, text: str) -> list[tuple[str, float]]:
+        """Return what the last word of a text may become, if it is begun, or the next words."""
+        begun = len(text)
+        while begun and _is_inside(text[begun - 1]):
+            begun -= 1
+        found = completions(self._stream, self._inside, count=self._count, begun=begun < len(text))
+        decode = self._vocabulary.decode
+        return [(text[begun:] + decode(c.tokens), float(np.exp(c.log_probability))) for c in found]
+
+
+def _is_inside(symbol: str) -> bool:
+    """Return whether a character is part of a word."""
+    return symbol.isalnum() or symbol in "_'"

@@ -1,0 +1,1 @@
+"""What the tasks on sentences share: label, classify, finetune, distill."""

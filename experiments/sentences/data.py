@@ -1,0 +1,112 @@
+"""From sentences as files have them to what a model is trained on, and from typed text."""
+
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.sentences.presets import Experiment
+from rnnjax.data import (
+    UNLABELLED,
+    Lexicon,
+    Splits,
+    Tagged,
+    WordIndexer,
+    coverage,
+    fit_indexer,
+    read_vectors,
+    split_words,
+)
+from rnnjax.data.readers.columns import read_lines
+
+
+def check_files(data: Sequence[Path]) -> None:
+    """Raise `ValueError` unless there are as many files as splits, or none."""
+    if len(data) not in (0, 2, 3):
+        raise ValueError(f"data must be two or three files: train, dev and test; got {len(data)}")
+
+
+def check_splits(splits: Splits[Any]) -> None:
+    """Raise `ValueError` where a split has nothing to train or to measure on."""
+    for name, part in splits._asdict().items():
+        if name == "test" and not part:
+            continue
+        if not any(sentence.tokens for sentence in part):
+            raise ValueError(f"the {name} split holds no sentence with a token in it")
+        names = {n for s in part for n in (s.tags if isinstance(s, Tagged) else (s.label,))}
+        if names <= {UNLABELLED}:
+            raise ValueError(f"nothing in the {name} split is labelled")
+
+
+def make_indexer(
+    experiment: Experiment, splits: Splits[Any], vectors: Path | None
+) -> tuple[WordIndexer, dict[str, np.ndarray]]:
+    """Return the indexer, and the vectors of its words that were found in a file of them."""
+    options: dict[str, Any] = {
+        "characters": experiment.characters is not None,
+        "lowercase": experiment.lowercase,
+        "fold_digits": experiment.fold_digits,
+        "max_word_length": experiment.max_word_length,
+    }
+    if vectors is None:
+        return fit_indexer(splits.train, **options), {}
+    # Words of the other splits too: their vectors say what training does not.
+    normal = Lexicon((), 0, experiment.lowercase, experiment.fold_digits).normal
+    counts = Counter(normal(token) for part in splits for each in part for token in each.tokens)
+    found = read_vectors(vectors, counts.keys())
+    if not found:
+        raise ValueError(f"{vectors} has a vector for none of the {len(counts):,} words")
+    print(f"{vectors}: {coverage(counts, found)}")
+    return fit_indexer(splits.train, found.keys(), **options), found
+
+
+def set_vectors(params: Any, indexer: WordIndexer, found: dict[str, np.ndarray]) -> Any:
+    """Return a model's parameters with the words' embeddings that were found in their place."""
+    if not found:
+        return params
+    table = np.array(params["embedder"]["words"]["embedding"])
+    words = list(found)
+    vectors = np.stack([found[word] for word in words])
+    # To the spread of the others, so that one learning rate serves both.
+    scale = table.std() / (vectors.std() or 1.0)
+    table[indexer.words.encode(words)] = vectors * scale
+    embedder = {**params["embedder"], "words": {"embedding": jnp.asarray(table)}}
+    return {**params, "embedder": embedder}
+
+
+def typed_lines(data: Path | None) -> Iterator[list[str]]:
+    """Yield the lines of a file, all at once, or of standard input, each as it comes."""
+    if data is not None:
+        yield [line for _, line in read_lines(data)]
+        return
+    for _, line in input_lines(None):
+        yield [line]
+
+
+def input_lines(data: Path | None) -> Iterator[tuple[int, str]]:
+    """Return the lines of a file, or of standard input as they come, as `read_lines` does."""
+    return _standard_input() if data is None else read_lines(data)
+
+
+def _standard_input() -> Iterator[tuple[int, str]]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # What is not UTF-8 is let through and found below: strictly, it would be an error before
+        # the good lines that were read together with it.
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
+    for number, line in enumerate(sys.stdin, 1):
+        try:
+            line.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"standard input, line {number}, must be UTF-8") from error
+        line = line if number > 1 else line.removeprefix("\ufeff")
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def cut(line: str, tokens: bool) -> tuple[str, ...]:
+    """Return the words of a line: its tokens between white space, or those of plain text."""
+    return tuple(line.split()) if tokens else split_words(line)

@@ -1,0 +1,68 @@
+"""What the scripts share: how they start, how they fail, and how they print."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import rnnjax as rx
+from rnnjax import host
+from rnnjax.extras import require
+from rnnjax.train import DivergedError, InterruptedRunError
+
+Commands = dict[str, Callable[..., None]]
+
+
+def main(commands: Commands, description: str) -> None:
+    """Run the command that the arguments name; a failure is one line and a non-zero exit."""
+    tyro = require("tyro", "scripts")
+    # Orbax logs a stack of its own beside the error that it raises.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    try:
+        print(host.tune(), file=sys.stderr)
+        tyro.extras.subcommand_cli_from_dict(
+            commands,
+            description=description,
+            config=(
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.CascadeSubcommandArgs,
+            ),
+        )
+    except InterruptedRunError as error:
+        print(error, file=sys.stderr)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, ImportError, DivergedError) as error:
+        sys.exit(f"error: {error}")
+
+
+def presets(of: dict[str, Any], descriptions: dict[str, str]) -> Any:
+    """Return the type of an argument that is one of some presets, any part of which may change."""
+    tyro = require("tyro", "scripts")
+    chosen = tyro.extras.subcommand_type_from_defaults(of, descriptions)
+    return Annotated[chosen, tyro.conf.arg(name="")]
+
+
+def make_cell(name: str, hidden_size: int, **options: Any) -> rx.GatedCell:
+    """Return the cell of that name, "lstm", "gru" or "elman"; options are its own."""
+    cells: dict[str, Any] = {"lstm": rx.LSTM, "gru": rx.GRU, "elman": rx.Elman}
+    return cells[name](hidden_size, **options)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table, the first column to the left and the others to the right."""
+    # As `Text`, or rich would read labels such as [b] and :x: as instructions to it.
+    table = Table(title=Text(title), title_justify="left")
+    for index, name in enumerate(header):
+        # Long names are folded: cut short, those of several runs would be one.
+        table.add_column(Text(name), justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(table)

@@ -1,0 +1,129 @@
+"""Translation experiments as frozen dataclasses, and the models that they describe."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import rnnjax as rx
+from experiments.sentences.presets import Training
+from experiments.shared.command_line import make_cell
+from rnnjax.cells.base import check_positive
+from rnnjax.data.vocabularies.reversible import Unit
+from rnnjax.losses.arguments import check_smoothing
+from rnnjax.models import EncoderDecoder
+from rnnjax.models.attention import AttentionKind
+from rnnjax.sequence.dropout import check_rate
+from rnnjax.train import Optimizer
+
+
+@dataclass(frozen=True)
+class Experiment(Training):
+    """What to train, and how."""
+
+    unit: Unit = "piece"
+    """What a token is."""
+    vocab_size: int = 8000
+    """Most tokens of a vocabulary, special ones included."""
+    max_length: int = 100
+    """Most tokens of a side in training: longer translations are left out, for memory grows with
+    the product of both sides. Nothing else is bound by it."""
+    shared: bool = False
+    """One vocabulary and one embedding for both sides."""
+    cell: Literal["lstm", "gru", "elman"] = "lstm"
+    """The cell of every layer."""
+    embed_size: int = 256
+    """Width of the embeddings."""
+    encoder_size: int = 256
+    """Width of each layer and direction of the encoder."""
+    encoder_layers: int = 1
+    """Layers of the encoder."""
+    decoder_size: int = 256
+    """Width of the decoder's two layers: the one that asks, and the one that is answered."""
+    attention: AttentionKind = "additive"
+    """How the decoder finds its place."""
+    dropout: float = 0.3
+    """Dropout on the embeddings, on the encoder's outputs, and before the output layer."""
+    layer_dropout: float = 0.2
+    """Dropout between layers of the encoder."""
+    label_smoothing: float = 0.1
+    """Share of the probability that is taught to be everywhere alike."""
+    mix: float = 0.0
+    """Share of the decoder's tokens that are its own guesses at the end of training, rising from
+    0 (scheduled sampling); 0 is teacher forcing."""
+    monitor: Literal["bleu", "exact"] = "bleu"
+    """What decides, on development data, which parameters are the best."""
+    beam: int = 5
+    """Hypotheses that go on."""
+    length_penalty: float = 1.0
+    """Power of the length by which a translation's log-probability is divided."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of the products' operands; sums, states and parameters are float32."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where no model could be made."""
+        super().check()
+        names = (
+            "vocab_size",
+            "embed_size",
+            "encoder_size",
+            "encoder_layers",
+            "decoder_size",
+            "max_length",
+        )
+        check_positive(**{name: getattr(self, name) for name in (*names, "beam")})
+        check_rate("dropout", self.dropout)
+        check_rate("layer_dropout", self.layer_dropout)
+        check_smoothing(self.label_smoothing)
+        if not 0 <= self.length_penalty < math.inf:
+            raise ValueError(f"length_penalty must be at least 0, got {self.length_penalty}")
+        if not 0 <= self.mix <= 1:
+            raise ValueError(f"mix must lie in [0, 1], got {self.mix}")
+
+    def model(self, source_size: int, target_size: int) -> EncoderDecoder:
+        """Return the model for vocabularies of those sizes."""
+        read = rx.Bidirectional(make_cell(self.cell, self.encoder_size, dtype=self.dtype))
+        write = make_cell(self.cell, self.decoder_size, dtype=self.dtype)
+        return EncoderDecoder(
+            source_size,
+            target_size,
+            rx.Stack((read,) * self.encoder_layers, self.layer_dropout),
+            write,
+            write,
+            embed_size=self.embed_size,
+            attention=self.attention,
+            attention_size=self.decoder_size,
+            shared=self.shared,
+            dropout=self.dropout,
+            dtype=self.dtype,
+        )
+
+
+PRESETS = {
+    "dates": Experiment(
+        unit="character",
+        embed_size=32,
+        encoder_size=64,
+        decoder_size=128,
+        dropout=0.1,
+        label_smoothing=0.0,
+        monitor="exact",
+        batch_size=64,
+        shapes=3,
+        epochs=4,
+        patience=None,
+        optimizer=Optimizer(learning_rate=4e-3),
+    ),
+    "sentences": Experiment(
+        vocab_size=5000,
+        dropout=0.4,
+        batch_size=64,
+        shapes=5,
+        epochs=20,
+        patience=None,
+        optimizer=Optimizer(learning_rate=2e-3, b2=0.98),
+    ),
+}
+DESCRIPTIONS = {
+    "dates": "Written dates to ISO 8601, character by character; the default, a minute or two.",
+    "sentences": "Some ten thousand sentences and their translations, as Multi30k.",
+}

@@ -1,0 +1,1 @@
+"""Batches: from arrays to the steps of training."""

@@ -1,0 +1,1 @@
+"""Encoding: from records to arrays."""

@@ -1,0 +1,1 @@
+"""Vocabularies: from symbols to ids and back."""

@@ -1,0 +1,61 @@
+"""What a transformer encoder is tuned for: labels of sentences, of pairs of them, or of tokens."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
+from rnnjax.sequence.dropout import check_rate
+
+
+class TransformerClassifier(nn.Module):
+    """Labels a sentence, or each of its tokens (BERT; Devlin et al. 2019, arXiv:1810.04805).
+
+        logits = encoder(tokens) @ kernel + bias      at the first token, or at each
+
+    The parameters under "encoder" are those of a `TransformerEncoder` with the same config,
+    such as one that a `MaskedLanguageModel` was trained with. Dropout, on the features too, is on
+    exactly where `apply` gets a "dropout" rng.
+
+    Attributes:
+      config: what the encoder is made of.
+      labels: names of the labels; a label's id is its place.
+      per_token: whether each token gets a label; else the sentence, by its first token.
+    """
+
+    config: TransformerConfig
+    labels: tuple[str, ...]
+    per_token: bool = False
+    dropout: float = 0.0
+
+    def setup(self) -> None:
+        """Check the attributes and make the parts."""
+        check_rate("dropout", self.dropout)
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must be distinct and at least one, got {self.labels}")
+        self.encoder = TransformerEncoder(self.config)
+        self.drop = nn.Dropout(self.dropout)
+        self.head = nn.Dense(len(self.labels), dtype=self.config.dtype)
+
+    def __call__(
+        self,
+        tokens: Array,
+        lengths: Array | None = None,
+        *,
+        segments: Array | None = None,
+        languages: Array | None = None,
+        positions: Array | None = None,
+    ) -> Array:
+        """Return the logits `(batch, labels)` or `(batch, time, labels)`, float32.
+
+        Arguments are the `TransformerEncoder`'s. In the padding, logits mean nothing.
+        """
+        features = self.encoder(
+            tokens, lengths, segments=segments, languages=languages, positions=positions
+        )
+        if not self.per_token:
+            if not tokens.shape[1]:
+                raise ValueError(f"tokens must have a first one, got shape {tokens.shape}")
+            features = features[:, 0]
+        features = self.drop(features, deterministic=not self.has_rng("dropout"))
+        return self.head(features).astype(jnp.float32)

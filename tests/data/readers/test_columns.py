@@ -1,0 +1,84 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rnnjax import schemes
+from rnnjax.data.readers.columns import read_columns
+
+WIKIANN = Path(__file__).parents[3] / "shared" / "data" / "wikiann"
+
+SENTENCES = [(("Ada", "met", "Bo"), ("B-PER", "O", "B-PER")), (("Oslo",), ("B-LOC",))]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "some.txt"
+        path.write_bytes(text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nOslo\tB-LOC\n",
+        "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nOslo\tB-LOC",
+        "Ada B-PER\nmet O \nBo  B-PER\n\n\n\nOslo B-LOC\n\n",
+        "\ufeff\nAda B-PER\r\nmet O\r\nBo B-PER\r\n\r\nOslo B-LOC\r\n",
+        "Ada B-PER\nmet O\nBo B-PER\n \t \nOslo B-LOC\n",
+        "-DOCSTART- -X- -X- O\n\nAda NNP B-NP B-PER\nmet VBD B-VP O\nBo NNP B-NP B-PER\n\n"
+        "-DOCSTART- -X- -X- O\n\nOslo NNP B-NP B-LOC\n",
+        "Ada B-PER\nmet O\nBo B-PER\n-DOCSTART-\nOslo B-LOC\n",
+    ],
+)
+def test_columns_are_read_however_they_are_laid_out(text, write):
+    assert read_columns(write(text)) == SENTENCES
+
+
+def test_tokens_stand_as_they_are(write):
+    text = "en:New York\tB-LOC\n\u00a0\tO\nx\u2028y\u0085z\tO\n#\tO\n"
+    assert read_columns(write(text)) == [
+        (("en:New York", "\u00a0", "x\u2028y\u0085z", "#"), ("B-LOC", "O", "O", "O"))
+    ]
+    assert read_columns(write("\u00a0 O\n\u3000 O\n")) == [(("\u00a0", "\u3000"), ("O", "O"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Bo", "'Bo' is one column; a token, then its tag"),
+        ("\u00a0", "is one column"),
+        ("Bo X O", "has 3 columns; the lines before it have 2"),
+        ("Bo\tX\tO", "has 3 columns; the lines before it have 2"),
+        ("\tO", "its token is empty"),
+        ("Bo\t", "its tag is empty"),
+        ("Bo\t ", "its tag is empty"),
+    ],
+)
+def test_errors_name_file_and_line(line, message, write):
+    with pytest.raises(ValueError, match=r"some\.txt, line 4") as error:
+        read_columns(write(f"-DOCSTART-\nAda O\n\n{line}\n"))
+    assert message in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"cannot read .*absent\.txt"):
+        read_columns(tmp_path / "absent.txt")
+
+
+@pytest.mark.skipif(not WIKIANN.is_dir(), reason=f"WikiANN is not at {WIKIANN}")
+@pytest.mark.parametrize(
+    ("name", "sentences", "tokens"),
+    [("train-en", 20_000, 160_394), ("dev-en", 10_000, 80_536), ("dev-de", 10_000, 97_805)],
+)
+def test_wikiann_has_its_counts_and_is_iob2(name, sentences, tokens):
+    read = read_columns(WIKIANN / f"{name}.tsv")
+    assert (len(read), sum(len(sentence.tokens) for sentence in read)) == (sentences, tokens)
+    assert schemes.detect(sentence.tags for sentence in read) == "IOB2"
+    # In IOB2 each span has one B, which makes for a count of spans that needs no scheme.
+    tags = Counter(tag for sentence in read for tag in sentence.tags)
+    kinds = Counter(span.kind for sentence in read for span in schemes.spans(sentence.tags))
+    assert kinds == {kind: tags[f"B-{kind}"] for kind in ("PER", "ORG", "LOC")}
