@@ -59,4 +59,4 @@ def test_held_out_text_has_no_character_that_training_text_lacks(manual):
 
 def test_another_process_reads_the_same(manual):
     here = hashlib.sha256(repr(manual).encode()).hexdigest()
-    assert digest_elsewhere("rnnjax.data", "reference_manual") == here
+    assert digest_elsewhere("experiments.corpora.manual", "reference_manual") == here
