@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.products import accumulator, lead
-from rnnjax.sequence.masks import select
+from rnnjax.sequence.masks import inside, select
 
 # The score of what is forbidden. Its exponential is 0 beside any permitted score; infinity would
 # make NaN gradients.
@@ -149,8 +149,8 @@ def _prepare(
     emissions = emissions.astype(accumulator(emissions.dtype))
     if lengths is None:
         return emissions, jnp.ones(emissions.shape[:-1], bool)
-    inside = jnp.arange(len(emissions)).reshape(-1, *[1] * lengths.ndim) < lengths[None]
-    return jnp.where(inside[..., None], emissions, 0.0), inside
+    counts = inside(len(emissions), lengths)
+    return jnp.where(counts[..., None], emissions, 0.0), counts
 
 
 def _check(emissions: Array, transitions: Transitions, lengths: Array | None) -> None:

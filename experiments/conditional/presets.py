@@ -9,10 +9,9 @@ from jax.nn import initializers
 import rnnjax as rx
 from experiments.sentences.presets import Training
 from experiments.shared.command_line import make_cell
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive, check_rate
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.models.conditional_language_model import Entry
-from rnnjax.sequence.dropout import check_rate
 from rnnjax.train import Optimizer
 
 

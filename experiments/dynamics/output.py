@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.dynamics.presets import HELD_OUT
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive
 from rnnjax.files import write_whole
 
 RUNS = Path("runs/dynamics")

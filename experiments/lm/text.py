@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.lm.training import Trained
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive
 from rnnjax.data import Buckets, Vocabulary
 from rnnjax.decoding import Stream, completions, log_probability
 

@@ -5,10 +5,9 @@ from typing import Literal
 
 import rnnjax as rx
 from experiments.shared.command_line import make_cell
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive, check_rate
 from rnnjax.data import WordIndexer
 from rnnjax.models import Classifier, Tagger, TokenEmbedder
-from rnnjax.sequence.dropout import check_rate
 from rnnjax.train import Optimizer
 
 

@@ -7,12 +7,10 @@ from typing import Literal
 import rnnjax as rx
 from experiments.sentences.presets import Training
 from experiments.shared.command_line import make_cell
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive, check_rate
 from rnnjax.data.vocabularies.reversible import Unit
-from rnnjax.losses.arguments import check_smoothing
 from rnnjax.models import EncoderDecoder
 from rnnjax.models.attention import AttentionKind
-from rnnjax.sequence.dropout import check_rate
 from rnnjax.train import Optimizer
 
 
@@ -73,7 +71,7 @@ class Experiment(Training):
         check_positive(**{name: getattr(self, name) for name in (*names, "beam")})
         check_rate("dropout", self.dropout)
         check_rate("layer_dropout", self.layer_dropout)
-        check_smoothing(self.label_smoothing)
+        check_rate("label_smoothing", self.label_smoothing)
         if not 0 <= self.length_penalty < math.inf:
             raise ValueError(f"length_penalty must be at least 0, got {self.length_penalty}")
         if not 0 <= self.mix <= 1:

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.analysis.norm import norm
+from rnnjax.checks import check_lengths
 from rnnjax.sequence.masks import clear, make_masks
-from rnnjax.sequence.unroll import check_lengths
 
 
 class ActivationScale(NamedTuple):

@@ -9,7 +9,8 @@ from jax import Array
 
 from rnnjax.analysis.norm import norm
 from rnnjax.analysis.watch import watch
-from rnnjax.cells.base import Core, Params, State, check_positive
+from rnnjax.cells.base import Core, Params, State
+from rnnjax.checks import check_positive
 
 
 def gradient_norms(

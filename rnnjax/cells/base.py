@@ -3,15 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import (
     Any,
     ClassVar,
-    Literal,
     Protocol,
-    get_args,
-    get_origin,
-    get_type_hints,
     runtime_checkable,
 )
 
@@ -20,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
+from rnnjax.checks import check_floating, check_positive
 from rnnjax.products import accumulator, affine, lead, product
 
 Params = Mapping[str, Any]
@@ -56,29 +52,6 @@ def output_size(core: Core) -> int:
     if size is None:
         raise ValueError(f"core must have an output_size to be part of something, got {core!r}")
     return size
-
-
-def _is_floating(dtype: Any) -> bool:
-    try:
-        return bool(jnp.issubdtype(jnp.dtype(dtype), jnp.floating))
-    except TypeError:  # not the name of any dtype
-        return False
-
-
-def check_positive(**sizes: int) -> None:
-    """Raise `ValueError` naming the first of `sizes` that is not an integer of at least 1."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
-
-
-def check_choices(described: Any) -> None:
-    """Raise `ValueError` naming the first field of a dataclass outside its `Literal`'s names."""
-    for name, hint in get_type_hints(type(described)).items():
-        value = getattr(described, name)
-        if get_origin(hint) is Literal and value not in get_args(hint):
-            names = ", ".join(map(repr, get_args(hint)))
-            raise ValueError(f"{name} must be one of {names}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -133,10 +106,7 @@ class GatedCell:
                 f"additive_gates must lie between 0 and num_gates, {self.num_gates}, or be None; "
                 f"got {self.additive_gates}"
             )
-        for name in ("dtype", "param_dtype"):
-            dtype = getattr(self, name)
-            if dtype is not None and not _is_floating(dtype):
-                raise ValueError(f"{name} must be a floating dtype, got {dtype!r}")
+        check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
 
     @abstractmethod
     def pointwise(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:

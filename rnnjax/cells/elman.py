@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, check_choices
+from rnnjax.cells.base import GatedCell
+from rnnjax.checks import check_choices
 
 
 class ElmanState(NamedTuple):

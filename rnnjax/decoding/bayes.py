@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from rnnjax.decoding.arguments import padded_text
+from rnnjax.decoding.padding import padded_text
 from rnnjax.decoding.score import log_probability
 from rnnjax.models.conditional_language_model import ConditionalLanguageModel
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive
 
 # (state, tokens (rows,)) -> (state, logits (rows, vocab)); leaves of the state lead with the rows
 Step = Callable[[Any, Array], tuple[Any, Array]]

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjax.cells.base import State, check_positive
+from rnnjax.cells.base import State
+from rnnjax.checks import check_positive
 from rnnjax.decoding.stream import Stream, step
 
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from rnnjax.cells.base import State, check_positive
-from rnnjax.decoding.arguments import padded_text
+from rnnjax.cells.base import State
+from rnnjax.checks import check_positive
+from rnnjax.decoding.padding import padded_text
 from rnnjax.models.language_model import LanguageModel
 
 

@@ -9,8 +9,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
-from rnnjax.decoding.arguments import padded_text
+from rnnjax.decoding.padding import padded_text
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.sequence.masks import inside
 
 
 def log_probability(
@@ -54,5 +55,5 @@ def _log_probability(
     before = jnp.maximum(lengths - 1, 0)
     _, logits = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
     logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
-    counted = jnp.arange(1, tokens.shape[1])[None] < lengths[:, None]
+    counted = inside(tokens.shape[1], lengths)[1:].T
     return jnp.where(counted, logs, 0.0).sum(axis=1)

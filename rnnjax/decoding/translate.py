@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from rnnjax.checks import check_range, check_tokens
 from rnnjax.decoding.beam import Hypotheses, beam_search, repeat
-from rnnjax.models.arguments import check_range, check_tokens, within
 from rnnjax.models.encoder_decoder import EncoderDecoder
+from rnnjax.sequence.masks import within
 
 
 def translate(

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import Initializer, Params, check_positive
-from rnnjax.losses.arguments import check_rows
+from rnnjax.cells.base import Initializer, Params
+from rnnjax.checks import check_positive
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
+from rnnjax.losses.shapes import check_rows
 from rnnjax.products import lead, product
 
 

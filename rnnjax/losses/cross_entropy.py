@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from rnnjax.losses.arguments import check_rows, check_smoothing
+from rnnjax.checks import check_rate
+from rnnjax.losses.shapes import check_rows
 from rnnjax.products import accumulator
 
 
@@ -30,7 +31,7 @@ def cross_entropy(
     Raises:
       ValueError: shapes that do not fit.
     """
-    check_smoothing(label_smoothing)
+    check_rate("label_smoothing", label_smoothing)
     check_rows(logits.shape[:-1], targets, mask)
     if mask is None:
         mask = jnp.ones(targets.shape, bool)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import log_softmax
 
-from rnnjax.losses.arguments import check_rows
 from rnnjax.losses.cross_entropy import cross_entropy
+from rnnjax.losses.shapes import check_rows
 from rnnjax.products import accumulator
 
 Divergence = Literal["kl", "soft_cross_entropy", "logit_mse"]

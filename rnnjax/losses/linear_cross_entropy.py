@@ -6,8 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.losses.arguments import check_kernel, check_rows, check_smoothing
+from rnnjax.checks import check_rate
 from rnnjax.losses.linear_head import Plan, linear_loss
+from rnnjax.losses.shapes import check_kernel, check_rows
 
 
 def linear_cross_entropy(
@@ -43,7 +44,7 @@ def linear_cross_entropy(
     Raises:
       ValueError: shapes that do not fit.
     """
-    check_smoothing(label_smoothing)
+    check_rate("label_smoothing", label_smoothing)
     check_kernel(features, kernel, bias)
     check_rows(features.shape[:-1], targets, mask)
     if mask is None:

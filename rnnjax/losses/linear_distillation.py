@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.losses.arguments import check_kernel, check_rows
 from rnnjax.losses.distillation import Divergence, distillation_loss
 from rnnjax.losses.linear_head import Plan, linear, linear_loss
+from rnnjax.losses.shapes import check_kernel, check_rows
 
 Head = tuple[Array, Array, Array]
 

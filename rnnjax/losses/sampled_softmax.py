@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import check_positive
-from rnnjax.losses.arguments import check_kernel, check_rows
+from rnnjax.checks import check_positive
 from rnnjax.losses.cross_entropy import cross_entropy
+from rnnjax.losses.shapes import check_kernel, check_rows
 from rnnjax.products import accumulator, lead, product
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive
 from rnnjax.products import accumulator
 
 AttentionKind = Literal["additive", "dot"]

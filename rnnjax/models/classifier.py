@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, State, output_size
+from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
-from rnnjax.models.arguments import check_tokens, within
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.models.pooling import (
     Pooling,
@@ -19,7 +19,7 @@ from rnnjax.models.pooling import (
     pool,
     pool_step,
 )
-from rnnjax.sequence.dropout import check_rate
+from rnnjax.sequence.masks import within
 
 
 class ClassifierState(NamedTuple):

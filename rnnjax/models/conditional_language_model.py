@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, State
-from rnnjax.models.arguments import check_range
+from rnnjax.checks import check_range
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.sequence.conditioned import Conditioned, ConditionedState

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive, check_rate
 from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
-from rnnjax.sequence.dropout import check_rate
 
 
 class TokenEmbedder(nn.Module):

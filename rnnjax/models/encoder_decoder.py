@@ -9,14 +9,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import Core, State, check_positive
+from rnnjax.cells.base import Core, State
+from rnnjax.checks import check_positive, check_range, check_rate, check_steps, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.arguments import check_range, check_steps, check_tokens, within
 from rnnjax.models.attention import Attention, AttentionKind
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
-from rnnjax.sequence.dropout import check_rate, sequence_dropout
+from rnnjax.sequence.dropout import sequence_dropout
+from rnnjax.sequence.masks import within
 
 
 class Memory(NamedTuple):

@@ -10,11 +10,11 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import Core, Initializer, State, output_size
+from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.arguments import check_range, check_steps, check_tokens
 from rnnjax.products import affine
-from rnnjax.sequence.dropout import check_rate, sequence_dropout
+from rnnjax.sequence.dropout import sequence_dropout
 
 
 class LanguageModel(nn.Module):

@@ -6,9 +6,9 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.arguments import within
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 from rnnjax.products import affine
+from rnnjax.sequence.masks import within
 
 
 class MaskedLanguageModel(nn.Module):

@@ -13,6 +13,7 @@ from jax import Array
 
 from rnnjax.cells.base import Core, output_size
 from rnnjax.sequence.bidirectional import Bidirectional
+from rnnjax.sequence.masks import inside
 from rnnjax.sequence.stack import Stack
 
 Pooling = Literal["last", "mean", "max", "attention"]
@@ -76,16 +77,15 @@ def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | No
       lengths: `(*batch,)`.
       scores: `(time, *batch, 1)`, for attention.
     """
-    steps = jnp.arange(len(ys)).reshape(-1, *[1] * lengths.ndim)
-    inside = (steps < lengths[None])[..., None]
+    counts = inside(len(ys), lengths)[..., None]
     if how == "attention":
         assert scores is not None
-        shares = jax.nn.softmax(jnp.where(inside, scores, -jnp.inf), axis=0, where=inside)
-        return (jnp.where(inside, ys, 0.0) * shares).sum(axis=0)
+        shares = jax.nn.softmax(jnp.where(counts, scores, -jnp.inf), axis=0, where=counts)
+        return (jnp.where(counts, ys, 0.0) * shares).sum(axis=0)
     if how == "mean":
-        return jnp.where(inside, ys, 0.0).sum(axis=0) / jnp.maximum(lengths, 1)[..., None]
+        return jnp.where(counts, ys, 0.0).sum(axis=0) / jnp.maximum(lengths, 1)[..., None]
     if how == "max":
-        best = jnp.where(inside, ys, -jnp.inf).max(axis=0)
+        best = jnp.where(counts, ys, -jnp.inf).max(axis=0)
     else:
         at = jnp.maximum(lengths - 1, 0)[None, ..., None]
         best = jnp.take_along_axis(ys, at, axis=0)[0]

@@ -11,12 +11,13 @@ from jax.nn import initializers
 
 from rnnjax import crf as chain
 from rnnjax.cells.base import Core, State
+from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
-from rnnjax.models.arguments import check_tokens, within
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.schemes import Scheme, allowed
-from rnnjax.sequence.dropout import check_rate, sequence_dropout
+from rnnjax.sequence.dropout import sequence_dropout
+from rnnjax.sequence.masks import within
 
 
 class Tagger(nn.Module):

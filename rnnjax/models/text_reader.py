@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core
+from rnnjax.checks import check_range, check_tokens
 from rnnjax.linen import RNN
-from rnnjax.models.arguments import check_range, check_tokens, within
 from rnnjax.models.pooling import pool
+from rnnjax.sequence.masks import within
 
 
 class TextReader(nn.Module):

@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.checks import check_rate
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
-from rnnjax.sequence.dropout import check_rate
 
 
 class TransformerClassifier(nn.Module):

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import check_choices, check_positive
-from rnnjax.models.arguments import check_integers, check_range, within
+from rnnjax.checks import check_choices, check_integers, check_positive, check_range, check_rate
 from rnnjax.products import lead
-from rnnjax.sequence.dropout import check_rate
+from rnnjax.sequence.masks import within
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, check_positive, output_size
+from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.checks import check_positive
 from rnnjax.sequence.masks import clear, make_masks
 from rnnjax.sequence.unroll import Composite, unroll
 

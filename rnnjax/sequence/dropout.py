@@ -5,12 +5,6 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def check_rate(name: str, rate: float) -> None:
-    """Raise `ValueError` naming the argument unless 0 <= rate < 1."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {rate!r}")
-
-
 def sequence_dropout(key: Array, xs: Array, rate: float) -> Array:
     """Drop features of `xs` `(time, *batch, features)`, the same at all steps of a sequence.
 

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.checks import check_integers, check_range
+
 
 class Masks(NamedTuple):
     """What `lengths` and `resets` mean at each step; None where nothing is masked.
@@ -19,6 +21,25 @@ class Masks(NamedTuple):
     fresh: Array | None
 
 
+def inside(time: int, lengths: Array) -> Array:
+    """Return which of `time` steps lie within `lengths` `(*batch,)`, `(time, *batch)` bool."""
+    steps = jnp.arange(time).reshape((time,) + (1,) * lengths.ndim)
+    return steps < lengths[None]
+
+
+def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
+    """Return which of `(batch, time)` tokens lie within `lengths` `(batch,)`; None is all.
+
+    Raises:
+      ValueError: `lengths` of a wrong shape or dtype, or, where concrete, out of range.
+    """
+    if lengths is None:
+        return jnp.ones(shape, bool)
+    check_integers("lengths", lengths, shape[:1])
+    check_range("lengths", lengths, shape[1] + 1)
+    return inside(shape[1], lengths).T
+
+
 def make_masks(time: int, lengths: Array | None, resets: Array | None, *, reverse: bool) -> Masks:
     """Return the masks for a sequence of `time` steps.
 
@@ -28,8 +49,7 @@ def make_masks(time: int, lengths: Array | None, resets: Array | None, *, revers
     """
     valid = None
     if lengths is not None:
-        steps = jnp.arange(time).reshape((time,) + (1,) * lengths.ndim)
-        valid = steps < lengths[None]
+        valid = inside(time, lengths)
     if resets is None:
         return Masks(valid, None)
     cuts = resets if valid is None else resets & valid

@@ -8,7 +8,8 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, output_size
-from rnnjax.sequence.dropout import check_rate, sequence_dropout
+from rnnjax.checks import check_rate
+from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.unroll import Composite, unroll
 
 

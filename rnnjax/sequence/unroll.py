@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from rnnjax.cells.base import Core, GatedCell, Params, State
+from rnnjax.checks import check_lengths
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.fused import fused
 from rnnjax.sequence.kernels.scan import scan
@@ -124,28 +124,6 @@ def choose(core: Core, implementation: Implementation, xs: Array) -> Implementat
     if xs.shape[0] == 0 or implementation == "scan":
         return "scan"
     return "fused" if isinstance(core, GatedCell) and core.is_gated else "scan"
-
-
-def check_lengths(
-    lengths: Array | Sequence[int] | None, time: int, batch: tuple[int, ...]
-) -> Array | None:
-    """Return `lengths` as an array; `ValueError` where they do not fit a batch of that shape."""
-    if lengths is None:
-        return None
-    # A list or a numpy array is looked at before JAX sees it: under jit it would be traced.
-    given: Any = lengths if isinstance(lengths, Array) else np.asarray(lengths)
-    if not jnp.issubdtype(given.dtype, jnp.integer):
-        raise ValueError(f"lengths must be integers, got {given.dtype}")
-    if given.shape != batch:
-        raise ValueError(f"lengths must have the batch's shape {batch}, got {given.shape}")
-    if not isinstance(given, jax.core.Tracer) and getattr(given, "is_fully_addressable", True):
-        values = np.asarray(given)
-        wrong = values[(values < 0) | (values > time)]
-        if wrong.size:
-            raise ValueError(
-                f"lengths must lie between 0 and the number of steps, {time}; got {wrong[0]}"
-            )
-    return jnp.asarray(given)
 
 
 def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:

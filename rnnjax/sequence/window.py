@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.cells.base import Initializer, Params, check_positive
+from rnnjax.cells.base import Initializer, Params
+from rnnjax.checks import check_positive
 from rnnjax.products import accumulator, lead, product
 from rnnjax.sequence.unroll import Composite, unroll
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnjax.cells.base import check_positive
+from rnnjax.checks import check_positive
 from rnnjax.train.checkpoint import Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.log import MetricsLog

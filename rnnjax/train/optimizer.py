@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.cells.base import check_choices, check_positive
+from rnnjax.checks import check_choices, check_positive
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import __main__ as command_line
-from benchmarks import gpu, report, runner, tasks
+from benchmarks import command_line, gpu, report, runner, tasks
 from benchmarks.cases import CELLS, LayerCase
 from benchmarks.plot import plot
 from benchmarks.reference import DisagreementError, check, make_work, reference

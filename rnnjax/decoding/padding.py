@@ -1,12 +1,12 @@
 """What sampling and scoring ask of the text that they are given."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from rnnjax.checks import concrete
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.sequence.masks import inside
 
 
 def padded_text(
@@ -25,11 +25,11 @@ def padded_text(
             f"got {tokens.shape} and {lengths.shape}"
         )
     time = tokens.shape[1]
-    if not isinstance(lengths, jax.core.Tracer):
-        values = np.asarray(lengths)
+    values = concrete(lengths)
+    if values is not None:
         wrong = values[(values < least) | (values > time)]
         if wrong.size:
             raise ValueError(f"lengths must lie between {least} and {time}, got {wrong[0]}")
-    tokens = jnp.where(jnp.arange(time)[None] < lengths[:, None], tokens, 0)
+    tokens = jnp.where(inside(time, lengths).T, tokens, 0)
     model.check_tokens(tokens, ndim=2)
     return tokens, lengths

@@ -19,9 +19,3 @@ def check_kernel(features: Array, kernel: Array, bias: Array) -> None:
             f"kernel must be (width, classes) = {want}, the features' width and the bias's shape, "
             f"got {kernel.shape}"
         )
-
-
-def check_smoothing(label_smoothing: float) -> None:
-    """Raise `ValueError` unless 0 <= label_smoothing < 1."""
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")

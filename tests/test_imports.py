@@ -1,0 +1,91 @@
+"""The drawing of the imports: arrows point down, and nobody imports a `__main__`."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each room may import from the rooms in the rows before its own, and from itself.
+FLOORS = (
+    ("checks", "extras", "files", "host", "products", "schemes"),
+    ("cells", "data", "metrics"),
+    ("initializers", "baselines", "sequence"),
+    ("analysis", "crf", "linen", "losses"),
+    ("models",),
+    ("decoding", "train"),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+TASKS = [
+    *("classify", "conditional", "distill", "dynamics", "finetune"),
+    *("label", "lm", "mlm", "translate"),
+]
+
+
+def imports(package):
+    """Pairs of a file and the dotted name of each module that it imports."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path} has a relative import"
+                yield path, node.module
+                yield from ((path, f"{node.module}.{name.name}") for name in node.names)
+            elif isinstance(node, ast.Import):
+                yield from ((path, name.name) for name in node.names)
+
+
+def room_of(name):
+    """The room of a module of rnnjax; None of the package itself and of other packages."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "rnnjax" and len(parts) > 1 else None
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.stem for path in (ROOT / "rnnjax").iterdir() if path.suffix == ".py"}
+    rooms |= {path.parent.name for path in (ROOT / "rnnjax").glob("*/__init__.py")}
+    assert rooms - {"__init__"} == set(FLOOR)
+
+
+def test_imports_of_the_library_run_downwards():
+    arrows = {
+        (path.relative_to(ROOT / "rnnjax").parts[0].removesuffix(".py"), room_of(name))
+        for path, name in imports("rnnjax")
+    }
+    upward = {
+        (here, there)
+        for here, there in arrows
+        if here != "__init__" and there in FLOOR and here != there
+        if FLOOR[there] >= FLOOR[here]
+    }
+    assert not upward
+
+
+@pytest.mark.parametrize("room", ["data", "baselines", "metrics"])
+def test_rooms_of_text_know_no_jax(room):
+    assert not {path for path, name in imports(f"rnnjax/{room}") if name.split(".")[0] == "jax"}
+
+
+@pytest.mark.parametrize("package", ["rnnjax", "experiments", "benchmarks", "tests"])
+def test_nobody_imports_a_main(package):
+    assert not {path for path, name in imports(package) if "__main__" in name.split(".")}
+
+
+def test_the_library_knows_no_script():
+    outside = {name.split(".")[0] for _, name in imports("rnnjax")}
+    assert not outside & {"experiments", "benchmarks", "tests"}
+
+
+def test_what_tasks_share_knows_no_task():
+    shared = ("shared", "corpora", "sentences")
+    found = [each for room in shared for each in imports(f"experiments/{room}")]
+    assert len(found) > 50
+    assert not [
+        (path, name) for path, name in found if name.split(".")[1:2] in ([t] for t in TASKS)
+    ]
+
+
+def test_every_task_has_a_folder():
+    assert [path.name for path in (ROOT / "experiments").glob("*.py")] == ["__init__.py"]
+    for task in TASKS:
+        assert (ROOT / "experiments" / task / "__main__.py").exists()
