@@ -12,6 +12,7 @@ from typing import (
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.nn import initializers
 
@@ -52,6 +53,15 @@ def output_size(core: Core) -> int:
     if size is None:
         raise ValueError(f"core must have an output_size to be part of something, got {core!r}")
     return size
+
+
+def reads_backwards(core: Core) -> np.ndarray:
+    """Return which of a core's output features end at the first step, `(output_size,)` bool.
+
+    A core made of cores has a property of that name; any other core reads forwards.
+    """
+    found = getattr(core, "reads_backwards", None)
+    return np.zeros(output_size(core), bool) if found is None else np.asarray(found)
 
 
 @dataclass(frozen=True)

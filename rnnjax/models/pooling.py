@@ -11,10 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, output_size
-from rnnjax.sequence.bidirectional import Bidirectional
+from rnnjax.cells.base import Core, reads_backwards
 from rnnjax.sequence.masks import inside
-from rnnjax.sequence.stack import Stack
 
 Pooling = Literal["last", "mean", "max", "attention"]
 
@@ -91,13 +89,3 @@ def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | No
         best = jnp.take_along_axis(ys, at, axis=0)[0]
         best = jnp.where(reads_backwards(core), ys[0], best)
     return jnp.where(lengths[..., None] > 0, best, 0.0)
-
-
-def reads_backwards(core: Core) -> Array:
-    """Return which of a core's output features end at the first token, `(features,)` bool."""
-    if isinstance(core, Stack):
-        return reads_backwards(core.layers[-1])
-    if isinstance(core, Bidirectional):
-        below = reads_backwards(core.core)
-        return jnp.concatenate([below, ~below])
-    return jnp.zeros(output_size(core), bool)

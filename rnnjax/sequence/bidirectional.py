@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.sequence.unroll import Composite, unroll
 
 
@@ -36,6 +37,12 @@ class Bidirectional(Composite):
     def output_size(self) -> int:
         """Width of the output."""
         return 2 * output_size(self.core)
+
+    @property
+    def reads_backwards(self) -> np.ndarray:
+        """Which output features end at the first step, `(output_size,)` bool."""
+        below = reads_backwards(self.core)
+        return np.concatenate([below, ~below])
 
     def init(self, key: Array, input_size: int) -> dict[str, Params]:
         """Return new parameters for inputs of width `input_size`."""

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_positive
 from rnnjax.sequence.masks import clear, make_masks
 from rnnjax.sequence.unroll import Composite, unroll
@@ -47,6 +48,11 @@ class Conditioned(Composite):
         """Width of the output."""
         return output_size(self.core)
 
+    @property
+    def reads_backwards(self) -> np.ndarray:
+        """Which output features end at the first step, `(output_size,)` bool."""
+        return reads_backwards(self.core)
+
     def init(self, key: Array, input_size: int) -> Params:
         """Return new parameters for inputs of width `input_size`."""
         return self.core.init(key, input_size + self.size)
@@ -80,7 +86,7 @@ class Conditioned(Composite):
         conditions = jnp.broadcast_to(final[None], (len(xs), *final.shape))
         masks = make_masks(len(xs), options["lengths"], options["resets"], reverse=reverse)
         if masks.fresh is not None and len(xs):
-            # Behind a reset the state is the zero state, the vector in it like all else.
+            # After a reset the state is the initial state, whose condition is zero.
             behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0
             conditions, final = clear(behind, conditions), clear(behind.any(axis=0), final)
         core, ys = unroll(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.cells.base import Core, State
 from rnnjax.checks import check_integers, check_range
 
 
@@ -14,7 +15,8 @@ class Masks(NamedTuple):
 
     Attributes:
       valid: `(time, *batch)` bool; a step that is not valid leaves the state as it is.
-      fresh: `(time, *batch)` bool; the state is zero before this step, in reading order.
+      fresh: `(time, *batch)` bool; before this step, in reading order, the state is the core's
+        initial state.
     """
 
     valid: Array | None
@@ -43,9 +45,9 @@ def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
 def make_masks(time: int, lengths: Array | None, resets: Array | None, *, reverse: bool) -> Masks:
     """Return the masks for a sequence of `time` steps.
 
-    A reset at step t cuts the sequence between t - 1 and t. Read forwards, the state is zero
-    before step t; read backwards, before step t - 1. Cuts outside a sequence's own length have no
-    effect.
+    A reset at step t cuts the sequence between t - 1 and t. Read forwards, the state starts
+    again before step t; read backwards, before step t - 1. Cuts outside a sequence's own
+    length have no effect.
     """
     valid = None
     if lengths is not None:
@@ -70,6 +72,18 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
         return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)
 
     return jax.tree.map(choose, on_true, on_false)
+
+
+def restart(fresh: Array | None, core: Core, state: State) -> State:
+    """Return `core`'s initial state where a `(*batch,)` mask is set, and `state` elsewhere.
+
+    Leaves of `state` are `(*batch, ...)` and keep their dtypes; a mask of None restarts nothing.
+    """
+    if fresh is None:
+        return state
+    start = core.initial_state(fresh.shape)
+    start = jax.tree.map(lambda a, b: a.astype(b.dtype), start, state)
+    return select(fresh, start, state)
 
 
 def clear(mask: Array | None, tree: Any) -> Any:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size
+from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.unroll import Composite, unroll
@@ -46,6 +47,11 @@ class Stack(Composite):
     def output_size(self) -> int:
         """Width of the output."""
         return output_size(self.layers[-1])
+
+    @property
+    def reads_backwards(self) -> np.ndarray:
+        """Which output features end at the first step, `(output_size,)` bool."""
+        return reads_backwards(self.layers[-1])
 
     def init(self, key: Array, input_size: int) -> dict[str, Params]:
         """Return new parameters for inputs of width `input_size`."""

@@ -63,8 +63,8 @@ def unroll(
         reaches neither values nor gradients. The final state is the one at each sequence's own
         length; of length 0, the initial state.
       resets: `(time, *batch)` bool. True at t says that another sequence starts at step t: its
-        state is the zero state, so that sequences packed end to end give what each gives alone,
-        in either reading direction.
+        state is the core's initial state, so that sequences packed end to end give what each
+        gives alone, in either reading direction.
       reverse: read each sequence from its own last element to its first; outputs stay at the
         steps they belong to, and the final state is the one after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnnjax as rx
-from rnnjax.models.pooling import check_pooling, initial_pool, pool, pool_step, reads_backwards
+from rnnjax.cells.base import reads_backwards
+from rnnjax.models.pooling import check_pooling, initial_pool, pool, pool_step
 
 TIME, BATCH, FEATURES = 5, 4, 3
 WAYS = ("last", "mean", "max", "attention")
@@ -182,3 +183,17 @@ def test_a_state_keeps_its_dtype_in_a_scan(x64):
 def test_an_unknown_way_is_named():
     with pytest.raises(ValueError, match="one of last, mean, max, attention, got 'sum'"):
         check_pooling("sum")
+
+
+@pytest.mark.parametrize(
+    ("core", "backwards"),
+    [
+        (rx.Elman(2), [0, 0]),
+        (rx.Bidirectional(rx.Elman(1)), [0, 1]),
+        (rx.Conditioned(rx.Bidirectional(rx.Elman(1)), 3), [0, 1]),
+        (rx.Stack((rx.Conditioned(rx.Bidirectional(rx.GRU(1)), 1),), residual=True), [0, 1]),
+        (rx.Bidirectional(rx.Bidirectional(rx.Elman(1))), [0, 1, 1, 0]),
+    ],
+)
+def test_a_core_says_which_outputs_end_at_the_first_step(core, backwards):
+    assert reads_backwards(core).tolist() == list(map(bool, backwards))

@@ -428,3 +428,47 @@ def test_a_cell_without_additive_gates():
     core = Apart(4)
     args = (core, random_params(core), random_inputs(TIME, (3,)), random_state(core, (3,)))
     assert_equals_oracle(*args, lengths=np.array([5, 4, 0]), implementation="fused")
+
+
+@dataclass(frozen=True)
+class Primed(rx.LSTM):
+    """An LSTM that starts from a state of its own."""
+
+    def initial_state(self, batch_shape=()):
+        ones = jnp.ones((*batch_shape, self.hidden_size))
+        return rx.LSTMState(0.5 * ones, -0.25 * ones)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("implementation", ["scan", "fused"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_reset_starts_from_the_initial_state_of_the_core(implementation, reverse):
+    core, cut = Primed(3), 2
+    params, xs = random_params(core), random_inputs(TIME, (1,))
+    resets = jnp.arange(TIME)[:, None] == cut
+
+    def packed(params, xs):
+        _, ys = rx.unroll(
+            core, params, xs, resets=resets, reverse=reverse, implementation=implementation
+        )
+        return ys
+
+    def separate(params, xs):
+        parts = [
+            rx.unroll(core, params, part, reverse=reverse, implementation="scan")[1]
+            for part in (xs[:cut], xs[cut:])
+        ]
+        return jnp.concatenate(parts)
+
+    assert_close(*(evaluate_packed(run, params, xs) for run in (packed, separate)))
+
+
+def evaluate_packed(run, params, xs):
+    """Return what `run` gives, and the gradients of the sum of its squares."""
+
+    def loss(params, xs):
+        ys = run(params, xs)
+        return (ys**2).sum(), ys
+
+    grads, ys = jax.jit(jax.grad(loss, (0, 1), has_aux=True))(params, xs)
+    return ys, grads

@@ -17,7 +17,7 @@ from jax import Array
 from rnnjax.cells.base import GatedCell, Params, State
 from rnnjax.products import outer, product
 from rnnjax.sequence.blocks import in_blocks
-from rnnjax.sequence.masks import Masks, beside, clear, select
+from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 
 # Rows (steps × batch) whose projected inputs are in memory at once where nothing is kept for a
 # gradient: few enough to stay near the caches, enough for efficient products.
@@ -121,7 +121,7 @@ def _forward(
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
         parts, (valid, fresh) = inputs
-        state = clear(fresh, state)
+        state = restart(fresh, cell, state)
         g_x, g_h = jnp.concatenate(parts, -1), product(state.h, w_h, dtype)
         state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
         (x_both, _), (h_both, h) = _split(cell, g_x), _split(cell, g_h)
@@ -200,7 +200,7 @@ def _states_before(plan: Plan, kept: Kept) -> State:
             return jnp.concatenate([after[1:], first[None]])
         return jnp.concatenate([first[None], after[:-1]])
 
-    return clear(kept.masks.fresh, jax.tree.map(shift, kept.state, kept.states))
+    return restart(kept.masks.fresh, plan.cell, jax.tree.map(shift, kept.state, kept.states))
 
 
 def _zeros(tree: Any) -> Any:

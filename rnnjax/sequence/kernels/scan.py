@@ -4,7 +4,7 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
-from rnnjax.sequence.masks import Masks, clear, select
+from rnnjax.sequence.masks import Masks, clear, restart, select
 
 
 def scan(
@@ -29,19 +29,12 @@ def scan(
     Returns:
       The final state, and the outputs `(time, *batch, ...)`, zero at padding.
     """
-    zero = core.initial_state(xs.shape[1:-1])
 
     def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Array]:
         x, (valid, fresh) = inputs
-        if fresh is not None:
-            state = select(fresh, like(zero, state), state)
+        state = restart(fresh, core, state)
         new, y = core.step(params, state, x)
         invalid = None if valid is None else ~valid
         return select(valid, new, state), clear(invalid, y)
 
     return jax.lax.scan(body, state, (xs, masks), reverse=reverse)
-
-
-def like(state: State, other: State) -> State:
-    """Return `state` with the dtypes of `other`."""
-    return jax.tree.map(lambda a, b: a.astype(b.dtype), state, other)
