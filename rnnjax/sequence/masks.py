@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, State
+from rnnjax.cells.base import State
 from rnnjax.checks import check_integers, check_range
 
 
@@ -74,16 +74,14 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
     return jax.tree.map(choose, on_true, on_false)
 
 
-def restart(fresh: Array | None, core: Core, state: State) -> State:
-    """Return `core`'s initial state where a `(*batch,)` mask is set, and `state` elsewhere.
+def restart(fresh: Array | None, start: State, state: State) -> State:
+    """Return `start` where a `(*batch,)` mask is set, and `state` elsewhere, in its dtypes.
 
-    Leaves of `state` are `(*batch, ...)` and keep their dtypes; a mask of None restarts nothing.
+    `start` is the core's initial state for that batch. A mask of None restarts nothing.
     """
     if fresh is None:
         return state
-    start = core.initial_state(fresh.shape)
-    start = jax.tree.map(lambda a, b: a.astype(b.dtype), start, state)
-    return select(fresh, start, state)
+    return select(fresh, jax.tree.map(lambda a, b: a.astype(b.dtype), start, state), state)
 
 
 def clear(mask: Array | None, tree: Any) -> Any:

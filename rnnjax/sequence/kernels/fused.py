@@ -112,7 +112,7 @@ def _forward(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[State, tuple[State, Gates]]:
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
-    own = cell.own(params, xs.ndim - 1, dtype)
+    own, start = cell.own(params, xs.ndim - 1, dtype), cell.initial_state(xs.shape[1:-1])
     w_h = params["w_h"].astype(dtype)
     g_x = cell.project(params, xs)
     # Where gates are used one by one, each is an array of its own: a loop that reads several
@@ -121,7 +121,7 @@ def _forward(
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
         parts, (valid, fresh) = inputs
-        state = restart(fresh, cell, state)
+        state = restart(fresh, start, state)
         g_x, g_h = jnp.concatenate(parts, -1), product(state.h, w_h, dtype)
         state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
         (x_both, _), (h_both, h) = _split(cell, g_x), _split(cell, g_h)
@@ -200,7 +200,8 @@ def _states_before(plan: Plan, kept: Kept) -> State:
             return jnp.concatenate([after[1:], first[None]])
         return jnp.concatenate([first[None], after[:-1]])
 
-    return restart(kept.masks.fresh, plan.cell, jax.tree.map(shift, kept.state, kept.states))
+    start = plan.cell.initial_state(kept.xs.shape[:-1])
+    return restart(kept.masks.fresh, start, jax.tree.map(shift, kept.state, kept.states))
 
 
 def _zeros(tree: Any) -> Any:
