@@ -6,7 +6,7 @@ import pytest
 from rnnjax import schemes
 from rnnjax.data.readers.columns import read_columns
 
-WIKIANN = Path(__file__).parents[3] / "shared" / "data" / "wikiann"
+WIKIANN = Path(__file__).parents[4] / "shared" / "data" / "wikiann"
 
 SENTENCES = [(("Ada", "met", "Bo"), ("B-PER", "O", "B-PER")), (("Oslo",), ("B-LOC",))]
 

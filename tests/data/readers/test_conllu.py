@@ -5,7 +5,7 @@ import pytest
 from rnnjax.data.readers.conllu import read_conllu
 from rnnjax.data.readers.records import UNLABELLED
 
-EWT = Path(__file__).parents[3] / "shared" / "data" / "ud-english-ewt"
+EWT = Path(__file__).parents[4] / "shared" / "data" / "ud-english-ewt"
 
 
 def word(number, form, upos="NOUN", xpos="NN", deprel="obj"):

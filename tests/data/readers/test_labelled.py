@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rnnjax.data.readers.conllu import read_conllu
 from rnnjax.data.readers.labelled import read_labelled, split_words
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 SST2 = SHARED / "sst2"
 EWT_DEV = SHARED / "ud-english-ewt" / "en_ewt-ud-dev.conllu"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rnnjax.data import Vocabulary, read_corpus
 
-WIKITEXT = Path(__file__).parents[3] / "shared" / "data" / "wikitext-2"
+WIKITEXT = Path(__file__).parents[4] / "shared" / "data" / "wikitext-2"
 
 
 def test_characters_are_sorted_and_hold_a_newline():
