@@ -8,7 +8,7 @@ $ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.classify.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.classify.presets import DESCRIPTIONS, PRESETS, ClassificationExperiment
 from experiments.corpora.docstrings import docstrings_by_package
 from experiments.sentences.classifying import measure, print_labels, report
 from experiments.sentences.data import check_files, cut, typed_lines
@@ -23,7 +23,7 @@ from rnnjax.data import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = ClassificationExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -65,7 +65,7 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
     """
     rows = []
     for each in run:
-        trained = load_trained(each, Experiment)
+        trained = load_trained(each, ClassificationExperiment)
         sentences = read_labelled(data, plain=trained.experiment.plain)
         targets = trained.indexer.targets
         say_unseen(targets, (sentence.label for sentence in sentences))
@@ -84,7 +84,7 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
         cut into words as in English: other languages need this, and so does what was trained
         without --plain on text that nobody had cut into words.
     """
-    trained = load_trained(run, Experiment)
+    trained = load_trained(run, ClassificationExperiment)
     for lines in typed_lines(data):
         sentences = [cut(line, tokens) for line in lines]
         answers = trained.answers([Labelled(each, UNLABELLED) for each in sentences])

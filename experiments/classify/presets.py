@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.sentences.presets import Experiment as SentenceExperiment
+from experiments.sentences.presets import SentenceExperiment
 from rnnjax.data import WordIndexer
 from rnnjax.models import Classifier
 from rnnjax.models.pooling import Pooling
@@ -10,7 +10,7 @@ from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
-class Experiment(SentenceExperiment):
+class ClassificationExperiment(SentenceExperiment):
     """What to train, and how."""
 
     plain: bool = False
@@ -32,7 +32,7 @@ class Experiment(SentenceExperiment):
 
 
 PRESETS = {
-    "docstrings": Experiment(
+    "docstrings": ClassificationExperiment(
         characters="convolution",
         max_word_length=16,
         embed_size=200,
@@ -42,7 +42,7 @@ PRESETS = {
         epochs=8,
         optimizer=Optimizer(learning_rate=4e-3, weight_decay=0.5),
     ),
-    "sentiment": Experiment(
+    "sentiment": ClassificationExperiment(
         characters=None,
         embed_size=200,
         dropout=0.6,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.classify.presets import Experiment as Classification
-from experiments.conditional.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.classify.presets import ClassificationExperiment
+from experiments.conditional.presets import DESCRIPTIONS, PRESETS, ConditionalExperiment
 from experiments.conditional.training import Texts, Trained, load_trained, train_texts
 from experiments.corpora.topics import paragraphs_by_topic
 from experiments.lm.text import say_unknown
@@ -32,7 +32,7 @@ from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = ConditionalExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -90,7 +90,7 @@ def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = (
     _print_costs(str(data), costs)
     beside = []
     for each in classifier:
-        discriminative = load_classifier(each, Classification)
+        discriminative = load_classifier(each, ClassificationExperiment)
         texts = read_labelled(data, plain=discriminative.experiment.plain)
         answers = discriminative.answers(texts)
         beside.append((str(each), measure(discriminative.indexer.targets, texts, answers)))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.conditional.presets import Experiment
+from experiments.conditional.presets import ConditionalExperiment
 from experiments.sentences.classifying import measure
 from experiments.sentences.data import check_splits
 from experiments.sentences.training import batches_in_order
@@ -41,7 +41,7 @@ Texts = Sequence[Labelled]
 class Trained:
     """A model with its parameters, its words and its classes."""
 
-    experiment: Experiment
+    experiment: ConditionalExperiment
     vocabulary: Vocabulary
     shares: dict[str, float]  # of each class in the training texts
     model: ConditionalLanguageModel
@@ -151,7 +151,11 @@ class Trained:
 
 
 def train_texts(
-    experiment: Experiment, splits: Splits[Labelled], out: Path, *, tensorboard: bool = False
+    experiment: ConditionalExperiment,
+    splits: Splits[Labelled],
+    out: Path,
+    *,
+    tensorboard: bool = False,
 ) -> Trained:
     """Train in the folder `out`, or go on with the run that stopped there."""
     start = untrained(experiment, splits)
@@ -182,7 +186,7 @@ def train_texts(
     return replace(start, params=load_best(out, result.state.params))
 
 
-def untrained(experiment: Experiment, splits: Splits[Labelled]) -> Trained:
+def untrained(experiment: ConditionalExperiment, splits: Splits[Labelled]) -> Trained:
     """Return the model before its training, and say how large all is."""
     experiment.check()
     check_splits(splits)
@@ -211,7 +215,7 @@ def untrained(experiment: Experiment, splits: Splits[Labelled]) -> Trained:
 
 def load_trained(run: Path) -> Trained:
     """Return what was trained in the folder `run`."""
-    experiment = read_experiment(run, Experiment)
+    experiment = read_experiment(run, ConditionalExperiment)
     vocabulary = Vocabulary.load(run / "vocabulary.json")
     shares = json.loads(read_text(run / "classes.json"))
     model = experiment.model(len(vocabulary), len(shares))

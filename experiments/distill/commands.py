@@ -152,7 +152,7 @@ def lm(
     members = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *(each.variables["params"] for each in teachers)
     )
-    plain = _plain(experiment, lm_presets.Experiment)
+    plain = _plain(experiment, lm_presets.LanguageModelExperiment)
     students = {}
     for name in ("alone", "taught"):
         print(f"\n{name}")
@@ -177,7 +177,8 @@ def _student(
 ) -> Trained[Any]:
     """Return a student trained by itself, or where there are logits by its teacher too."""
     tagged = isinstance(experiment, TaggerStudent)
-    plain = _plain(experiment, (label_presets if tagged else classify_presets).Experiment)
+    kind = label_presets.TaggingExperiment if tagged else classify_presets.ClassificationExperiment
+    plain = _plain(experiment, kind)
     learnt = splits
     if logits is not None:
         learnt = splits._replace(train=[*splits.train, *more])
@@ -263,7 +264,7 @@ def _kind(experiment: Teaching) -> Any:
     return tagging if isinstance(experiment, TaggerStudent) else classifying
 
 
-def _make(experiment: lm_presets.Experiment) -> dict[str, Any]:
+def _make(experiment: lm_presets.LanguageModelExperiment) -> dict[str, Any]:
     """Return what models must have in common to be run together, each with its own weights."""
     names = ("cell", "hidden_size", "layers", "residual", "embed_size", "tie_embeddings", "dtype")
     return {name: getattr(experiment, name) for name in names}

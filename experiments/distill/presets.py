@@ -48,7 +48,7 @@ class TeachingOfSentences(Teaching):
 
 
 @dataclass(frozen=True)
-class ClassifierStudent(TeachingOfSentences, classify_presets.Experiment):
+class ClassifierStudent(TeachingOfSentences, classify_presets.ClassificationExperiment):
     """A student that classifies sentences."""
 
     patience: int | None = None
@@ -56,7 +56,7 @@ class ClassifierStudent(TeachingOfSentences, classify_presets.Experiment):
 
 
 @dataclass(frozen=True)
-class TaggerStudent(TeachingOfSentences, label_presets.Experiment):
+class TaggerStudent(TeachingOfSentences, label_presets.TaggingExperiment):
     """A student that tags tokens."""
 
     patience: int | None = None
@@ -64,7 +64,7 @@ class TaggerStudent(TeachingOfSentences, label_presets.Experiment):
 
 
 @dataclass(frozen=True)
-class LanguageStudent(Teaching, lm_presets.Experiment):
+class LanguageStudent(Teaching, lm_presets.LanguageModelExperiment):
     """A student that tells the next token."""
 
     alpha: float = 0.5

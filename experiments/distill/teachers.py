@@ -18,7 +18,11 @@ from rnnjax.data.readers.records import Sentences
 from rnnjax.files import replacing
 from rnnjax.train import ensemble_logits
 
-KINDS = (label_presets.Experiment, classify_presets.Experiment, finetune_presets.Experiment)
+KINDS = (
+    label_presets.TaggingExperiment,
+    classify_presets.ClassificationExperiment,
+    finetune_presets.TuningExperiment,
+)
 
 
 def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[Trained[Any]]:
@@ -43,9 +47,9 @@ def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[Tra
 def answers_tokens(teacher: Trained[Any]) -> bool:
     """Return whether a model gives tags, not labels."""
     experiment = teacher.experiment
-    if isinstance(experiment, finetune_presets.Experiment):
+    if isinstance(experiment, finetune_presets.TuningExperiment):
         return experiment.task == "tokens"
-    return isinstance(experiment, label_presets.Experiment)
+    return isinstance(experiment, label_presets.TaggingExperiment)
 
 
 def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) -> np.ndarray:
@@ -69,7 +73,7 @@ def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) 
 def _load(run: Path, language: str | None) -> Trained[Any]:
     for kind in KINDS:
         if is_run_of(run, kind):
-            if kind is finetune_presets.Experiment:
+            if kind is finetune_presets.TuningExperiment:
                 return load_tuned(run, language)
             return load_trained(run, kind)
     raise ValueError(f"{run} holds no run of experiments.label, classify or finetune")

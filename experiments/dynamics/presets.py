@@ -96,7 +96,7 @@ class Task(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Experiment:
+class DynamicsExperiment:
     """How a cell is trained."""
 
     cell: tyro.conf.Suppress[CellName] = "gru"
@@ -125,7 +125,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Adding(Experiment):
+class Adding(DynamicsExperiment):
     """The adding problem."""
 
     length: int = 600
@@ -142,7 +142,7 @@ class Adding(Experiment):
 
 
 @dataclass(frozen=True)
-class Copying(Experiment):
+class Copying(DynamicsExperiment):
     """Copy memory."""
 
     delay: int = 1000
@@ -159,7 +159,7 @@ class Copying(Experiment):
 
 
 @dataclass(frozen=True)
-class CountingWords(Experiment):
+class CountingWords(DynamicsExperiment):
     """Counting: a^n b^n, and a^n b^n c^n."""
 
     hidden_size: int = 10

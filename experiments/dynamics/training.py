@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from experiments.dynamics.presets import CELLS, CellName, Experiment, Task
+from experiments.dynamics.presets import CELLS, CellName, DynamicsExperiment, Task
 from experiments.shared.run_folder import claim
 from rnnjax.analysis import gradient_norms, random_probes
 from rnnjax.data import counting_words
@@ -26,14 +26,14 @@ JUDGED = 50
 class Learnt(NamedTuple):
     """A cell that was trained."""
 
-    experiment: Experiment
+    experiment: DynamicsExperiment
     task: Task
     params: Any  # of the best evaluation
     records: list[dict[str, Any]]  # the run's metrics
 
 
 def learn(
-    experiment: Experiment, cells: Sequence[CellName], seeds: Sequence[int], out: Path
+    experiment: DynamicsExperiment, cells: Sequence[CellName], seeds: Sequence[int], out: Path
 ) -> list[Learnt]:
     """Train each cell from each seed, each in a folder of its own in `out`."""
     if not cells:
@@ -50,7 +50,7 @@ def learn(
     return learnt
 
 
-def train(experiment: Experiment, folder: Path, *, log_every: int = 20) -> Learnt:
+def train(experiment: DynamicsExperiment, folder: Path, *, log_every: int = 20) -> Learnt:
     """Train in `folder`, from where a run in it stopped."""
     schedule = Schedule(experiment.steps, experiment.evaluations, log_every)
     task = experiment.task()

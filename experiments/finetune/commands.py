@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.corpora.docstrings import docstrings_by_package
-from experiments.finetune.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.finetune.presets import DESCRIPTIONS, PRESETS, TuningExperiment
 from experiments.finetune.tuned import load_tuned
 from experiments.mlm.pretrained import init_encoder, load_pretrained
 from experiments.sentences import classifying, tagging
@@ -37,7 +37,7 @@ from rnnjax.data import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = TuningExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -145,8 +145,8 @@ def predict(
 
 
 def _untrained(
-    experiment: Experiment, folder: Path, splits: Splits[Any], language: str | None
-) -> Trained[Experiment]:
+    experiment: TuningExperiment, folder: Path, splits: Splits[Any], language: str | None
+) -> Trained[TuningExperiment]:
     """Return the model before its tuning: pre-trained, or of the same make from scratch."""
     pretrained = load_pretrained(folder)
     experiment = dataclasses.replace(experiment, pretraining=pretrained.experiment)
@@ -171,20 +171,20 @@ def _untrained(
     return Trained(experiment, indexer, model, params)
 
 
-def _encode(start: Trained[Experiment], name: str, sentences: list[Any]) -> Encoded:
+def _encode(start: Trained[TuningExperiment], name: str, sentences: list[Any]) -> Encoded:
     try:
         return start.indexer.encode(sentences)
     except ValueError as error:
         raise ValueError(f"the {name} split: {error}") from error
 
 
-def _kind(experiment: Experiment) -> Any:
+def _kind(experiment: TuningExperiment) -> Any:
     """Return the module that measures and reports."""
     return tagging if experiment.task == "tokens" else classifying
 
 
 def _read_splits(
-    experiment: Experiment,
+    experiment: TuningExperiment,
     data: Sequence[Path],
     columns: tuple[str, ...],
     where: tuple[str, ...],
@@ -198,7 +198,7 @@ def _read_splits(
 
 
 def _read(
-    experiment: Experiment, path: Path, columns: tuple[str, ...], where: str | None
+    experiment: TuningExperiment, path: Path, columns: tuple[str, ...], where: str | None
 ) -> list[Any]:
     if experiment.task == "tokens":
         return tagging.convert_spans(
@@ -212,7 +212,7 @@ def _read(
     return read_pairs(path, columns or None, (name, value) if where else None)
 
 
-def _share(sentences: list[Any], experiment: Experiment) -> list[Any]:
+def _share(sentences: list[Any], experiment: TuningExperiment) -> list[Any]:
     """Return the share of the training sentences that is learnt from."""
     order = np.random.default_rng(experiment.seed).permutation(len(sentences))
     count = max(1, round(experiment.train_share * len(sentences)))
@@ -230,7 +230,7 @@ def _unlabelled(task: str, line: str, tokens: bool) -> Tagged | Labelled | Paire
     return Paired(parts[0], parts[1], UNLABELLED)
 
 
-def _name(experiment: Experiment, encoder: Path, data: Sequence[Path]) -> str:
+def _name(experiment: TuningExperiment, encoder: Path, data: Sequence[Path]) -> str:
     task = data[0].resolve().parent.name if data else "docstrings"
     return f"{task}-{'scratch' if experiment.scratch else encoder.resolve().name}"
 

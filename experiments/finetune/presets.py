@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from experiments.mlm.presets import Experiment as Pretraining
+from experiments.mlm.presets import PretrainingExperiment
 from experiments.sentences.presets import Training
 from rnnjax.data.readers.conllu import Column
 from rnnjax.models import TransformerClassifier
@@ -14,7 +14,7 @@ from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
-class Experiment(Training):
+class TuningExperiment(Training):
     """What to tune an encoder for, and how."""
 
     task: Literal["sentences", "tokens", "pairs"] = "sentences"
@@ -40,7 +40,9 @@ class Experiment(Training):
         )
     )
     """Optimiser and schedule."""
-    pretraining: tyro.conf.Suppress[Pretraining] = field(default_factory=Pretraining)
+    pretraining: tyro.conf.Suppress[PretrainingExperiment] = field(
+        default_factory=PretrainingExperiment
+    )
     """What the encoder is, and how it was pre-trained."""
 
     def check(self) -> None:
@@ -59,10 +61,10 @@ class Experiment(Training):
 
 PRESETS = {
     # The longest has some 300 pieces.
-    "docstrings": Experiment(epochs=6, max_length=512),
-    "tags": Experiment(task="tokens"),
-    "sentiment": Experiment(epochs=6),
-    "pairs": Experiment(task="pairs"),
+    "docstrings": TuningExperiment(epochs=6, max_length=512),
+    "tags": TuningExperiment(task="tokens"),
+    "sentiment": TuningExperiment(epochs=6),
+    "pairs": TuningExperiment(task="pairs"),
 }
 DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "

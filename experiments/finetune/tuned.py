@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax
 
-from experiments.finetune.presets import Experiment
+from experiments.finetune.presets import TuningExperiment
 from experiments.mlm.pretrained import init_encoder
 from experiments.sentences.training import Trained
 from experiments.shared.run_folder import read_experiment
@@ -13,9 +13,9 @@ from rnnjax.data import PieceIndexer
 from rnnjax.train import load_best
 
 
-def load_tuned(run: Path, language: str | None = None) -> Trained[Experiment]:
+def load_tuned(run: Path, language: str | None = None) -> Trained[TuningExperiment]:
     """Return what was tuned in the folder `run`, for sentences of a language."""
-    experiment = read_experiment(run, Experiment)
+    experiment = read_experiment(run, TuningExperiment)
     indexer = PieceIndexer.load(run)
     if language is not None:
         indexer = dataclasses.replace(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.corpora.roles import identifier_roles
-from experiments.label.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.label.presets import DESCRIPTIONS, PRESETS, TaggingExperiment
 from experiments.sentences.data import check_files, cut, typed_lines
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.tagging import convert_spans, measure, print_tags, read_tagged, report
@@ -23,7 +23,7 @@ from rnnjax.data import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = TaggingExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -66,7 +66,7 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
     """
     rows = []
     for each in run:
-        trained = load_trained(each, Experiment)
+        trained = load_trained(each, TaggingExperiment)
         targets = trained.indexer.targets
         sentences = read_tagged(data, trained.experiment.column)
         sentences = convert_spans(sentences, trained.experiment.scheme)
@@ -89,7 +89,7 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
       tokens: the sentences are tokens with white space between them, not plain text, which is
         cut into words as in English: other languages need this.
     """
-    trained = load_trained(run, Experiment)
+    trained = load_trained(run, TaggingExperiment)
     for lines in typed_lines(data):
         sentences = [cut(line, tokens) for line in lines]
         unlabelled = [Tagged(each, (UNLABELLED,) * len(each)) for each in sentences]

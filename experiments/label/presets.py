@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.sentences.presets import Experiment as SentenceExperiment
+from experiments.sentences.presets import SentenceExperiment
 from rnnjax.data import WordIndexer
 from rnnjax.data.readers.conllu import Column
 from rnnjax.models import Tagger
@@ -10,7 +10,7 @@ from rnnjax.schemes import Scheme, mark_spans
 
 
 @dataclass(frozen=True)
-class Experiment(SentenceExperiment):
+class TaggingExperiment(SentenceExperiment):
     """What to train, and how."""
 
     crf: bool = False
@@ -34,7 +34,7 @@ class Experiment(SentenceExperiment):
 
 
 PRESETS = {
-    "code": Experiment(
+    "code": TaggingExperiment(
         lowercase=False,
         characters="convolution",
         max_word_length=16,
@@ -43,8 +43,8 @@ PRESETS = {
         hidden_size=128,
         epochs=5,
     ),
-    "pos": Experiment(epochs=7),
-    "entities": Experiment(
+    "pos": TaggingExperiment(epochs=7),
+    "entities": TaggingExperiment(
         crf=True, lowercase=False, characters="convolution", max_word_length=16, epochs=10
     ),
 }

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from experiments.corpora.manual import reference_manual
-from experiments.lm.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from experiments.lm.text import Suggester, log_probabilities, pad, single_token, start_ids
 from experiments.lm.training import (
     Tokens,
@@ -44,7 +44,7 @@ from rnnjax.train import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = LanguageModelExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -228,7 +228,7 @@ def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:
 def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained:
     """Return the model of a run; ValueError unless it was trained on the same tokens."""
     trained = load_trained(run)
-    if read_digest(run, Experiment) != data_digest:
+    if read_digest(run, LanguageModelExperiment) != data_digest:
         raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
     if trained.vocabulary != vocabulary:
         raise ValueError(

@@ -1,18 +1,25 @@
 """Language-model experiments as frozen dataclasses, and the models that they describe."""
 
+import dataclasses
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jax.nn import initializers
 
 import rnnjax as rx
-from experiments.shared.command_line import make_cell
+from experiments.shared.cores import CELLS, CellName, CoreConfig
 from rnnjax.models import LanguageModel
 from rnnjax.train import Optimizer
 
+if TYPE_CHECKING:
+    CellOrWindow = str
+else:
+    CellOrWindow = Literal[CellName, "window"]
+
 
 @dataclass(frozen=True)
-class Experiment:
+class LanguageModelExperiment(CoreConfig):
     """What to train, on what, and how."""
 
     vocabulary: Literal["char", "word", "byte"] = "char"
@@ -22,7 +29,7 @@ class Experiment:
     """Most symbols of a word vocabulary; rarer words become <unk>."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Shares of training, validation and test text, where one file is given."""
-    cell: Literal["lstm", "gru", "elman", "window"] = "lstm"
+    cell: CellOrWindow = "lstm"
     """The cell of every layer; "window" is no recurrent one, but sees the last few tokens."""
     window: int = 8
     """How many inputs a layer of cell "window" sees."""
@@ -30,8 +37,6 @@ class Experiment:
     """Width of each layer."""
     layers: int = 2
     """Number of layers."""
-    residual: bool = False
-    """Add each layer's input to its output where they are of one width."""
     embed_size: int | None = 64
     """Width of the token embedding; None feeds one-hot vectors to the first layer."""
     tie_embeddings: bool = False
@@ -44,9 +49,6 @@ class Experiment:
     """Draw all weights from U(-s, s); None: orthogonal and Glorot, each gate by itself."""
     forget_bias: float = 1.0
     """Added to the initial bias of an LSTM's forget gates."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Dtype of the products' operands; sums, states and parameters are float32. bfloat16 pays on
-    accelerators and on CPUs with AMX."""
     batch_size: int = 32
     """Streams of text read side by side."""
     chunk: int = 64
@@ -60,22 +62,18 @@ class Experiment:
     seed: int = 0
     """Seed of weights, dropout and chunk borders."""
 
+    def check(self) -> None:
+        """Raise `ValueError` if nothing can be trained."""
+        super().check()
+        if not 0 < self.epochs < math.inf:
+            raise ValueError(f"epochs must be positive, got {self.epochs}")
+
     def model(self, vocab_size: int) -> LanguageModel:
         """Return the model for a vocabulary of `vocab_size` tokens."""
-        uniform = None if self.init_scale is None else rx.initializers.uniform(self.init_scale)
-        inits = {"kernel_init": uniform, "recurrent_init": uniform, "bias_init": uniform}
-        options: dict[str, Any] = {"dtype": self.dtype, **({} if uniform is None else inits)}
-        if self.cell == "lstm":
-            options["forget_bias"] = self.forget_bias
-        cell: rx.Core
-        if self.cell == "window":
-            options.pop("recurrent_init", None)
-            cell = rx.Window(self.hidden_size, self.window, **options)
-        else:
-            cell = make_cell(self.cell, self.hidden_size, **options)
+        uniform = self._uniform()
         return LanguageModel(
             vocab_size,
-            rx.Stack((cell,) * self.layers, self.layer_dropout, self.residual),
+            self.core(),
             embed_size=self.embed_size,
             tie_embeddings=self.tie_embeddings,
             dropout=self.dropout,
@@ -84,11 +82,30 @@ class Experiment:
             dtype=self.dtype,
         )
 
+    def layer(self) -> rx.Core:
+        """Return one layer."""
+        options: dict[str, Any] = {"forget_bias": self.forget_bias}
+        if self.init_scale is not None:
+            names = ("kernel_init", "recurrent_init", "bias_init")
+            options |= dict.fromkeys(names, self._uniform())
+        # Each cell takes what it has: only some have a recurrent product, or a forget gate.
+        window = self.cell == "window"
+        known = {
+            each.name for each in dataclasses.fields(rx.Window if window else CELLS[self.cell])
+        }
+        options = {name: value for name, value in options.items() if name in known}
+        if window:
+            return rx.Window(self.hidden_size, self.window, dtype=self.dtype, **options)
+        return self.make_cell(self.hidden_size, **options)
+
+    def _uniform(self) -> Any:
+        return None if self.init_scale is None else rx.initializers.uniform(self.init_scale)
+
 
 # Zaremba et al. 2014, arXiv:1409.2329. They sum the loss over the steps of a chunk and take its
 # mean over the batch; ours is the mean over both, so rates are theirs times the chunk's length
 # (1 × 20, 1 × 35) and clips theirs divided by it (5 / 20, 5 / 35, 10 / 35): the same updates.
-SMALL = Experiment(
+SMALL = LanguageModelExperiment(
     vocabulary="word",
     vocab_max=10_000,
     hidden_size=200,
@@ -132,7 +149,7 @@ LARGE = replace(
 )
 
 PRESETS = {
-    "manual": Experiment(
+    "manual": LanguageModelExperiment(
         dropout=0.15,
         layer_dropout=0.2,
         batch_size=16,
@@ -140,7 +157,7 @@ PRESETS = {
         epochs=9,
         evaluations=9,
     ),
-    "window": Experiment(
+    "window": LanguageModelExperiment(
         cell="window",
         window=8,
         hidden_size=512,
@@ -151,7 +168,7 @@ PRESETS = {
         epochs=6,
         evaluations=6,
     ),
-    "char": Experiment(
+    "char": LanguageModelExperiment(
         split=(0.9, 0.1, 0.0),
         hidden_size=512,
         embed_size=128,
@@ -166,7 +183,7 @@ PRESETS = {
     "small": SMALL,
     "medium": MEDIUM,
     "large": LARGE,
-    "tied": Experiment(
+    "tied": LanguageModelExperiment(
         vocabulary="word",
         hidden_size=200,
         embed_size=200,

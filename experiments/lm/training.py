@@ -1,6 +1,5 @@
 """What training language models shares, whatever teaches them: the run, and what comes of it."""
 
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.lm.presets import Experiment
+from experiments.lm.presets import LanguageModelExperiment
 from experiments.shared.run_folder import read_experiment
 from rnnjax.data import Chunks, Corpus, Vocabulary, evaluation_chunks
 from rnnjax.models import LanguageModel
@@ -38,16 +37,17 @@ class Tokens(NamedTuple):
 class Trained(NamedTuple):
     """A model that was trained, as its run's folder has it."""
 
-    experiment: Experiment
+    experiment: LanguageModelExperiment
     vocabulary: Vocabulary
     model: LanguageModel
     variables: Any
 
 
-def untrained(experiment: Experiment, vocabulary: Vocabulary, tokens: Tokens) -> Trained:
+def untrained(
+    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens
+) -> Trained:
     """Return the model before its training, and say how large all is."""
-    if not 0 < experiment.epochs < math.inf:
-        raise ValueError(f"epochs must be positive, got {experiment.epochs}")
+    experiment.check()
     chunks = training_chunks(experiment, vocabulary, tokens)
     model = experiment.model(len(vocabulary))
     key, ids = jax.random.key(experiment.seed), jnp.zeros((1, 1), jnp.int32)
@@ -103,7 +103,7 @@ def fit_tokens(
     return start._replace(variables={"params": load_best(out, result.state.params)})
 
 
-def make_vocabulary(experiment: Experiment, corpus: Corpus) -> Vocabulary:
+def make_vocabulary(experiment: LanguageModelExperiment, corpus: Corpus) -> Vocabulary:
     """Return the vocabulary of a corpus."""
     if experiment.vocabulary == "byte":
         return Vocabulary.bytes()
@@ -112,7 +112,9 @@ def make_vocabulary(experiment: Experiment, corpus: Corpus) -> Vocabulary:
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 
-def training_chunks(experiment: Experiment, vocabulary: Vocabulary, tokens: Tokens) -> Chunks:
+def training_chunks(
+    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens
+) -> Chunks:
     """Return what a model is trained on."""
     sizes = experiment.batch_size, experiment.chunk
     return Chunks(tokens.train, *sizes, vocabulary.start, experiment.seed)
@@ -120,7 +122,7 @@ def training_chunks(experiment: Experiment, vocabulary: Vocabulary, tokens: Toke
 
 def load_trained(run: Path) -> Trained:
     """Return what was trained in the folder `run`."""
-    experiment = read_experiment(run, Experiment)
+    experiment = read_experiment(run, LanguageModelExperiment)
     vocabulary = Vocabulary.load(run / "vocabulary.json")
     model = experiment.model(len(vocabulary))
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
@@ -135,5 +137,5 @@ def nats_of(trained: Trained, params: Any, tokens: np.ndarray) -> float:
     return evaluate_language_model(trained.model, params, chunks)[0]
 
 
-def _steps(experiment: Experiment, chunks: Chunks) -> int:
+def _steps(experiment: LanguageModelExperiment, chunks: Chunks) -> int:
     return max(1, round(experiment.epochs * chunks.steps_per_epoch))

@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.corpora.docstrings import library_texts
 from experiments.mlm.data import Text, make_rows, read_pair_files, read_texts, split
-from experiments.mlm.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.mlm.presets import DESCRIPTIONS, PRESETS, PretrainingExperiment
 from experiments.mlm.pretrained import Pretrained, init_encoder, load_pretrained, tokenizer_digest
 from experiments.sentences.data import typed_lines
 from experiments.shared.command_line import Commands, presets, print_table
@@ -43,7 +43,7 @@ from rnnjax.train import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = PretrainingExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -150,7 +150,9 @@ def _python() -> list[Text]:
     return [Text((text,), ()) for text in library_texts()]
 
 
-def _batches(experiment: Experiment, subwords: Subwords, texts: list[Text]) -> MaskedBatches:
+def _batches(
+    experiment: PretrainingExperiment, subwords: Subwords, texts: list[Text]
+) -> MaskedBatches:
     encoded = make_rows(subwords, texts, experiment.max_length, experiment.languages)
     borders = choose_borders(encoded.lengths, experiment.shapes)
     buckets = Buckets(

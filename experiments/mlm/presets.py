@@ -10,7 +10,7 @@ from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
-class Experiment:
+class PretrainingExperiment:
     """What to train, on what, and how."""
 
     vocab_size: int = 4000
@@ -85,10 +85,10 @@ class Experiment:
 
 _FAST = Optimizer(learning_rate=3e-3, schedule="linear", warmup=0.1, weight_decay=0.01, b2=0.98)
 PRESETS = {
-    "library": Experiment(positions="sinusoidal", max_length=128, optimizer=_FAST),
+    "library": PretrainingExperiment(positions="sinusoidal", max_length=128, optimizer=_FAST),
     # Three tenths to be told: a small encoder learns more from each text that it reads so (Wettig
     # et al. 2023, arXiv:2202.08005).
-    "text": Experiment(
+    "text": PretrainingExperiment(
         vocab_size=8000,
         positions="sinusoidal",
         max_length=128,
@@ -97,7 +97,7 @@ PRESETS = {
         evaluations=10,
         optimizer=_FAST,
     ),
-    "pairs": Experiment(share=0.3, max_length=128, tokens=2048, steps=2500),
+    "pairs": PretrainingExperiment(share=0.3, max_length=128, tokens=2048, steps=2500),
 }
 DESCRIPTIONS = {
     "library": "Docstrings, comments and manual of Python itself; the default, a few minutes.",

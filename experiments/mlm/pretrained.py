@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.mlm.presets import Experiment
+from experiments.mlm.presets import PretrainingExperiment
 from experiments.shared.run_folder import digest, read_experiment
 from rnnjax.data import Subwords
 from rnnjax.models import MaskedLanguageModel, TransformerClassifier
@@ -16,7 +16,7 @@ from rnnjax.train import load_best
 class Pretrained(NamedTuple):
     """What was trained, as its run's folder has it; `params` hold an "encoder"."""
 
-    experiment: Experiment
+    experiment: PretrainingExperiment
     subwords: Subwords
     params: Any
 
@@ -28,7 +28,7 @@ class Pretrained(NamedTuple):
 
 def load_pretrained(run: Path) -> Pretrained:
     """Return what was trained in the folder `run`; ValueError where its files do not fit."""
-    experiment = read_experiment(run, Experiment)
+    experiment = read_experiment(run, PretrainingExperiment)
     subwords = Subwords.load(run / "tokenizer.json")
     if tokenizer_digest(subwords) != experiment.tokenizer:
         raise ValueError(f"{run / 'tokenizer.json'} is not the tokeniser of that run")

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.sentences.presets import Experiment
+from experiments.sentences.presets import SentenceExperiment
 from rnnjax.data import (
     UNLABELLED,
     Lexicon,
@@ -44,7 +44,7 @@ def check_splits(splits: Splits[Any]) -> None:
 
 
 def make_indexer(
-    experiment: Experiment, splits: Splits[Any], vectors: Path | None
+    experiment: SentenceExperiment, splits: Splits[Any], vectors: Path | None
 ) -> tuple[WordIndexer, dict[str, np.ndarray]]:
     """Return the indexer, and the vectors of its words that were found in a file of them."""
     options: dict[str, Any] = {

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import rnnjax as rx
-from experiments.shared.command_line import make_cell
-from rnnjax.checks import check_positive, check_rate
+from experiments.shared.cores import CoreConfig
+from rnnjax.checks import check_positive
 from rnnjax.data import WordIndexer
 from rnnjax.models import Classifier, Tagger, TokenEmbedder
 from rnnjax.train import Optimizer
@@ -38,7 +38,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Experiment(Training):
+class SentenceExperiment(Training, CoreConfig):
     """What to train, and how."""
 
     embed_size: int = 100
@@ -55,27 +55,18 @@ class Experiment(Training):
     """Width of what is made of a word's characters."""
     max_word_length: int = 12
     """Characters kept of a word: half from its start, half from its end."""
-    cell: Literal["lstm", "gru", "elman"] = "lstm"
-    """The cell of every layer."""
     hidden_size: int = 200
     """Width of each layer and direction."""
-    layers: int = 1
-    """Number of layers."""
     bidirectional: bool = True
     """Read sentences in both directions; without, the model can be streamed."""
     dropout: float = 0.5
     """Dropout on the embeddings and on the last layer's outputs."""
-    layer_dropout: float = 0.3
-    """Dropout between layers."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Dtype of the products' operands; sums, states and parameters are float32."""
 
     def check(self) -> None:
         """Raise `ValueError` where no model could be made."""
-        super().check()
-        names = ("embed_size", "character_features", "hidden_size", "layers")
-        check_positive(**{name: getattr(self, name) for name in names})
-        check_rate("layer_dropout", self.layer_dropout)
+        Training.check(self)
+        CoreConfig.check(self)
+        check_positive(embed_size=self.embed_size, character_features=self.character_features)
         if not 0 <= self.hide_rare <= 1:
             raise ValueError(f"hide_rare must lie in [0, 1], got {self.hide_rare}")
 
@@ -83,11 +74,10 @@ class Experiment(Training):
         """Return the model for what `indexer` stands for."""
         raise NotImplementedError
 
-    def core(self) -> rx.Core:
-        """Return what runs over the tokens."""
-        cell: rx.Core = make_cell(self.cell, self.hidden_size, dtype=self.dtype)
-        layer = rx.Bidirectional(cell) if self.bidirectional else cell
-        return rx.Stack((layer,) * self.layers, self.layer_dropout)
+    def layer(self) -> rx.Core:
+        """Return one layer."""
+        cell = super().layer()
+        return rx.Bidirectional(cell) if self.bidirectional else cell
 
     def embedder(self, indexer: WordIndexer) -> TokenEmbedder:
         """Return what reads tokens."""

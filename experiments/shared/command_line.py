@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-import rnnjax as rx
 from rnnjax import host
 from rnnjax.extras import require
 from rnnjax.train import DivergedError, InterruptedRunError
@@ -48,12 +47,6 @@ def presets(of: dict[str, Any], descriptions: dict[str, str]) -> Any:
     tyro = require("tyro", "scripts")
     chosen = tyro.extras.subcommand_type_from_defaults(of, descriptions)
     return Annotated[chosen, tyro.conf.arg(name="")]
-
-
-def make_cell(name: str, hidden_size: int, **options: Any) -> rx.GatedCell:
-    """Return the cell of that name, "lstm", "gru" or "elman"; options are its own."""
-    cells: dict[str, Any] = {"lstm": rx.LSTM, "gru": rx.GRU, "elman": rx.Elman}
-    return cells[name](hidden_size, **options)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

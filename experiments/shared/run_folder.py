@@ -12,7 +12,7 @@ import numpy as np
 from rnnjax.data import read_text
 from rnnjax.files import write_whole
 
-Experiment = TypeVar("Experiment")
+Kind = TypeVar("Kind")
 
 
 def digest(text: str, arrays: Any = ()) -> str:
@@ -49,7 +49,7 @@ def claim(out: Path, experiment: Any, data: str) -> None:
         raise ValueError(f"{out} holds another run ({'; '.join(changed)}): choose another --out")
 
 
-def read_experiment(run: Path, kind: type[Experiment]) -> Experiment:
+def read_experiment(run: Path, kind: type[Kind]) -> Kind:
     """Return the experiment that `claim` wrote; ValueError where `run` holds none of its kind."""
     config = _read(run, kind)
     del config["data"]

@@ -20,7 +20,7 @@ from experiments.sentences.data import typed_lines
 from experiments.sentences.training import batches_in_order
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import claim, digest, read_digest, read_experiment
-from experiments.translate.presets import DESCRIPTIONS, PRESETS, Experiment
+from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment
 from rnnjax.data import (
     ParallelBatches,
     Subwords,
@@ -46,7 +46,7 @@ from rnnjax.train import (
 )
 
 if TYPE_CHECKING:
-    Preset = Experiment
+    Preset = TranslationExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
@@ -58,7 +58,7 @@ Splits = Sequence[list[Translation]]  # to train, develop and perhaps test on
 class Trained(NamedTuple):
     """A model with its parameters, and the tokenisers of its two sides."""
 
-    experiment: Experiment
+    experiment: TranslationExperiment
     tokenizers: tuple[Subwords, Subwords]
     model: EncoderDecoder
     params: Any
@@ -148,7 +148,7 @@ def evaluate(
         pairs = _read(source, target)
     for each in run:
         trained = load_trained(each)
-        if known and read_digest(each, Experiment) != known:
+        if known and read_digest(each, TranslationExperiment) != known:
             raise ValueError(f"source and target must be given: {each} has not learnt dates")
         beams = dict.fromkeys((1, trained.experiment.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
@@ -177,14 +177,14 @@ def translate(
 
 def load_trained(run: Path) -> Trained:
     """Return what was trained in the folder `run`."""
-    experiment = read_experiment(run, Experiment)
+    experiment = read_experiment(run, TranslationExperiment)
     tokenizers = (Subwords.load(run / "source.json"), Subwords.load(run / "target.json"))
     model = experiment.model(*map(len, tokenizers))
     shapes = jax.eval_shape(lambda: _init(model, 0))
     return Trained(experiment, tokenizers, model, load_best(run, shapes))
 
 
-def _untrained(experiment: Experiment, splits: Splits) -> Trained:
+def _untrained(experiment: TranslationExperiment, splits: Splits) -> Trained:
     """Return the model before its training, and say how large all is."""
     sides = [[pair.source for pair in splits[0]], [pair.target for pair in splits[0]]]
     if experiment.shared:
@@ -313,7 +313,7 @@ def _quality(
 
 
 def _search_options(
-    experiment: Experiment, beam: int | None, length_penalty: float | None
+    experiment: TranslationExperiment, beam: int | None, length_penalty: float | None
 ) -> tuple[int, float]:
     """Return what is given, and the experiment's own where nothing is."""
     return (

@@ -6,7 +6,7 @@ from typing import Literal
 
 import rnnjax as rx
 from experiments.sentences.presets import Training
-from experiments.shared.command_line import make_cell
+from experiments.shared.cores import CellConfig
 from rnnjax.checks import check_positive, check_rate
 from rnnjax.data.vocabularies.reversible import Unit
 from rnnjax.models import EncoderDecoder
@@ -15,7 +15,7 @@ from rnnjax.train import Optimizer
 
 
 @dataclass(frozen=True)
-class Experiment(Training):
+class TranslationExperiment(Training, CellConfig):
     """What to train, and how."""
 
     unit: Unit = "piece"
@@ -27,8 +27,6 @@ class Experiment(Training):
     the product of both sides. Nothing else is bound by it."""
     shared: bool = False
     """One vocabulary and one embedding for both sides."""
-    cell: Literal["lstm", "gru", "elman"] = "lstm"
-    """The cell of every layer."""
     embed_size: int = 256
     """Width of the embeddings."""
     encoder_size: int = 256
@@ -54,8 +52,6 @@ class Experiment(Training):
     """Hypotheses that go on."""
     length_penalty: float = 1.0
     """Power of the length by which a translation's log-probability is divided."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Dtype of the products' operands; sums, states and parameters are float32."""
 
     def check(self) -> None:
         """Raise `ValueError` where no model could be made."""
@@ -79,8 +75,8 @@ class Experiment(Training):
 
     def model(self, source_size: int, target_size: int) -> EncoderDecoder:
         """Return the model for vocabularies of those sizes."""
-        read = rx.Bidirectional(make_cell(self.cell, self.encoder_size, dtype=self.dtype))
-        write = make_cell(self.cell, self.decoder_size, dtype=self.dtype)
+        read = rx.Bidirectional(self.make_cell(self.encoder_size))
+        write = self.make_cell(self.decoder_size)
         return EncoderDecoder(
             source_size,
             target_size,
@@ -97,7 +93,7 @@ class Experiment(Training):
 
 
 PRESETS = {
-    "dates": Experiment(
+    "dates": TranslationExperiment(
         unit="character",
         embed_size=32,
         encoder_size=64,
@@ -111,7 +107,7 @@ PRESETS = {
         patience=None,
         optimizer=Optimizer(learning_rate=4e-3),
     ),
-    "sentences": Experiment(
+    "sentences": TranslationExperiment(
         vocab_size=5000,
         dropout=0.4,
         batch_size=64,

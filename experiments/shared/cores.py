@@ -1,0 +1,73 @@
+"""The recurrent part of a model, as settings that every preset shares."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import rnnjax as rx
+from rnnjax import cells
+from rnnjax.checks import check_positive, check_rate
+
+
+def _needs_only_a_size(cell: Any) -> bool:
+    """Return whether an export of `rnnjax.cells` is a cell that `hidden_size` alone makes."""
+    if not (isinstance(cell, type) and issubclass(cell, rx.GatedCell)) or cell is rx.GatedCell:
+        return False
+    first, *others = dataclasses.fields(cell)
+    missing = dataclasses.MISSING
+    return first.name == "hidden_size" and all(
+        field.default is not missing or field.default_factory is not missing for field in others
+    )
+
+
+# A cell that the library gets is a choice here at once.
+CELLS: dict[str, Any] = {
+    name.lower(): cell for name, cell in vars(cells).items() if _needs_only_a_size(cell)
+}
+
+if TYPE_CHECKING:
+    CellName = str
+else:
+    CellName = Literal[tuple(CELLS)]
+
+
+@dataclass(frozen=True)
+class CellConfig:
+    """Which cell, and in what it computes."""
+
+    cell: CellName = "lstm"
+    """The cell of every layer."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of the products' operands; sums, states and parameters are float32. bfloat16 pays on
+    accelerators and on CPUs with AMX."""
+
+    def make_cell(self, hidden_size: int, **options: Any) -> rx.Core:
+        """Return a cell; `options` are the cell's own."""
+        return CELLS[self.cell](hidden_size, dtype=self.dtype, **options)
+
+
+@dataclass(frozen=True)
+class CoreConfig(CellConfig):
+    """Layers of cells."""
+
+    hidden_size: int = 200
+    """Width of each layer."""
+    layers: int = 1
+    """Number of layers."""
+    layer_dropout: float = 0.3
+    """Dropout between layers."""
+    residual: bool = False
+    """Add each layer's input to its output if both have the same width."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if no core can be made."""
+        check_positive(hidden_size=self.hidden_size, layers=self.layers)
+        check_rate("layer_dropout", self.layer_dropout)
+
+    def layer(self) -> rx.Core:
+        """Return one layer."""
+        return self.make_cell(self.hidden_size)
+
+    def core(self) -> rx.Core:
+        """Return all layers."""
+        return rx.Stack((self.layer(),) * self.layers, self.layer_dropout, self.residual)
