@@ -1,8 +1,8 @@
 """Recurrent networks for JAX: cells, fast unrolling, models, training and decoding.
 
-`import rnnjax as rx` brings the cells and `unroll`; the other rooms (`rx.linen`, `rx.models`,
-`rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) open at first use, so that
-importing a cell costs no more than importing JAX.
+`import rnnjax as rx` brings the cells and `unroll`; `rx.load_run` and the other rooms (`rx.linen`,
+`rx.models`, `rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) open at first
+use, so that importing a cell costs no more than importing JAX.
 """
 
 import importlib
@@ -33,19 +33,23 @@ _ROOMS = (
     "data",
     "decoding",
     "host",
+    "inference",
     "linen",
     "losses",
     "metrics",
     "models",
     "train",
+    "trained",
 )
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"rnnjax.{name}")
+    if name == "load_run":
+        return importlib.import_module("rnnjax.trained").load_run
     raise AttributeError(f"module 'rnnjax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *_ROOMS, "load_run"])

@@ -14,7 +14,8 @@ FLOORS = (
     ("initializers", "baselines", "sequence"),
     ("analysis", "crf", "linen", "losses"),
     ("models",),
-    ("decoding", "train"),
+    ("decoding", "inference", "train"),
+    ("trained",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TASKS = [

@@ -13,8 +13,9 @@ from experiments.corpora.docstrings import docstrings_by_package
 from experiments.sentences.classifying import measure, print_labels, report
 from experiments.sentences.data import check_files, cut, typed_lines
 from experiments.sentences.report import print_metrics, say_unseen
-from experiments.sentences.training import load_trained, train_sentences
+from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
+from experiments.shared.run_folder import open_run
 from rnnjax.data import (
     UNLABELLED,
     Labelled,
@@ -52,7 +53,7 @@ def train(
     parts = (read_labelled(path, plain=experiment.plain) for path in data)
     splits = Splits(*[*parts, []][:3]) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
-    trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
+    trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)
 
 
@@ -65,9 +66,9 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
     """
     rows = []
     for each in run:
-        trained = load_trained(each, ClassificationExperiment)
-        sentences = read_labelled(data, plain=trained.experiment.plain)
-        targets = trained.indexer.targets
+        experiment, trained = open_run(each, ClassificationExperiment)
+        sentences = read_labelled(data, plain=experiment.plain)
+        targets = trained.targets
         say_unseen(targets, (sentence.label for sentence in sentences))
         answers = trained.answers(sentences)
         rows.append((str(each), measure(targets, sentences, answers)))
@@ -84,11 +85,11 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
         cut into words as in English: other languages need this, and so does what was trained
         without --plain on text that nobody had cut into words.
     """
-    trained = load_trained(run, ClassificationExperiment)
+    _, trained = open_run(run, ClassificationExperiment)
     for lines in typed_lines(data):
         sentences = [cut(line, tokens) for line in lines]
         answers = trained.answers([Labelled(each, UNLABELLED) for each in sentences])
-        print_labels(trained.indexer.targets, lines, answers)
+        print_labels(trained.targets, lines, answers)
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

@@ -13,14 +13,14 @@ import numpy as np
 
 from experiments.classify.presets import ClassificationExperiment
 from experiments.conditional.presets import DESCRIPTIONS, PRESETS, ConditionalExperiment
-from experiments.conditional.training import Texts, Trained, load_trained, train_texts
+from experiments.conditional.training import Texts, measured, read_words, train_texts
 from experiments.corpora.topics import paragraphs_by_topic
 from experiments.lm.text import say_unknown
 from experiments.sentences.classifying import measure, print_labels
 from experiments.sentences.data import check_files, cut, typed_lines
 from experiments.sentences.report import print_metrics, say_unseen
-from experiments.sentences.training import load_trained as load_classifier
 from experiments.shared.command_line import Commands, presets, print_table
+from experiments.shared.run_folder import open_run
 from rnnjax.baselines import NGram, naive_bayes
 from rnnjax.data import (
     UNLABELLED,
@@ -30,6 +30,7 @@ from rnnjax.data import (
 )
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
+from rnnjax.trained import TrainedConditionalModel
 
 if TYPE_CHECKING:
     Preset = ConditionalExperiment
@@ -80,20 +81,20 @@ def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = (
     """
     rows, costs = [], []
     for each in run:
-        trained = load_trained(each)
-        texts = read_labelled(data, plain=trained.experiment.plain)
+        experiment, trained = open_run(each, ConditionalExperiment)
+        texts = read_labelled(data, plain=experiment.plain)
         say_unseen(trained.classes, (text.label for text in texts))
-        found = trained.measured(texts)
+        found = measured(trained, texts)
         costs.append((str(each), found))
         rows.append((str(each), _answered(found)))
     print_metrics(f"{data}, class by Bayes' rule", rows, spread=len(rows) > 1)
     _print_costs(str(data), costs)
     beside = []
     for each in classifier:
-        discriminative = load_classifier(each, ClassificationExperiment)
-        texts = read_labelled(data, plain=discriminative.experiment.plain)
+        classification, discriminative = open_run(each, ClassificationExperiment)
+        texts = read_labelled(data, plain=classification.plain)
         answers = discriminative.answers(texts)
-        beside.append((str(each), measure(discriminative.indexer.targets, texts, answers)))
+        beside.append((str(each), measure(discriminative.targets, texts, answers)))
     if beside:
         print_metrics(f"{data}, class by classifiers", beside, spread=len(beside) > 1)
 
@@ -123,7 +124,7 @@ def generate(
       tokens: the prompt is tokens with white space between them, not plain text, which is cut into
         words as in English.
     """
-    trained = load_trained(run)
+    _, trained = open_run(run, ConditionalExperiment)
     start = trained.line(cut(prompt, tokens))
     say_unknown(trained.vocabulary, [start])
     names = condition or trained.classes
@@ -148,20 +149,20 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
       tokens: the texts are tokens with white space between them, not plain text, which is cut into
         words as in English.
     """
-    trained = load_trained(run)
+    _, trained = open_run(run, ConditionalExperiment)
     for lines in typed_lines(data):
         texts = [Labelled(cut(line, tokens), UNLABELLED) for line in lines]
         print_labels(trained.classes, lines, trained.answers(texts))
 
 
-def _report(out: Path, trained: Trained, splits: Splits[Labelled]) -> None:
+def _report(out: Path, trained: TrainedConditionalModel, splits: Splits[Labelled]) -> None:
     """Print the tables, draw the curves, write samples down."""
     split, texts = ("test", splits.test) if splits.test else ("dev", splits.dev)
     say_unseen(trained.classes, (text.label for text in texts))
-    found = trained.measured(texts)
+    found = measured(trained, texts)
     known = [text for text in texts if text.label in trained.shares]
     _print_costs(split, [("this model", found)], _ngram(trained, splits.train, known))
-    counted = naive_bayes(trained.read(splits.train), trained.read(texts))
+    counted = naive_bayes(read_words(trained, splits.train), read_words(trained, texts))
     certain = list(np.eye(len(trained.classes))[[trained.classes.index(n) for n in counted]])
     beside = measure(trained.classes, texts, certain)
     print_metrics(f"{split}, class", [("naive Bayes", beside), ("this model", _answered(found))])
@@ -190,9 +191,9 @@ def _print_costs(
     print_table(f"{title}, perplexity a word", ("", *COSTS.values()), lines)
 
 
-def _ngram(trained: Trained, train: Texts, texts: Texts) -> float:
+def _ngram(trained: TrainedConditionalModel, train: Texts, texts: Texts) -> float:
     """Return what an n-gram, which knows no classes, spends on a word of texts, in nats."""
-    seen, held_out = (trained.encode(part).answers["targets"] for part in (train, texts))
+    seen, held_out = (trained.encode(part).answers["targets"].values for part in (train, texts))
     model = NGram.fit(seen, ORDER, len(trained.vocabulary))
     return -float(model.log_probabilities(held_out, seen[-ORDER:]).mean())
 

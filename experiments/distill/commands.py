@@ -29,25 +29,20 @@ from experiments.distill.presets import (
     Teaching,
 )
 from experiments.distill.report import compare, compare_language_models
-from experiments.distill.teachers import answers_tokens, load_teachers, teach
+from experiments.distill.teachers import experiment_of, load_teachers, teach
 from experiments.label import presets as label_presets
 from experiments.lm import presets as lm_presets
-from experiments.lm.training import (
-    Tokens,
-    fit_tokens,
-    load_trained,
-    make_vocabulary,
-    untrained,
-)
+from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
 from experiments.sentences import classifying, tagging
 from experiments.sentences.data import check_files, cut
 from experiments.sentences.tagging import convert_spans, read_tagged
-from experiments.sentences.training import Trained, fit_sentences
+from experiments.sentences.training import train_sentences
 from experiments.sentences.training import untrained as untrained_on_sentences
 from experiments.shared.command_line import Commands, presets
-from experiments.shared.run_folder import claim, digest
+from experiments.shared.run_folder import digest, open_run
 from rnnjax.data import (
     UNLABELLED,
+    Answer,
     Labelled,
     Splits,
     Tagged,
@@ -58,6 +53,7 @@ from rnnjax.data import (
 )
 from rnnjax.data.readers.columns import read_lines
 from rnnjax.train import taught_language_model_loss, taught_loss
+from rnnjax.trained import TrainedSentenceModel
 
 Student = ClassifierStudent | TaggerStudent
 
@@ -102,12 +98,12 @@ def train(
     if not seeds:
         raise ValueError("seeds must be at least one")
     teachers = load_teachers(teacher, language)
-    splits = _read(experiment, teachers[0], data)
+    splits = _read(experiment, teachers[0], experiment_of(teacher[0]), data)
     _check_labels(teachers[0], splits)
     more = _unlabelled(experiment, splits.train, unlabelled, tokens)
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
     logits = teach(teachers, [*splits.train, *more], out)
-    students: dict[str, list[Trained[Any]]] = {"alone": [], "taught": []}
+    students: dict[str, list[TrainedSentenceModel]] = {"alone": [], "taught": []}
     for seed in seeds:
         for name, runs in students.items():
             student = dataclasses.replace(experiment, seed=seed)
@@ -127,30 +123,32 @@ def lm(
     The teacher reads beside the student at every step: nothing is kept of what it says.
 
     Args:
-      teacher: runs of `lm` on the same corpus; several, of one make, are an ensemble, whose logits
-        are the mean of theirs.
+      teacher: runs of `lm` on the same corpus; several, with the same architecture, are an
+        ensemble, whose logits are the mean of theirs.
       experiment: the student and how it is taught; a preset, any part of which may be changed.
       data: as `lm train` has it; by default Python's own reference manual.
       out: the folder; a run for each student is in it, as `lm` reads them. By default under runs/.
     """
     experiment.check_teaching()
-    teachers = [load_trained(run) for run in teacher]
+    teachers = [open_run(run, lm_presets.LanguageModelExperiment) for run in teacher]
     if not teachers:
         raise ValueError("teacher must be at least one run's folder")
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = make_vocabulary(experiment, corpus)
-    for run, each in zip(teacher, teachers, strict=True):
+    for run, (theirs, each) in zip(teacher, teachers, strict=True):
         if each.vocabulary != vocabulary:
             raise ValueError(
                 f"{run} must have the student's vocabulary: it has {len(each.vocabulary):,} "
                 f"{each.vocabulary.unit}s, the student {len(vocabulary):,} {vocabulary.unit}s"
             )
-        if _make(each.experiment) != _make(teachers[0].experiment):
-            raise ValueError(f"{run} and {teacher[0]} must be of one make to be an ensemble")
+        if _architecture(theirs) != _architecture(teachers[0][0]):
+            raise ValueError(
+                f"{run} and {teacher[0]} must have the same architecture to be an ensemble"
+            )
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
     ids = Tokens(*map(vocabulary.encode, corpus))
     members = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *(each.variables["params"] for each in teachers)
+        lambda *leaves: jnp.stack(leaves), *(each.params for _, each in teachers)
     )
     plain = _plain(experiment, lm_presets.LanguageModelExperiment)
     students = {}
@@ -160,12 +158,10 @@ def lm(
         options: dict[str, Any] = {}
         read = digest("\0".join(corpus))
         if name == "taught":
-            options = _taught(experiment, start, teachers, members)
+            options = _taught(experiment, start, [each for _, each in teachers], members)
             read = digest(read + repr(_settings(experiment)), members)
-        claim(out / name, plain, read)
-        vocabulary.save(out / name / "vocabulary.json")
-        students[name] = fit_tokens(start, ids, out / name, **options)
-    compare_language_models(out, teachers, students, ids)
+        students[name] = train_tokens(plain, start, ids, read, out / name, **options)
+    compare_language_models(out, [each for _, each in teachers], students, ids)
 
 
 def _student(
@@ -174,7 +170,7 @@ def _student(
     more: list[Any],
     logits: np.ndarray | None,
     out: Path,
-) -> Trained[Any]:
+) -> TrainedSentenceModel:
     """Return a student trained by itself, or where there are logits by its teacher too."""
     tagged = isinstance(experiment, TaggerStudent)
     kind = label_presets.TaggingExperiment if tagged else classify_presets.ClassificationExperiment
@@ -186,19 +182,17 @@ def _student(
         # As many steps as the one that is taught with more text.
         share = (len(splits.train) + len(more)) / len(splits.train)
         plain = dataclasses.replace(plain, epochs=round(plain.epochs * share))
-    start, _ = untrained_on_sentences(plain, learnt, None)
+    plain, start, _ = untrained_on_sentences(plain, learnt, None)
     encoded, loss_fn = start.indexer.encode(learnt.train), None
     read = digest(repr(learnt))
     if logits is not None:
         read = digest(read + repr(_settings(experiment)), logits)
-        marks = np.ones(len(logits), bool)
-        encoded = encoded._replace(answers={**encoded.answers, "teacher": logits, "taught": marks})
+        said = Answer(logits, per_token=start.model.per_token)
+        encoded = encoded._replace(answers={**encoded.answers, "teacher": said})
         loss_fn = taught_loss(start.model, **_settings(experiment))
     run = out / f"{'alone' if logits is None else 'taught'}-{experiment.seed}"
-    claim(run, start.experiment, read)
-    start.indexer.save(run / "indexer.json")
     measure = _kind(experiment).measure
-    return fit_sentences(start, encoded, splits.dev, measure, run, loss_fn=loss_fn)
+    return train_sentences(plain, start, encoded, splits.dev, measure, read, run, loss_fn=loss_fn)
 
 
 def _taught(
@@ -218,12 +212,11 @@ def _taught(
 
 
 def _read(
-    experiment: Student,
-    teacher: Trained[Any],
-    data: tuple[Path, ...],
+    experiment: Student, teacher: TrainedSentenceModel, how: Any, data: tuple[Path, ...]
 ) -> Splits[Any]:
+    """Return what the student learns from, with the tags of the teacher, trained as `how` says."""
     tagged = isinstance(experiment, TaggerStudent)
-    if tagged != answers_tokens(teacher):
+    if tagged != teacher.model.per_token:
         raise ValueError(
             f"teacher must {'tag tokens' if tagged else 'classify sentences'} as its student does"
         )
@@ -234,16 +227,16 @@ def _read(
         return Splits(*[*parts, []][:3]) if data else docstrings_by_package()
     files = (read_tagged(path, experiment.column) for path in data)
     splits = Splits(*[*files, []][:3]) if data else identifier_roles()
-    return Splits(*(convert_spans(part, teacher.experiment.scheme) for part in splits))
+    return Splits(*(convert_spans(part, how.scheme) for part in splits))
 
 
-def _check_labels(teacher: Trained[Any], splits: Splits[Any]) -> None:
+def _check_labels(teacher: TrainedSentenceModel, splits: Splits[Any]) -> None:
     """Raise `ValueError` unless what the student learns from has the teacher's labels."""
     names = names_of(splits.train)
-    if names != teacher.indexer.targets:
+    if names != teacher.targets:
         raise ValueError(
             "teacher and student must have the same labels, got "
-            f"{', '.join(teacher.indexer.targets)} and {', '.join(names)}"
+            f"{', '.join(teacher.targets)} and {', '.join(names)}"
         )
 
 
@@ -264,7 +257,7 @@ def _kind(experiment: Teaching) -> Any:
     return tagging if isinstance(experiment, TaggerStudent) else classifying
 
 
-def _make(experiment: lm_presets.LanguageModelExperiment) -> dict[str, Any]:
+def _architecture(experiment: lm_presets.LanguageModelExperiment) -> dict[str, Any]:
     """Return what models must have in common to be run together, each with its own weights."""
     names = ("cell", "hidden_size", "layers", "residual", "embed_size", "tie_embeddings", "dtype")
     return {name: getattr(experiment, name) for name in names}

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from experiments.distill.teachers import answers_tokens, teach
-from experiments.lm.training import Tokens, nats_of
-from experiments.lm.training import Trained as TrainedLanguageModel
+from experiments.distill.plots import plot_trade
+from experiments.distill.teachers import teach
+from experiments.lm.training import Tokens
 from experiments.sentences import classifying, tagging
-from experiments.sentences.training import Trained
 from experiments.shared.command_line import print_table
 from rnnjax.data import Splits
+from rnnjax.inference import logits_of
 from rnnjax.metrics import perplexity
-from rnnjax.train import logits_of, plot_trade
+from rnnjax.trained import TrainedLanguageModel, TrainedSentenceModel
 
 BATCHES = (1, 32)
 
@@ -32,15 +31,15 @@ class Row(NamedTuple):
 
 def compare(
     out: Path,
-    teachers: Sequence[Trained[Any]],
-    students: dict[str, list[Trained[Any]]],
+    teachers: Sequence[TrainedSentenceModel],
+    students: dict[str, list[TrainedSentenceModel]],
     splits: Splits[Any],
 ) -> None:
     """Print how good, how large and how fast teacher and students are, and draw it."""
     split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
-    tagged = answers_tokens(teachers[0])
+    tagged = teachers[0].model.per_token
     measure = (tagging if tagged else classifying).measure
-    targets = teachers[0].indexer.targets
+    targets = teachers[0].targets
 
     def quality(answers: list[Any]) -> float:
         return 100 * (1 - measure(targets, sentences, answers)["error"])
@@ -83,9 +82,8 @@ def compare_language_models(
     named = {f"teacher {i}": each for i, each in enumerate(teachers, 1)}
     rows = []
     for name, each in (named | students).items():
-        nats = nats_of(each, each.variables["params"], getattr(tokens, split))
-        size = sum(leaf.size for leaf in jax.tree.leaves(each.variables))
-        rows.append((name, f"{size:,}", f"{nats:.4f}", f"{perplexity(nats):.2f}"))
+        nats = each.nats(getattr(tokens, split))
+        rows.append((name, f"{each.size:,}", f"{nats:.4f}", f"{perplexity(nats):.2f}"))
     unit = teachers[0].vocabulary.unit
     print_table(split, ("", "parameters", f"nats a {unit}", "perplexity"), rows)
     print(f"students: {out}")
@@ -116,7 +114,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
 
 
-def _latencies(trained: Trained[Any], sentences: Sequence[Any]) -> tuple[float, ...]:
+def _latencies(trained: TrainedSentenceModel, sentences: Sequence[Any]) -> tuple[float, ...]:
     """Return the milliseconds that so many sentences of middling length take."""
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].tokens))
     times = []

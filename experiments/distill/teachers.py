@@ -12,11 +12,11 @@ from experiments.classify import presets as classify_presets
 from experiments.finetune import presets as finetune_presets
 from experiments.finetune.tuned import load_tuned
 from experiments.label import presets as label_presets
-from experiments.sentences.training import Trained, load_trained
-from experiments.shared.run_folder import digest, is_run_of
+from experiments.shared.run_folder import digest, is_run_of, read_experiment
 from rnnjax.data.readers.records import Sentences
 from rnnjax.files import replacing
-from rnnjax.train import ensemble_logits
+from rnnjax.inference import ensemble_logits
+from rnnjax.trained import TrainedSentenceModel, describe, load_run
 
 KINDS = (
     label_presets.TaggingExperiment,
@@ -25,7 +25,7 @@ KINDS = (
 )
 
 
-def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[Trained[Any]]:
+def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[TrainedSentenceModel]:
     """Return the models that were trained in folders, of any script for sentences.
 
     Raises:
@@ -34,31 +34,25 @@ def load_teachers(runs: Sequence[Path], language: str | None = None) -> list[Tra
     teachers = [_load(run, language) for run in runs]
     if not teachers:
         raise ValueError("teacher must be at least one run's folder")
-    first = teachers[0].indexer.targets
+    first = teachers[0].targets
     for run, teacher in zip(runs, teachers, strict=True):
-        if teacher.indexer.targets != first:
+        if teacher.targets != first:
             raise ValueError(
                 f"{run} and {runs[0]} must have the same labels, got "
-                f"{', '.join(teacher.indexer.targets)} and {', '.join(first)}"
+                f"{', '.join(teacher.targets)} and {', '.join(first)}"
             )
     return teachers
 
 
-def answers_tokens(teacher: Trained[Any]) -> bool:
-    """Return whether a model gives tags, not labels."""
-    experiment = teacher.experiment
-    if isinstance(experiment, finetune_presets.TuningExperiment):
-        return experiment.task == "tokens"
-    return isinstance(experiment, label_presets.TaggingExperiment)
-
-
-def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) -> np.ndarray:
+def teach(
+    teachers: Sequence[TrainedSentenceModel], sentences: Sentences, folder: Path
+) -> np.ndarray:
     """Return what teachers say of sentences, `(tokens or sentences, targets)` float32 logits.
 
     Of several teachers it is the logarithm of their mean probability. It is computed once, and
     kept in `folder` under a digest of the teachers and the sentences.
     """
-    known = repr((list(sentences), [each.experiment for each in teachers]))
+    known = repr((list(sentences), [describe(each.model) for each in teachers]))
     name = digest(known, [each.params for each in teachers])[:16]
     path = folder / f"teacher-{name}.npy"
     if path.exists():
@@ -70,19 +64,24 @@ def teach(teachers: Sequence[Trained[Any]], sentences: Sentences, folder: Path) 
     return logits
 
 
-def _load(run: Path, language: str | None) -> Trained[Any]:
+def experiment_of(run: Path) -> Any:
+    """Return how a teacher was trained; ValueError where it is of none of the scripts."""
     for kind in KINDS:
         if is_run_of(run, kind):
-            if kind is finetune_presets.TuningExperiment:
-                return load_tuned(run, language)
-            return load_trained(run, kind)
+            return read_experiment(run, kind)
     raise ValueError(f"{run} holds no run of experiments.label, classify or finetune")
 
 
-def _logits(teachers: Sequence[Trained[Any]], sentences: Sentences) -> list[np.ndarray]:
+def _load(run: Path, language: str | None) -> TrainedSentenceModel:
+    if isinstance(experiment_of(run), finetune_presets.TuningExperiment):
+        return load_tuned(run, language)[1]
+    return load_run(run)
+
+
+def _logits(teachers: Sequence[TrainedSentenceModel], sentences: Sentences) -> list[np.ndarray]:
     if len(teachers) == 1:
         return teachers[0].logits(sentences)
-    groups: list[list[Trained[Any]]] = []
+    groups: list[list[TrainedSentenceModel]] = []
     for teacher in teachers:
         alike = (g for g in groups if g[0].model == teacher.model)
         group = next((g for g in alike if g[0].indexer == teacher.indexer), None)
@@ -97,8 +96,8 @@ def _logits(teachers: Sequence[Trained[Any]], sentences: Sentences) -> list[np.n
     ]
 
 
-def _group_logits(group: Sequence[Trained[Any]], sentences: Sentences) -> list[np.ndarray]:
-    """Return the logarithm of the mean probability of models of one make."""
+def _group_logits(group: Sequence[TrainedSentenceModel], sentences: Sentences) -> list[np.ndarray]:
+    """Return the logarithm of the mean probability of models with one architecture."""
     first = group[0]
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each.params for each in group))
     return ensemble_logits(first.model, params, first.batches(sentences), len(sentences))

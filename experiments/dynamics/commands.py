@@ -25,7 +25,7 @@ from experiments.dynamics.presets import (
     Copying,
     CountingWords,
 )
-from experiments.dynamics.training import Learnt, copied, learn, reach, train
+from experiments.dynamics.training import TrainedCell, copied, learn, reach, train
 from experiments.dynamics.untrained import activations, gradients
 from experiments.shared.command_line import Commands, print_table
 from rnnjax.analysis.watch import watch
@@ -114,7 +114,7 @@ def counting(
     """
     check_seeds(seeds, limit=limit)
     reaches: dict[str, dict[str, list[int]]] = {}
-    longest: dict[str, Learnt] = {}
+    longest: dict[str, TrainedCell] = {}
     for letters, word in WORDS.items():
         each = dataclasses.replace(experiment, letters=letters)
         runs = learn(each, cells, seeds, out / f"counting-{letters}")
@@ -205,7 +205,7 @@ def _spike(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _trace(learnt: Learnt, n: int) -> np.ndarray:
+def _trace(learnt: TrainedCell, n: int) -> np.ndarray:
     """Return the unit of the memory that turns round most where a^n b^n does."""
     core, params = learnt.task.model.core, learnt.params["rnn"]["core"]
     xs = learnt.task.read(counting_words(2, [n], 2 * n + 1))
@@ -215,7 +215,7 @@ def _trace(learnt: Learnt, n: int) -> np.ndarray:
 
 
 def _report(
-    runs: Sequence[Learnt],
+    runs: Sequence[TrainedCell],
     name: str,
     unit: str,
     trivial: float,

@@ -17,8 +17,8 @@ from rnnjax.data.batches.synthetic import GO
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models import LanguageModel
+from rnnjax.models.interface import Batch
 from rnnjax.train import Optimizer
-from rnnjax.train.step import Batch
 
 CellName = Literal["tanh", "relu", "irnn", "gru", "lstm-0", "lstm-1", "lstm-8", "lstm-chrono"]
 CELLS: dict[CellName, str] = {

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,11 @@ import numpy as np
 from jax import Array
 
 from experiments.dynamics.presets import CELLS, CellName, DynamicsExperiment, Task
-from experiments.shared.run_folder import claim
+from experiments.shared.recipe import train as train_run
 from rnnjax.analysis import gradient_norms, random_probes
 from rnnjax.data import counting_words
 from rnnjax.data.batches.synthetic import COPIED
-from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, read_metrics
+from rnnjax.train import Schedule, read_metrics
 
 # What is enough to see by how many powers of ten gradients differ.
 PROBES, PROBED = 4, 8
@@ -23,18 +24,27 @@ PROBES, PROBED = 4, 8
 JUDGED = 50
 
 
-class Learnt(NamedTuple):
+@dataclass(frozen=True)
+class TrainedCell:
     """A cell that was trained."""
 
     experiment: DynamicsExperiment
     task: Task
     params: Any  # of the best evaluation
-    records: list[dict[str, Any]]  # the run's metrics
+    records: Sequence[dict[str, Any]] = ()  # the run's metrics
+
+    @property
+    def model(self) -> Any:
+        """The model around the cell."""
+        return self.task.model
+
+    def save(self, folder: Path) -> None:
+        """Write nothing: the experiment says it all."""
 
 
 def learn(
     experiment: DynamicsExperiment, cells: Sequence[CellName], seeds: Sequence[int], out: Path
-) -> list[Learnt]:
+) -> list[TrainedCell]:
     """Train each cell from each seed, each in a folder of its own in `out`."""
     if not cells:
         raise ValueError("cells must be at least one")
@@ -50,30 +60,30 @@ def learn(
     return learnt
 
 
-def train(experiment: DynamicsExperiment, folder: Path, *, log_every: int = 20) -> Learnt:
+def train(experiment: DynamicsExperiment, folder: Path, *, log_every: int = 20) -> TrainedCell:
     """Train in `folder`, from where a run in it stopped."""
     schedule = Schedule(experiment.steps, experiment.evaluations, log_every)
     task = experiment.task()
     batch = task.batches.at(0)
     first = batch["inputs" if "inputs" in batch else "tokens"]
     params = jax.jit(task.model.init)(jax.random.key(experiment.seed), first[:1])["params"]
-    optimizer = experiment.optimizer.make(experiment.steps, experiment.steps)
-    claim(folder, experiment, "")
-    result = fit(
+    evaluate = _evaluation(task)
+    trained = train_run(
         folder,
-        init_state(params, optimizer, None),
-        make_train_step(_loss_of(task), optimizer, experiment.seed),
-        task.batches.at,
-        _evaluation(task),
-        schedule,
+        experiment,
+        TrainedCell(experiment, task, params),
+        "",
+        batch_at=task.batches.at,
+        evaluate=lambda trained: evaluate(trained.params),
+        schedule=schedule,
+        steps_per_epoch=experiment.steps,
         tokens_per_step=first.shape[0] * first.shape[1],
+        loss_fn=_loss_of(task),
     )
-    print(f"trained in {result.seconds / 60:.1f} minutes")
-    best = load_best(folder, result.state.params)
-    return Learnt(experiment, task, best, read_metrics(folder / "metrics.jsonl"))
+    return dataclasses.replace(trained, records=read_metrics(folder / "metrics.jsonl"))
 
 
-def reach(learnt: Learnt, letters: int, limit: int) -> int:
+def reach(learnt: TrainedCell, letters: int, limit: int) -> int:
     """Return the largest n up to `limit` to which each word is told right, from the first b on."""
     length = letters * limit + 1
 
@@ -90,7 +100,7 @@ def reach(learnt: Learnt, letters: int, limit: int) -> int:
     return limit
 
 
-def copied(learnt: Learnt) -> float:
+def copied(learnt: TrainedCell) -> float:
     """Return the share of the symbols to be repeated that are right, on what is held out."""
 
     @jax.jit

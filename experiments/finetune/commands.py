@@ -16,13 +16,13 @@ import numpy as np
 from experiments.corpora.docstrings import docstrings_by_package
 from experiments.finetune.presets import DESCRIPTIONS, PRESETS, TuningExperiment
 from experiments.finetune.tuned import load_tuned
-from experiments.mlm.pretrained import init_encoder, load_pretrained
+from experiments.mlm.pretrained import load_pretrained
 from experiments.sentences import classifying, tagging
 from experiments.sentences.data import check_files, check_splits, cut, typed_lines
 from experiments.sentences.report import print_metrics, say_unseen
-from experiments.sentences.training import Trained, fit_sentences
+from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
-from experiments.shared.run_folder import claim, digest
+from experiments.shared.run_folder import digest
 from rnnjax.data import (
     UNLABELLED,
     Encoded,
@@ -35,6 +35,8 @@ from rnnjax.data import (
     read_labelled,
     read_pairs,
 )
+from rnnjax.trained import TrainedSentenceModel
+from rnnjax.trained.masked import language_id
 
 if TYPE_CHECKING:
     Preset = TuningExperiment
@@ -75,19 +77,23 @@ def train(
     splits = _read_splits(experiment, data, columns, where) if data else docstrings_by_package()
     check_splits(splits)
     splits = splits._replace(train=_share(splits.train, experiment))
-    start = _untrained(experiment, encoder, splits, language)
+    experiment, start = _untrained(experiment, encoder, splits, language)
     sizes = " / ".join(f"{len(part):,}" for part in splits)
     print(f"{start.size:,} parameters; {sizes} sentences to train, develop and test on")
     # All of them, for what is too long is to be known now.
     encoded = {name: _encode(start, name, part) for name, part in splits._asdict().items()}
-    out = out or Path("runs") / _name(start.experiment, encoder, data)
-    claim(out, start.experiment, digest(repr(splits), start.params))
-    start.indexer.save(out)
-    measure = _kind(start.experiment).measure
-    trained = fit_sentences(
-        start, encoded["train"], splits.dev, measure, out, tensorboard=tensorboard
+    out = out or Path("runs") / _name(experiment, encoder, data)
+    trained = train_sentences(
+        experiment,
+        start,
+        encoded["train"],
+        splits.dev,
+        _kind(experiment).measure,
+        digest(repr(splits), start.params),
+        out,
+        tensorboard=tensorboard,
     )
-    _kind(start.experiment).report(out, trained, splits)
+    _kind(experiment).report(out, trained, splits)
 
 
 def evaluate(
@@ -108,15 +114,15 @@ def evaluate(
     """
     rows = []
     for each in run:
-        trained = load_tuned(each, language)
-        kind = _kind(trained.experiment)
+        experiment, trained = load_tuned(each, language)
+        kind = _kind(experiment)
         if data is None:
             sentences = docstrings_by_package().test
         else:
-            sentences = _read(trained.experiment, data, columns, where)
+            sentences = _read(experiment, data, columns, where)
         names = (n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label]))
-        say_unseen(trained.indexer.targets, names)
-        values = kind.measure(trained.indexer.targets, sentences, trained.answers(sentences))
+        say_unseen(trained.targets, names)
+        values = kind.measure(trained.targets, sentences, trained.answers(sentences))
         rows.append((str(each), values))
     print_metrics(str(data or "docstrings"), rows, spread=len(rows) > 1)
 
@@ -133,8 +139,8 @@ def predict(
       tokens: the sentences are tokens with white space between them, not plain text.
       language: the sentences' language; by default the one that was tuned in.
     """
-    trained = load_tuned(run, language)
-    targets, task = trained.indexer.targets, trained.experiment.task
+    experiment, trained = load_tuned(run, language)
+    targets, task = trained.targets, experiment.task
     for lines in typed_lines(data):
         unknown = [_unlabelled(task, line, tokens) for line in lines]
         answers = trained.answers(unknown)
@@ -146,11 +152,13 @@ def predict(
 
 def _untrained(
     experiment: TuningExperiment, folder: Path, splits: Splits[Any], language: str | None
-) -> Trained[TuningExperiment]:
-    """Return the model before its tuning: pre-trained, or of the same make from scratch."""
-    pretrained = load_pretrained(folder)
-    experiment = dataclasses.replace(experiment, pretraining=pretrained.experiment)
-    known = pretrained.experiment
+) -> tuple[TuningExperiment, TrainedSentenceModel]:
+    """Return the model before its tuning: pre-trained, or of the same kind from scratch.
+
+    The experiment says how the encoder was pre-trained.
+    """
+    known, pretrained = load_pretrained(folder)
+    experiment = dataclasses.replace(experiment, pretraining=known)
     if known.positions != "sinusoidal" and experiment.max_length not in (None, known.max_length):
         raise ValueError(
             f"max_length must be {known.max_length} or None, got {experiment.max_length}: the "
@@ -161,17 +169,19 @@ def _untrained(
         names_of(splits.train),
         experiment.max_length or known.max_length,
         experiment.task == "pairs",
-        experiment.pretraining.language_id(language),
+        language_id(pretrained.languages, language),
     )
     model = experiment.model(indexer.targets)
-    params = init_encoder(model, experiment.seed)
+    sizes = experiment.batch_size, experiment.shapes
+    start = TrainedSentenceModel(model, None, indexer, *sizes).initialized(experiment.seed)
     if not experiment.scratch:
         # What pre-training has not (segments) stays new.
-        params["encoder"] = {**params["encoder"], **pretrained.params["encoder"]}
-    return Trained(experiment, indexer, model, params)
+        encoder = {**start.params["encoder"], **pretrained.params["encoder"]}
+        start = dataclasses.replace(start, params={**start.params, "encoder": encoder})
+    return experiment, start
 
 
-def _encode(start: Trained[TuningExperiment], name: str, sentences: list[Any]) -> Encoded:
+def _encode(start: TrainedSentenceModel, name: str, sentences: list[Any]) -> Encoded:
     try:
         return start.indexer.encode(sentences)
     except ValueError as error:

@@ -3,24 +3,19 @@
 import dataclasses
 from pathlib import Path
 
-import jax
-
 from experiments.finetune.presets import TuningExperiment
-from experiments.mlm.pretrained import init_encoder
-from experiments.sentences.training import Trained
-from experiments.shared.run_folder import read_experiment
-from rnnjax.data import PieceIndexer
-from rnnjax.train import load_best
+from experiments.shared.run_folder import open_run
+from rnnjax.trained import TrainedSentenceModel
+from rnnjax.trained.masked import language_id
 
 
-def load_tuned(run: Path, language: str | None = None) -> Trained[TuningExperiment]:
+def load_tuned(
+    run: Path, language: str | None = None
+) -> tuple[TuningExperiment, TrainedSentenceModel]:
     """Return what was tuned in the folder `run`, for sentences of a language."""
-    experiment = read_experiment(run, TuningExperiment)
-    indexer = PieceIndexer.load(run)
+    experiment, trained = open_run(run, TuningExperiment)
     if language is not None:
-        indexer = dataclasses.replace(
-            indexer, language=experiment.pretraining.language_id(language)
-        )
-    model = experiment.model(indexer.targets)
-    shapes = jax.eval_shape(lambda: init_encoder(model, 0))
-    return Trained(experiment, indexer, model, load_best(run, shapes))
+        spoken = language_id(experiment.pretraining.languages, language)
+        indexer = dataclasses.replace(trained.indexer, language=spoken)
+        trained = dataclasses.replace(trained, indexer=indexer)
+    return experiment, trained

@@ -14,8 +14,9 @@ from experiments.label.presets import DESCRIPTIONS, PRESETS, TaggingExperiment
 from experiments.sentences.data import check_files, cut, typed_lines
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.tagging import convert_spans, measure, print_tags, read_tagged, report
-from experiments.sentences.training import load_trained, train_sentences
+from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
+from experiments.shared.run_folder import open_run
 from rnnjax.data import (
     UNLABELLED,
     Splits,
@@ -53,7 +54,7 @@ def train(
     splits = Splits(*[*files, []][:3]) if data else identifier_roles()
     splits = Splits(*(convert_spans(part, experiment.scheme) for part in splits))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
-    trained = train_sentences(experiment, splits, measure, out, vectors, tensorboard)
+    trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)
 
 
@@ -66,15 +67,12 @@ def evaluate(run: tuple[Path, ...], data: Path) -> None:
     """
     rows = []
     for each in run:
-        trained = load_trained(each, TaggingExperiment)
-        targets = trained.indexer.targets
-        sentences = read_tagged(data, trained.experiment.column)
-        sentences = convert_spans(sentences, trained.experiment.scheme)
-        say_unseen(
-            trained.indexer.targets, (tag for sentence in sentences for tag in sentence.tags)
-        )
+        experiment, trained = open_run(each, TaggingExperiment)
+        sentences = read_tagged(data, experiment.column)
+        sentences = convert_spans(sentences, experiment.scheme)
+        say_unseen(trained.targets, (tag for sentence in sentences for tag in sentence.tags))
         answers = trained.answers(sentences)
-        rows.append((str(each), measure(targets, sentences, answers)))
+        rows.append((str(each), measure(trained.targets, sentences, answers)))
     print_metrics(str(data), rows, spread=len(rows) > 1)
 
 
@@ -89,12 +87,12 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
       tokens: the sentences are tokens with white space between them, not plain text, which is
         cut into words as in English: other languages need this.
     """
-    trained = load_trained(run, TaggingExperiment)
+    _, trained = open_run(run, TaggingExperiment)
     for lines in typed_lines(data):
         sentences = [cut(line, tokens) for line in lines]
         unlabelled = [Tagged(each, (UNLABELLED,) * len(each)) for each in sentences]
         answers = trained.answers(unlabelled)
-        print_tags(trained.indexer.targets, sentences, answers)
+        print_tags(trained.targets, sentences, answers)
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

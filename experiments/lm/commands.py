@@ -8,26 +8,17 @@ $ python -m experiments.lm generate --run runs/manual --prompt "The import state
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from experiments.corpora.manual import reference_manual
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
-from experiments.lm.text import Suggester, log_probabilities, pad, single_token, start_ids
-from experiments.lm.training import (
-    Tokens,
-    Trained,
-    fit_tokens,
-    load_trained,
-    make_vocabulary,
-    nats_of,
-    untrained,
-)
+from experiments.lm.text import Suggester, log_probabilities, single_token
+from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
 from experiments.sentences.data import input_lines
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.run_folder import claim, digest, read_digest
+from experiments.shared.run_folder import digest, open_run, read_digest
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
@@ -37,11 +28,9 @@ from rnnjax.data import (
     read_corpus,
     read_text,
 )
-from rnnjax.decoding import sample
 from rnnjax.metrics import bits_per_character, perplexity
-from rnnjax.train import (
-    plot_curves,
-)
+from rnnjax.train import plot_curves
+from rnnjax.trained import TrainedLanguageModel
 
 if TYPE_CHECKING:
     Preset = LanguageModelExperiment
@@ -78,10 +67,7 @@ def train(
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
-    # Only now, when nothing can be wrong with data and settings any more.
-    claim(out, experiment, data_digest)
-    vocabulary.save(out / "vocabulary.json")
-    trained = fit_tokens(start, tokens, out, tensorboard=tensorboard)
+    trained = train_tokens(experiment, start, tokens, data_digest, out, tensorboard=tensorboard)
     _report(out, trained, others, corpus, tokens)
 
 
@@ -93,10 +79,10 @@ def evaluate(run: Path, data: Path | None = None) -> None:
       data: a UTF-8 file, all of which is read; by default the test text of Python's reference
         manual.
     """
-    trained = load_trained(run)
+    trained = _load(run)
     text = reference_manual().test if data is None else read_text(data)
     tokens = trained.vocabulary.encode(text)
-    nats = nats_of(trained, trained.variables["params"], tokens)
+    nats = trained.nats(tokens)
     unit = trained.vocabulary.unit
     rows = [
         ("tokens", f"{len(tokens):,}"),
@@ -129,9 +115,16 @@ def generate(
       stop: end at this token, given as text: one word, or one character.
       seed: the same seed gives the same text.
     """
-    trained = load_trained(run)
-    stop_token = None if stop is None else single_token(trained.vocabulary, stop)
-    texts = _continue(trained, prompt, num_tokens, seed, temperature, top_k, top_p, stop_token)
+    trained = _load(run)
+    texts = trained.generate(
+        prompt,
+        num_tokens,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop_token=None if stop is None else single_token(trained.vocabulary, stop),
+    )
     for start, text in zip(prompt, texts, strict=True):
         between = " " if start and trained.vocabulary.kind == "word" else ""
         print(start + between + text)
@@ -146,7 +139,7 @@ def score(run: Path, data: Path | None = None) -> None:
       run: the run's folder.
       data: a file with a sentence a line; by default standard input.
     """
-    trained = load_trained(run)
+    trained = _load(run)
     source = str(data or "standard input")
     lines = list(input_lines(data))
     sentences = [line for _, line in lines if line.strip()]
@@ -174,7 +167,7 @@ def rescore(run: Path, data: Path | None = None, weight: float | None = None) ->
     """
     if weight is not None and not math.isfinite(weight):
         raise ValueError(f"weight must be finite, got {weight}")
-    trained = load_trained(run)
+    trained = _load(run)
     source = str(data or "standard input")
     lines = list(input_lines(data))
     lists = parse_nbest((line for _, line in lines), source)
@@ -209,7 +202,7 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
         line.
       count: how many words.
     """
-    suggester = Suggester(load_trained(run), count)
+    suggester = Suggester(_load(run), count)
     for number, line in input_lines(data):
         try:
             words, steps, seconds = suggester.after(line)
@@ -225,9 +218,13 @@ def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:
     return [f"{source}, line {number}" for number, line in lines if line.strip()]
 
 
-def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained:
+def _load(run: Path) -> TrainedLanguageModel:
+    return open_run(run, LanguageModelExperiment)[1]
+
+
+def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> TrainedLanguageModel:
     """Return the model of a run; ValueError unless it was trained on the same tokens."""
-    trained = load_trained(run)
+    trained = _load(run)
     if read_digest(run, LanguageModelExperiment) != data_digest:
         raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
     if trained.vocabulary != vocabulary:
@@ -240,14 +237,18 @@ def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> Trained
 
 
 def _report(
-    out: Path, trained: Trained, others: list[tuple[Path, Trained]], corpus: Corpus, tokens: Tokens
+    out: Path,
+    trained: TrainedLanguageModel,
+    others: list[tuple[Path, TrainedLanguageModel]],
+    corpus: Corpus,
+    tokens: Tokens,
 ) -> None:
     """Print the table, draw the curves, write a sample."""
     split = "test" if corpus.test else "valid"
     ids, text = getattr(tokens, split), getattr(corpus, split)
     rows = _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids)
     for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
-        rows.append((name, nats_of(each, each.variables["params"], ids)))
+        rows.append((name, each.nats(ids)))
     unit = trained.vocabulary.unit
     print_table(
         f"held-out text ({split}, {len(ids):,} {unit}s): cost of one {unit}",
@@ -261,7 +262,7 @@ def _report(
         unit=f"{'nats' if word else 'bits'} a {unit}",
         scale=1.0 if word else bits_per_character(1.0),
     )
-    (text,) = _continue(trained, ("",), 1000 if not word else 200, 0, 0.8)
+    (text,) = trained.generate(("",), 200 if word else 1000, temperature=0.8)
     (out / "sample.txt").write_text(text + "\n")
     print(f"\n{text[:600]}\n")
     print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")
@@ -281,24 +282,6 @@ def _baselines(
         bits = compression_bits(train, held_out)
         rows += [(name, each * ratio * float(np.log(2))) for name, each in bits.items()]
     return rows
-
-
-def _continue(
-    trained: Trained, prompts: tuple[str, ...], num_tokens: int, seed: int, *options: Any
-) -> list[str]:
-    tokens, lengths = pad([start_ids(trained.vocabulary, text) for text in prompts])
-    names = ("temperature", "top_k", "top_p", "stop_token")
-    drawn, counts = sample(
-        trained.model,
-        trained.variables,
-        tokens,
-        lengths,
-        jax.random.key(seed),
-        num_tokens=num_tokens,
-        **dict(zip(names, options, strict=False)),
-    )
-    rows = zip(np.asarray(drawn), np.asarray(counts), strict=True)
-    return [trained.vocabulary.decode(row[:count]) for row, count in rows]
 
 
 COMMANDS: Commands = {

@@ -1,4 +1,4 @@
-"""Text as a trained language model reads it: ids, log-probabilities, words to come."""
+"""Text as a trained language model reads it: log-probabilities, words to come."""
 
 import sys
 import time
@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.lm.training import Trained
 from rnnjax.checks import check_positive
-from rnnjax.data import Buckets, Vocabulary
-from rnnjax.decoding import Stream, completions, log_probability
-
-_AT_ONCE = 64  # texts scored side by side
-
-
-def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:
-    """Return the ids of `text` after the token that a line is read after."""
-    ids = vocabulary.encode(text + "\n" if end and vocabulary.kind != "word" else text)
-    if not end and vocabulary.kind == "word":
-        ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
-    return np.concatenate([[vocabulary.start], ids]).astype(np.int32)
+from rnnjax.data import Vocabulary
+from rnnjax.decoding import Stream, completions
+from rnnjax.trained import TrainedLanguageModel
+from rnnjax.trained.language_model import start_ids
 
 
 def single_token(vocabulary: Vocabulary, text: str) -> int:
@@ -28,15 +19,6 @@ def single_token(vocabulary: Vocabulary, text: str) -> int:
     if len(ids) != 1:
         raise ValueError(f"stop must be one {vocabulary.unit}, got {text!r}")
     return int(ids[0])
-
-
-def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of ids as one array, by default as long as the longest, and their lengths."""
-    lengths = np.array([len(row) for row in rows], np.int32)
-    tokens = np.zeros((len(rows), length or lengths.max()), np.int32)
-    for index, row in enumerate(rows):
-        tokens[index, : len(row)] = row
-    return tokens, lengths
 
 
 def say_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
@@ -50,28 +32,19 @@ def say_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
 
 
 def log_probabilities(
-    trained: Trained, texts: Sequence[str], places: Sequence[str]
+    trained: TrainedLanguageModel, texts: Sequence[str], places: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-probability of each text as a line, its end included, and its tokens.
 
     ValueError names the place of a text that has a character which the vocabulary lacks.
     """
-    rows = []
     for text, place in zip(texts, places, strict=True):
         try:
-            rows.append(start_ids(trained.vocabulary, text, end=True))
+            trained.vocabulary.encode(text)
         except ValueError as error:
             raise ValueError(f"{place}: {error}") from error
-    lengths = np.array([len(row) for row in rows])
     say_unknown(trained.vocabulary, texts)
-    found = np.zeros(len(rows))
-    # Padded to powers of two, and few at once: the logits of all could be too many to hold.
-    for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
-        none = np.zeros(0, np.int32)
-        tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
-        logs = log_probability(trained.model, trained.variables, tokens, counts)
-        found[members[members >= 0]] = np.asarray(logs)[members >= 0]
-    return found, lengths - 1
+    return trained.log_probabilities(texts)
 
 
 class Suggester:
@@ -82,7 +55,7 @@ class Suggester:
       count: how many words.
     """
 
-    def __init__(self, trained: Trained, count: int) -> None:
+    def __init__(self, trained: TrainedLanguageModel, count: int) -> None:
         check_positive(count=count)
         self._vocabulary, self._count = trained.vocabulary, count
         self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)

@@ -11,43 +11,32 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
 from experiments.corpora.docstrings import library_texts
 from experiments.mlm.data import Text, make_rows, read_pair_files, read_texts, split
 from experiments.mlm.presets import DESCRIPTIONS, PRESETS, PretrainingExperiment
-from experiments.mlm.pretrained import Pretrained, init_encoder, load_pretrained, tokenizer_digest
+from experiments.mlm.pretrained import load_pretrained, tokenizer_digest
 from experiments.sentences.data import typed_lines
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.run_folder import claim, digest
+from experiments.shared.recipe import train as train_run
+from experiments.shared.run_folder import digest
+from rnnjax.checks import check_positive
 from rnnjax.data import (
     Buckets,
     MaskedBatches,
     Subwords,
     choose_borders,
 )
-from rnnjax.data.vocabularies.subwords import END, MASK, START
+from rnnjax.inference import evaluate as evaluate_loss
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.models import MaskedLanguageModel
-from rnnjax.train import (
-    Schedule,
-    evaluate_masked,
-    fit,
-    init_state,
-    load_best,
-    make_train_step,
-    masked_loss,
-    plot_curves,
-)
+from rnnjax.train import Schedule, plot_curves
+from rnnjax.trained import TrainedMaskedModel
+from rnnjax.trained.masked import language_id
 
 if TYPE_CHECKING:
     Preset = PretrainingExperiment
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
-
-MASK_NAME = "[MASK]"
 
 
 def train(
@@ -84,33 +73,31 @@ def train(
         tokenizer=tokenizer_digest(subwords),
     )
     model = MaskedLanguageModel(experiment.config())
+    start = TrainedMaskedModel(model, None, subwords, experiment.languages)
+    start = start.initialized(experiment.seed)
     kept, held_out = split(texts)
     batches = _batches(experiment, subwords, kept)
     valid = list(_batches(experiment, subwords, held_out).once())
-    params = init_encoder(model, experiment.seed)
     per_epoch = batches.buckets.steps_per_epoch
     print(
-        f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters, {len(subwords):,} "
-        f"pieces; {len(kept):,} / {len(held_out):,} texts, {batches.encoded.starts[-1]:,} tokens "
+        f"{start.size:,} parameters, {len(subwords):,} pieces; "
+        f"{len(kept):,} / {len(held_out):,} texts, {batches.encoded.starts[-1]:,} tokens "
         f"to train on; {experiment.steps:,} steps, {per_epoch:,} an epoch"
     )
-    claim(out, experiment, digest(repr([each[:2] for each in texts])))
-    subwords.save(out / "tokenizer.json")
-    optimizer = experiment.optimizer.make(experiment.steps, per_epoch)
-    result = fit(
+    trained = train_run(
         out,
-        init_state(params, optimizer, None),
-        make_train_step(masked_loss(model), optimizer, experiment.seed),
-        batches.at,
-        lambda params: {"loss": evaluate_masked(model, params, valid)},
-        Schedule(experiment.steps, experiment.evaluations),
+        experiment,
+        start,
+        digest(repr([each[:2] for each in texts])),
+        batch_at=batches.at,
+        evaluate=lambda trained: {"loss": evaluate_loss(model, trained.params, valid)[0]},
+        schedule=Schedule(experiment.steps, experiment.evaluations),
+        steps_per_epoch=per_epoch,
         tokens_per_step=round(batches.encoded.starts[-1] / per_epoch),
         tensorboard=tensorboard,
     )
-    print(f"trained in {result.seconds / 60:.1f} minutes")
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a hidden token")
-    best = load_best(out, result.state.params)
-    _print_loss("held-out texts", evaluate_masked(model, best, valid))
+    _print_loss("held-out texts", evaluate_loss(model, trained.params, valid)[0])
     print(f"curves: {out / 'curves.png'}\nmodel:  {out}")
 
 
@@ -121,9 +108,9 @@ def evaluate(run: Path, text: tuple[str, ...]) -> None:
       run: the run's folder.
       text: files, each line a text, with languages as in training.
     """
-    trained = load_pretrained(run)
-    batches = _batches(trained.experiment, trained.subwords, read_texts(text))
-    nats = evaluate_masked(trained.model, trained.params, batches.once())
+    experiment, trained = load_pretrained(run)
+    batches = _batches(experiment, trained.subwords, read_texts(text))
+    nats, _ = evaluate_loss(trained.model, trained.params, batches.once())
     _print_loss(" ".join(text), nats)
 
 
@@ -136,13 +123,11 @@ def fill(run: Path, data: Path | None = None, language: str | None = None, top: 
       language: the texts' language, where the model knows several.
       top: how many pieces to print.
     """
-    trained = load_pretrained(run)
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
-    spoken = trained.experiment.language_id(language)
+    _, trained = load_pretrained(run)
+    check_positive(top=top)
+    language_id(trained.languages, language)  # raises before the first line is waited for
     for line in chain.from_iterable(typed_lines(data)):
-        parts = [trained.subwords.encode(part).ids for part in line.split(MASK_NAME)]
-        for each in _fill(trained, parts, spoken, top):
+        for each in trained.fill(line, top, language):
             print("  ".join(f"{piece} {share:.3f}" for piece, share in each), flush=True)
 
 
@@ -165,28 +150,6 @@ def _print_loss(title: str, nats: float) -> None:
     header = ("", "nats a hidden token", "bits", "perplexity")
     row = (title, f"{nats:.4f}", f"{bits_per_character(nats):.4f}", f"{perplexity(nats):.2f}")
     print_table("", header, [row])
-
-
-def _fill(
-    trained: Pretrained, parts: list[np.ndarray], language: int | None, top: int
-) -> list[list[tuple[str, float]]]:
-    """Return the likeliest pieces, and their probabilities, between each two of the parts."""
-    between = [ids for part in parts for ids in ([MASK], part)][1:]
-    tokens = np.concatenate([[START], *between, [END]]).astype(np.int32)[None]
-    if tokens.shape[1] > trained.experiment.max_length:
-        raise ValueError(
-            f"a text makes {tokens.shape[1]} tokens; there are positions for "
-            f"{trained.experiment.max_length}"
-        )
-    spoken = None if language is None else np.full_like(tokens, language)
-    variables = {"params": trained.params}
-    logits = trained.model.apply(variables, jnp.asarray(tokens), languages=spoken)
-    shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)
-    name = trained.subwords.tokenizer.id_to_token
-    return [
-        [(name(int(i)), float(share)) for i, share in zip(*row, strict=True)]
-        for row in zip(ids, shares, strict=True)
-    ]
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "fill": fill}

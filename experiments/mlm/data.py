@@ -92,7 +92,7 @@ def make_rows(
     names += ["languages"] if languages else []
     names += ["positions"] if any(len(row) == 2 for row in rows) else []
     inputs = {name: columns[name] for name in names}
-    return Encoded(starts, inputs, {"word_starts": columns["word_starts"]}, tagged=True)
+    return Encoded(starts, inputs, {}, marks={"word_starts": columns["word_starts"]})
 
 
 def _language(name: str) -> tuple[tuple[str, ...], str]:

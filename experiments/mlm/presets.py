@@ -58,13 +58,6 @@ class PretrainingExperiment:
     tokenizer: tyro.conf.Suppress[str] = ""
     """Digest of the tokeniser."""
 
-    def language_id(self, name: str | None) -> int | None:
-        """Return a language's id; `ValueError` where it is none of the encoder's."""
-        if name not in (self.languages or (None,)):
-            known = f"one of {', '.join(self.languages)}" if self.languages else "None"
-            raise ValueError(f"language must be {known}: the encoder was trained so; got {name}")
-        return None if name is None else self.languages.index(name)
-
     def config(self, *, paired: bool = False, dropout: float | None = None) -> TransformerConfig:
         """Return what the encoder is made of; `paired` gives it an embedding of segments."""
         return TransformerConfig(

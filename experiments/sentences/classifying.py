@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from experiments.sentences.report import print_metrics, print_scores, show_errors
-from experiments.sentences.training import Trained
 from rnnjax.baselines import naive_bayes
 from rnnjax.data import UNLABELLED, Labelled, Paired, Splits
 from rnnjax.metrics import accuracy, label_scores, macro_f1
+from rnnjax.trained import TrainedSentenceModel
 
 Targets = Sequence[str]
 Classified = Labelled | Paired
@@ -39,10 +39,10 @@ def measure(
     return {"accuracy": right, "macro_f1": macro_f1(label_scores(*labels)), "error": 1 - right}
 
 
-def report(out: Path, trained: Trained[Any], splits: Splits[Any]) -> None:
+def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Any]) -> None:
     """Print the tables, draw the pictures, write down and show what went wrong."""
     split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
-    targets, answers = trained.indexer.targets, trained.answers(sentences)
+    targets, answers = trained.targets, trained.answers(sentences)
     gold, predicted = _labels(targets, sentences, answers)
     print_scores(f"{split}, by label", label_scores(gold, predicted))
     ids = {label: i for i, label in enumerate(targets)}

@@ -8,7 +8,7 @@ from experiments.shared.cores import CoreConfig
 from rnnjax.checks import check_positive
 from rnnjax.data import WordIndexer
 from rnnjax.models import Classifier, Tagger, TokenEmbedder
-from rnnjax.train import Optimizer
+from rnnjax.train import Optimizer, Schedule
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Training:
             check_positive(patience=self.patience)
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+    def schedule(self, steps_per_epoch: int) -> Schedule:
+        """Return when things happen: an evaluation follows each epoch."""
+        return Schedule(self.epochs * steps_per_epoch, self.epochs, patience=self.patience)
 
 
 @dataclass(frozen=True)

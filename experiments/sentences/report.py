@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.sentences.plots import plot_confusion
 from experiments.shared.command_line import print_table
 from rnnjax.data import UNLABELLED
 from rnnjax.metrics import Score, confusion
-from rnnjax.train import plot_confusion, plot_curves
+from rnnjax.train import plot_curves
 
 SHOWN = 20  # sentences with errors
 

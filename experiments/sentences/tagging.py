@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.sentences.report import print_metrics, print_scores, show_errors
-from experiments.sentences.training import Trained
 from rnnjax.baselines import most_frequent_tags
 from rnnjax.data import UNLABELLED, Splits, Tagged, is_conllu, read_columns, read_conllu
 from rnnjax.data.readers.conllu import Column
 from rnnjax.metrics import accuracy, label_scores, macro_f1, span_scores, total
 from rnnjax.schemes import Scheme, convert, detect, from_spans, mark_spans, spans
+from rnnjax.trained import TrainedSentenceModel
 
 Targets = Sequence[str]
 
@@ -92,10 +92,10 @@ def _iob2(tags: Sequence[str]) -> Sequence[str]:
     return from_spans(spans(tags), len(tags), "IOB2")
 
 
-def report(out: Path, trained: Trained[Any], splits: Splits[Tagged]) -> None:
+def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Tagged]) -> None:
     """Print the tables, draw the pictures, write down and show what went wrong."""
     split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
-    targets = trained.indexer.targets
+    targets = trained.targets
     predicted = [[targets[i] for i in answer] for answer in trained.answers(sentences)]
     tokens = _tokens(sentences, predicted)
     marks = mark_spans(targets)

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnjax.data import read_text
 from rnnjax.files import write_whole
+from rnnjax.trained import load_run
 
 Kind = TypeVar("Kind")
 
@@ -99,3 +100,12 @@ def _read(run: Path, kind: type) -> dict[str, Any]:
             f"{path} is not the configuration of such a run: it is of another script or version"
         )
     return config
+
+
+def open_run(run: Path, kind: type[Kind]) -> tuple[Kind, Any]:
+    """Return the experiment of a run, and what it trained; see `rnnjax.load_run`.
+
+    Raises:
+      ValueError: `run` holds no run of experiments of that kind, or none with a checkpoint.
+    """
+    return read_experiment(run, kind), load_run(run)

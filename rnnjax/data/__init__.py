@@ -15,6 +15,7 @@ from rnnjax.data.batches.synthetic import AddingProblem as AddingProblem
 from rnnjax.data.batches.synthetic import CopyMemory as CopyMemory
 from rnnjax.data.batches.synthetic import Counting as Counting
 from rnnjax.data.batches.synthetic import counting_words as counting_words
+from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
 from rnnjax.data.encoding.pieces import PieceIndexer as PieceIndexer

@@ -7,6 +7,9 @@ from rnnjax.models.conditional_language_model import (
 )
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
+from rnnjax.models.interface import BatchLoss as BatchLoss
+from rnnjax.models.interface import Model as Model
+from rnnjax.models.interface import SentenceModel as SentenceModel
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger

@@ -1,9 +1,10 @@
 """Sentence classification: one label for all tokens."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -11,6 +12,7 @@ from rnnjax.cells.base import Core, State, output_size
 from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.models.embedder import TokenEmbedder
+from rnnjax.models.interface import Batch, BatchLoss, label_loss
 from rnnjax.models.pooling import (
     Pooling,
     PoolState,
@@ -54,6 +56,8 @@ class Classifier(nn.Module):
     dropout: float = 0.0
     dtype: Any = None
 
+    per_token: ClassVar[bool] = False
+
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
@@ -80,6 +84,19 @@ class Classifier(nn.Module):
         return self._logits(
             pool(self.pooling, self.core, ys.astype(jnp.float32), lengths, self._scores(ys))
         )
+
+    def batch_logits(self, batch: Batch) -> Array:
+        """Return the logits; see `SentenceModel`."""
+        return self(batch["words"], batch.get("characters"), batch["lengths"])
+
+    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
+        """Return the loss of the labels that are known, in nats; see `SentenceModel`."""
+        return label_loss(self.batch_logits(batch), batch)
+
+    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
+        """Return the labels' probabilities and the loss; see `SentenceModel`."""
+        logits = self.batch_logits(batch)
+        return jax.nn.softmax(logits), label_loss(logits, batch)
 
     def step(
         self, state: ClassifierState, word: Array, characters: Array | None = None

@@ -9,6 +9,7 @@ from jax import Array
 
 from rnnjax.cells.base import Core, State
 from rnnjax.checks import check_range
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.sequence.conditioned import Conditioned, ConditionedState
@@ -89,6 +90,18 @@ class ConditionalLanguageModel(LanguageModel):
         if self.entry == "input":
             return ConditionedState(zeros, vector)
         return unpack_state(jnp.tanh(self.entrance(vector)), zeros)
+
+    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
+        """Return the cross-entropy of whole texts in nats; see `Model`.
+
+        Args:
+          batch: "tokens" `(batch, time)`, the "targets" that follow them, "targets_known", and the
+            texts' "condition". Each text starts from its own condition.
+          carry: not read.
+        """
+        state, mask = self.start(batch["condition"]), batch["targets_known"]
+        _, nats, count = self.cross_entropy(batch["tokens"], batch["targets"], state, mask=mask)
+        return BatchLoss(nats, count)
 
     @property
     def running_core(self) -> Core:

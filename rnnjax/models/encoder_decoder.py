@@ -14,6 +14,7 @@ from rnnjax.checks import check_positive, check_range, check_rate, check_steps, 
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.attention import Attention, AttentionKind
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
@@ -154,6 +155,17 @@ class EncoderDecoder(nn.Module):
             label_smoothing=label_smoothing,
             dtype=self.dtype,
         )
+
+    def batch_loss(
+        self, batch: Batch, carry: Any = None, *, label_smoothing: float = 0.0
+    ) -> BatchLoss:
+        """Return the loss of a batch of `rnnjax.data.ParallelBatches` in nats; see `Model`.
+
+        The decoder reads the target itself (teacher forcing).
+        """
+        names = ("source", "source_lengths", "tokens", "targets", "targets_known")
+        read = (batch[name] for name in names)
+        return BatchLoss(*self.cross_entropy(*read, label_smoothing=label_smoothing))
 
     def weights(self, source: Array, source_lengths: Array | None, tokens: Array) -> Array:
         """Return where the decoder looks as it reads each token, `(batch, time, places)`."""

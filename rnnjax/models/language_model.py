@@ -13,6 +13,7 @@ from rnnjax.cells.base import Core, Initializer, State, output_size
 from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
 
@@ -136,6 +137,21 @@ class LanguageModel(nn.Module):
         final, head = self.head(tokens, initial_state)
         nats, count = linear_cross_entropy(*head, targets, mask, dtype=self.dtype)
         return final, nats, count
+
+    def batch_loss(self, batch: Batch, carry: State | None = None) -> BatchLoss:
+        """Return the cross-entropy of a chunk of text in nats; see `Model`.
+
+        Args:
+          batch: as `rnnjax.data.Chunks` makes them.
+          carry: the state in which the chunk before ended; the initial state takes its place where
+            the batch is "fresh".
+        """
+        if carry is not None:
+            start = self.initial_state(batch["inputs"].shape[:1])
+            carry = jax.tree.map(lambda a, b: jnp.where(batch["fresh"], a, b), start, carry)
+        mask = batch.get("mask")
+        final, nats, count = self.cross_entropy(batch["inputs"], batch["targets"], carry, mask=mask)
+        return BatchLoss(nats, count, final)
 
     def head(
         self, tokens: Array, initial_state: State | None = None

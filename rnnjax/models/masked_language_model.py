@@ -1,11 +1,14 @@
 """Masked language models."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
 from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 from rnnjax.products import affine
 from rnnjax.sequence.masks import within
@@ -90,6 +93,10 @@ class MaskedLanguageModel(nn.Module):
             mask.T,
             dtype=self.config.dtype,
         )
+
+    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
+        """Return the loss of a batch of `rnnjax.data.MaskedBatches` in nats; see `Model`."""
+        return BatchLoss(*self.cross_entropy(**batch))
 
     def _head(self, features: Array) -> tuple[Array, Array]:
         """Return what the last product multiplies: features, and a kernel (hidden, vocab_size)."""

@@ -1,7 +1,7 @@
 """Sequence labelling: a tag for each token."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -15,6 +15,7 @@ from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models.embedder import TokenEmbedder
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
@@ -49,6 +50,8 @@ class Tagger(nn.Module):
     scheme: Scheme | None = None
     dropout: float = 0.0
     dtype: Any = None
+
+    per_token: ClassVar[bool] = True
 
     def setup(self) -> None:
         """Check the attributes and make the parts."""
@@ -122,6 +125,31 @@ class Tagger(nn.Module):
             inside = within(emissions.shape[:-1], lengths)[..., None]
             return jnp.where(inside, jax.nn.softmax(emissions), 0.0)
         return _swap(chain.marginals(_swap(emissions), self._transitions(), lengths))
+
+    def batch_logits(self, batch: Batch) -> Array:
+        """Return the emissions; of a CRF, the logarithms of its marginals."""
+        emissions = self._emissions(batch)
+        if not self.crf:
+            return emissions
+        # Not - inf, which no difference of logits could do without.
+        tiny = jnp.finfo(emissions.dtype).tiny
+        return jnp.log(jnp.maximum(self.marginals(emissions, batch["lengths"]), tiny))
+
+    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
+        """Return the loss of the tags that are known, in nats; see `SentenceModel`."""
+        return self._batch_loss(self._emissions(batch), batch)
+
+    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
+        """Return the best tags and the loss; see `SentenceModel`."""
+        emissions = self._emissions(batch)
+        return self.predict(emissions, batch["lengths"]), self._batch_loss(emissions, batch)
+
+    def _emissions(self, batch: Batch) -> Array:
+        return self(batch["words"], batch.get("characters"), batch["lengths"])
+
+    def _batch_loss(self, emissions: Array, batch: Batch) -> BatchLoss:
+        tags = jnp.where(batch["targets_known"], batch["targets"], -1)
+        return BatchLoss(*self.loss(emissions, tags, batch["lengths"]))
 
     def step(
         self, state: State, word: Array, characters: Array | None = None

@@ -1,10 +1,14 @@
 """What a transformer encoder is tuned for: labels of sentences, of pairs of them, or of tokens."""
 
+from typing import Any
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_rate
+from rnnjax.models.interface import Batch, BatchLoss, label_loss
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 
 
@@ -59,3 +63,19 @@ class TransformerClassifier(nn.Module):
             features = features[:, 0]
         features = self.drop(features, deterministic=not self.has_rng("dropout"))
         return self.head(features).astype(jnp.float32)
+
+    def batch_logits(self, batch: Batch) -> Array:
+        """Return the logits; see `SentenceModel`."""
+        names = ("segments", "languages", "positions")
+        given = {name: batch[name] for name in names if name in batch}
+        return self(batch["tokens"], batch["lengths"], **given)
+
+    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
+        """Return the loss of the labels that are known, in nats; see `SentenceModel`."""
+        return label_loss(self.batch_logits(batch), batch)
+
+    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
+        """Return each token's label, or the probabilities of the sentence's, and the loss."""
+        logits = self.batch_logits(batch)
+        answers = logits.argmax(axis=-1) if self.per_token else jax.nn.softmax(logits)
+        return answers, label_loss(logits, batch)

@@ -12,11 +12,15 @@ import jax
 import numpy as np
 
 from rnnjax.checks import check_positive
+from rnnjax.models.interface import Batch
 from rnnjax.train.checkpoint import Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.log import MetricsLog
 from rnnjax.train.progress import ProgressReport
-from rnnjax.train.step import Batch, Metrics, TrainState, TrainStep
+from rnnjax.train.step import Metrics, TrainState, TrainStep
+
+# Of these a record has the last step's; of all other metrics, the mean since the record before.
+_LAST_COUNTS = {"grad_norm", "skipped", "skipped_in_a_row"}
 
 
 class DivergedError(Exception):
@@ -143,7 +147,7 @@ class _Run:
         self.log = MetricsLog(
             folder / "metrics.jsonl", folder / "tensorboard" if tensorboard else None
         )
-        self._losses: list[float] = []
+        self._recent: list[dict[str, float]] = []  # of the steps since the last record
         self._saved = self._start = time.monotonic()
 
     @property
@@ -177,14 +181,15 @@ class _Run:
     def record(self, step: int, metrics: Metrics, progress: ProgressReport) -> None:
         """Log one step's metrics, and stop a run that has diverged."""
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        self._losses.append(values["loss"])
+        self._recent.append(values)
         progress.step(step, values["loss"])
         if step % self._schedule.log_every == 0:
-            values["loss"] = float(np.mean(self._losses))
+            for name in values.keys() - _LAST_COUNTS:
+                values[name] = float(np.mean([each[name] for each in self._recent]))
             values["tokens_per_second"] = progress.rate(step)
             values["seconds"] = self.seconds
             self.log.append("train", step, values)
-            self._losses.clear()
+            self._recent.clear()
         if values["skipped_in_a_row"] >= self._schedule.max_skipped:
             raise DivergedError(
                 f"stopped at step {step}: the gradients of {self._schedule.max_skipped} updates "

@@ -1,10 +1,7 @@
 """Pictures of a run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rnnjax.extras import require
 from rnnjax.train.log import read_metrics
@@ -43,101 +40,3 @@ def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: floa
 
 def _style(style: dict[str, Any]) -> dict[str, Any]:
     return {"linewidth": 1.2, **style}
-
-
-def plot_confusion(counts: np.ndarray, labels: Sequence[str], picture: Path) -> None:
-    """Draw which labels were taken for which: each row's shares as colour, and its counts.
-
-    Args:
-      counts: `(labels, labels)`, rows the gold ones; see `rnnjax.metrics.confusion`.
-      labels: their names.
-      picture: file to write.
-    """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    side = min(3 + 0.4 * len(labels), 40)  # memory grows as its square
-    figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # roots, so that rare ones show
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        color = "white" if shares[row, column] > 0.4 else "black"
-        text = f"{counts[row, column]:,}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
-    axes.set_xticks(range(len(labels)), labels, rotation=90, parse_math=False)
-    axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("gold")
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
-
-
-def plot_attention(
-    looks: Sequence[tuple[Sequence[str], Sequence[str], np.ndarray]], picture: Path
-) -> None:
-    """Draw where a decoder looks as it writes each token.
-
-    Args:
-      looks: of each panel the tokens that are read, those that are written, and the weights
-        `(written, read)`.
-      picture: file to write.
-    """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    widths = [max(2.0, 0.28 * len(read)) for read, _, _ in looks]
-    height = 2 + 0.28 * max(len(written) for _, written, _ in looks)
-    figure, (panels,) = plt.subplots(
-        1,
-        len(looks),
-        figsize=(1.5 * len(looks) + sum(widths), height),
-        width_ratios=widths,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, (read, written, weights) in zip(panels, looks, strict=True):
-        axes.imshow(
-            np.sqrt(weights), cmap="Blues", vmin=0, vmax=1
-        )  # roots, so that small ones show
-        axes.set_xticks(range(len(read)), read, rotation=90, parse_math=False)
-        axes.set_yticks(range(len(written)), written, parse_math=False)
-        axes.xaxis.tick_top()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
-
-
-def plot_trade(
-    models: Sequence[tuple[str, int, Sequence[float], float]],
-    latencies: Sequence[str],
-    quality: str,
-    picture: Path,
-) -> None:
-    """Draw how good models are against how many parameters they have, and how long they take.
-
-    Args:
-      models: name, parameters, each latency and quality.
-      latencies: their names.
-      quality: its name.
-      picture: file to write.
-    """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    ticker = require("matplotlib.ticker", "plots")
-    names = ["parameters", *latencies]
-    extent = (4 * len(names), 4)
-    figure, (panels,) = plt.subplots(
-        1, len(names), figsize=extent, sharey=True, squeeze=False, layout="constrained"
-    )
-    for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        for model, size, times, value in models:
-            x = [size, *times][index]
-            axes.plot([x], [value], "o", label=model)
-        axes.set_xscale("log")
-        # Of less than a decade, too, some ticks, with labels short enough not to touch.
-        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}" if index else ticker.EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter("")
-        axes.set_xlabel(name)
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel(quality)
-    panels[0].legend()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)

@@ -1,6 +1,6 @@
 """One update of the parameters."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,11 +8,14 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-Batch = Mapping[str, Any]
+from rnnjax.models.interface import Batch
+
 Metrics = dict[str, Array]
-# (params, carry, batch, key) -> (loss, carry): the loss of a batch, and what the next batch's
-# loss starts from (a recurrent state; None for tasks without one).
-LossFn = Callable[[Any, Any, Batch, Array], tuple[Array, Any]]
+# (params, carry, batch, key) -> (loss, carry) or (loss, carry, metrics): the loss of a batch; what
+# the next batch's loss starts from, such as a recurrent state; and numbers to log, by name.
+LossFn = Callable[[Any, Any, Batch, Array], tuple[Any, ...]]
+# What every update says, beside the metrics of the loss.
+UPDATE_METRICS = ("loss", "grad_norm", "skipped", "skipped_in_a_row")
 TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
 
 
@@ -39,27 +42,6 @@ def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any)
     return TrainState(jnp.zeros((), jnp.int32), params, guard(optimizer).init(params), carry)
 
 
-def mean_loss(total: Callable[..., tuple[Array, Array]]) -> LossFn:
-    """Return the mean loss of what a batch counts, for tasks that carry nothing.
-
-    Args:
-      total: `(params, batch, rngs)` to the batch's summed loss and how much it sums.
-    """
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
-        summed, count = total(params, batch, {"dropout": key})
-        return summed / jnp.maximum(count, 1), carry
-
-    return loss_fn
-
-
-def mean_over(sums: Iterable[tuple[Array, Array]]) -> float:
-    """Return the mean loss of batches, each a summed loss and how much it sums; NaN of nothing."""
-    pairs = list(sums)  # all on their way before the first is read
-    count = sum(int(count) for _, count in pairs)
-    return sum(float(summed) for summed, _ in pairs) / count if count else float("nan")
-
-
 def make_train_step(
     loss_fn: LossFn, optimizer: optax.GradientTransformation, seed: int
 ) -> TrainStep:
@@ -67,14 +49,22 @@ def make_train_step(
 
     The random key of an update follows from `seed` and the step alone. A skipped update leaves
     parameters, optimiser and carry as they were. Metrics are device arrays: `loss`, `grad_norm`
-    (global, before clipping), `skipped` (updates skipped so far) and `skipped_in_a_row`.
+    (global, before clipping), `skipped` (updates skipped so far) and `skipped_in_a_row`, and those
+    that `loss_fn` returns, which must have other names.
     """
     optimizer = guard(optimizer)
 
+    def loss_and_others(*arguments: Any) -> tuple[Array, tuple[Any, Metrics]]:
+        loss, carry, *metrics = loss_fn(*arguments)
+        given: Metrics = metrics[0] if metrics else {}
+        if taken := sorted(set(given) & set(UPDATE_METRICS)):
+            raise ValueError(f"metrics of a loss must have other names, got {', '.join(taken)}")
+        return loss, (carry, given)
+
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, carry), grads = value_and_grad(state.params, state.carry, batch, key)
+        value_and_grad = jax.value_and_grad(loss_and_others, has_aux=True)
+        (loss, (carry, given)), grads = value_and_grad(state.params, state.carry, batch, key)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         carry = jax.tree.map(
@@ -85,6 +75,7 @@ def make_train_step(
             "grad_norm": optax.tree.norm(grads),
             "skipped": opt_state.total_notfinite,
             "skipped_in_a_row": opt_state.notfinite_count,
+            **given,
         }
         return TrainState(state.step + 1, params, opt_state, carry), metrics
 

@@ -277,12 +277,12 @@ def test_labels_are_printed_as_they_are(capsys):
 def test_without_data_it_is_docstrings(cli, tmp_path, monkeypatch):
     splits, seen = Splits([Labelled(("a",), "x")], [Labelled(("a",), "x")], []), []
 
-    def train_sentences(experiment, splits, *_):
+    def train_recurrent(experiment, splits, *_):
         seen.append((experiment, splits))
         raise ValueError("that is all")
 
     monkeypatch.setattr(classify, "docstrings_by_package", lambda: splits)
-    monkeypatch.setattr(classify, "train_sentences", train_sentences)
+    monkeypatch.setattr(classify, "train_recurrent", train_recurrent)
     assert_fails(cli("train", "--out", tmp_path / "run"), "that is all")
     assert seen == [(classify.PRESETS["docstrings"], splits)]
 

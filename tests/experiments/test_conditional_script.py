@@ -14,7 +14,9 @@ from sentence_runs import table, write
 
 from experiments.classify import commands as classify
 from experiments.conditional import commands as conditional
+from experiments.conditional.training import measured
 from rnnjax.data import Labelled, SentenceBatches, Splits, read_labelled
+from rnnjax.trained import load_run
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -107,10 +109,10 @@ def test_a_prompt_is_read_as_the_texts_were(trained, cli):
 
 
 def test_texts_of_unknown_classes_are_wrong_and_cost_nothing(trained, files, tmp_path, capsys):
-    model = conditional.load_trained(trained[0])
+    model = load_run(trained[0])
     splits = [read_labelled(path) for path in files]
     unknown = [Labelled(("there", "is", "sand"), "desert")] * len(splits[2])
-    alone, both = model.measured(splits[2]), model.measured(splits[2] + unknown)
+    alone, both = (measured(model, texts) for texts in (splits[2], splits[2] + unknown))
     assert both["accuracy"] == pytest.approx(alone["accuracy"] / 2)
     for name in conditional.COSTS:
         assert both[name] == pytest.approx(alone[name], abs=1e-6)

@@ -508,19 +508,23 @@ def test_a_folder_that_is_no_such_run_is_named(tagged, cli, tmp_path):
         write(path, config if isinstance(config, str) else json.dumps(config))
         assert_fails(cli(*call), path)
     write(path, json.dumps(whole))
+    assert_fails(cli(*call), "model.json", "holds no run")
+    described = write(path.with_name("model.json"), (tagged[0] / "model.json").read_text())
     assert_fails(cli(*call), "indexer.json is not a saved indexer")
+    described.write_text(described.read_text().replace("Tagger", "Stagger"))
+    assert_fails(cli(*call), "model.json does not describe a model", "Stagger")
 
 
 def test_without_data_it_is_the_roles_of_names(cli, tmp_path, monkeypatch):
     sentences = [Tagged(("f", "(", "x", ")"), ("function", "_", "local", "_"))]
     seen = []
 
-    def train_sentences(experiment, splits, *_):
+    def train_recurrent(experiment, splits, *_):
         seen.append((experiment, splits))
         raise ValueError("that is all")
 
     monkeypatch.setattr(label, "identifier_roles", lambda: Splits(sentences, sentences, []))
-    monkeypatch.setattr(label, "train_sentences", train_sentences)
+    monkeypatch.setattr(label, "train_recurrent", train_recurrent)
     assert_fails(cli("train", "--out", tmp_path / "run"), "that is all")
     assert seen == [(label.PRESETS["code"], (sentences, sentences, []))]
 

@@ -12,8 +12,8 @@ from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
 
 from experiments.lm import text as lm_text
-from experiments.lm.training import load_trained
 from experiments.sentences.data import typed_lines
+from rnnjax import load_run
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -170,7 +170,7 @@ def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
 
 def test_the_first_answer_compiles_nothing_and_all_of_it_is_timed(trained, caplog, monkeypatch):
     jax.clear_caches()
-    suggester = lm_text.Suggester(load_trained(trained[0]), 2)
+    suggester = lm_text.Suggester(load_run(trained[0]), 2)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         suggester.after("the d")
     assert [record.message for record in caplog.records if "Compiling" in record.message] == []

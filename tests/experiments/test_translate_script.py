@@ -1,5 +1,6 @@
 """Translation as a person meets it."""
 
+import dataclasses
 import json
 
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from sentence_runs import write
 
 from experiments.translate import commands as translate
 from rnnjax.data.vocabularies.subwords import MASK, PAD, START, UNKNOWN
+from rnnjax.trained import load_run
 
 pytest.importorskip("sacrebleu")
 
@@ -109,10 +111,10 @@ def test_translate_answers_line_by_line_whatever_it_gets(trained, cli):
 
 
 def test_no_special_token_is_ever_written(trained):
-    run = translate.load_trained(trained[0])
+    run = load_run(trained[0])
     special = (PAD, UNKNOWN, START, MASK)
     bias = run.params["bias"].at[jnp.array(special)].set(1e3)
-    certain = run._replace(params={**run.params, "bias": bias})
+    certain = dataclasses.replace(run, params={**run.params, "bias": bias})
     assert certain.translate(["1 2", "3"], 2, 1.0) == run.translate(["1 2", "3"], 2, 1.0)
 
 

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import rnnjax as rx
-from rnnjax.data.encoding.encoded import Encoded, ragged
+from rnnjax.data.encoding.encoded import Answer, Encoded, ragged
 from rnnjax.decoding import log_probability
 from rnnjax.models import ConditionalLanguageModel
-from rnnjax.train import conditional_loss
+from rnnjax.train import model_loss
 
 TEXTS = [[1, 2, 3, 0], [4, 0], [0]]
 
@@ -16,8 +16,7 @@ def test_the_loss_is_that_of_each_text_under_its_own_condition():
     encoded = Encoded(
         ragged(TEXTS),
         {"tokens": np.concatenate([[0, *text[:-1]] for text in TEXTS]).astype(np.int32)},
-        {"targets": np.concatenate(TEXTS).astype(np.int32)},
-        tagged=True,
+        {"targets": Answer(np.concatenate(TEXTS).astype(np.int32), per_token=True)},
         wholes={"condition": np.array([1, 0, 1], np.int32)},
     )
     batch = encoded.batch(np.array([2, 0, -1, 1]), 5)
@@ -27,9 +26,7 @@ def test_the_loss_is_that_of_each_text_under_its_own_condition():
     init = jax.jit(model.init)
     variables = init(jax.random.key(0), batch["tokens"], condition=batch["condition"])
     variables = jax.tree.map(lambda x: 3 * x, variables)
-    loss, carry = jax.jit(conditional_loss(model))(
-        variables["params"], None, batch, jax.random.key(0)
-    )
+    loss, carry = jax.jit(model_loss(model))(variables["params"], None, batch, jax.random.key(0))
     assert carry is None
     total, start = 0.0, jax.jit(lambda *args: model.apply(*args, method="start"))
     for text, condition in zip(TEXTS, (1, 0, 1), strict=True):

@@ -5,13 +5,13 @@ import optax
 import pytest
 
 import rnnjax as rx
+from rnnjax.inference import evaluate
 from rnnjax.models import LanguageModel
 from rnnjax.train import (
     Optimizer,
-    evaluate_language_model,
     init_state,
-    language_model_loss,
     make_train_step,
+    model_loss,
 )
 
 
@@ -164,7 +164,7 @@ def nats(model, params, tokens):
 
 def test_the_state_is_carried_over_chunks_and_starts_at_zero_where_fresh():
     model, params = language_model()
-    loss = jax.jit(language_model_loss(model))
+    loss = jax.jit(model_loss(model))
     want = np.asarray(nats(model, params, TEXT))
     key, zero = jax.random.key(0), model.initial_state((2,))
     junk = jax.tree.map(lambda x: x + 3.0, zero)
@@ -179,7 +179,7 @@ def test_the_state_is_carried_over_chunks_and_starts_at_zero_where_fresh():
 def test_gradients_stop_at_the_border_of_a_chunk():
     model, params = language_model()
     chain = optax.sgd(1.0)
-    step = make_train_step(language_model_loss(model), chain, seed=0)
+    step = make_train_step(model_loss(model), chain, seed=0)
     before = copy(params)
     state = init_state(params, chain, model.initial_state((2,)))
     after_first, _ = step(state, chunk(0, fresh=True))
@@ -212,7 +212,7 @@ def test_gradients_stop_at_the_border_of_a_chunk():
 
 def test_training_drops_out_and_evaluation_does_not():
     model, params = language_model(dropout=0.5)
-    loss = jax.jit(language_model_loss(model))
+    loss = jax.jit(model_loss(model))
     values = [
         float(loss(params, model.initial_state((2,)), chunk(0, fresh=True), jax.random.key(s))[0])
         for s in range(2)
@@ -224,7 +224,32 @@ def test_training_drops_out_and_evaluation_does_not():
         {**chunk(0, fresh=True), "mask": mask[:, :6]},
         {**chunk(6), "mask": mask[:, 6:]},
     ]
-    got, tokens = evaluate_language_model(model, params, iter(chunks))
+    carry = model.initial_state(chunks[0]["inputs"].shape[:1])
+    got, tokens = evaluate(model, params, iter(chunks), carry)
     want = np.asarray(nats(model, params, TEXT))[mask].mean()
     np.testing.assert_allclose(got, want, rtol=1e-5)
     assert tokens == 21
+
+
+def test_a_loss_may_return_metrics_beside_itself():
+    def loss_fn(params, carry, batch, key):
+        return (params * batch) ** 2, carry, {"doubled": 2 * batch, "weight": params}
+
+    optimizer = optax.sgd(0.5)
+    step = make_train_step(loss_fn, optimizer, seed=0)
+    state = init_state(jnp.float32(3.0), optimizer, None)
+    state, metrics = step(state, jnp.float32(1.0))
+    assert (float(metrics["loss"]), float(metrics["doubled"])) == (9.0, 2.0)
+    assert float(metrics["weight"]) == 3.0  # before the update
+    assert float(state.params) == 0.0
+
+
+def test_metrics_of_a_loss_have_names_of_their_own():
+    step = make_train_step(
+        lambda params, carry, batch, key: (params**2, carry, {"grad_norm": params}),
+        optax.sgd(0.1),
+        seed=0,
+    )
+    state = init_state(jnp.float32(3.0), optax.sgd(0.1), None)
+    with pytest.raises(ValueError, match="metrics of a loss must have other names, got grad_norm"):
+        step(state, None)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from oracle import Echo, random_like
 
-from rnnjax.data.encoding.encoded import Encoded
+from rnnjax.data import Answer, Encoded
+from rnnjax.inference import answer, ensemble_logits, logits_of
 from rnnjax.models import (
     Classifier,
     Tagger,
@@ -17,7 +18,7 @@ from rnnjax.models import (
     TransformerClassifier,
     TransformerConfig,
 )
-from rnnjax.train import answer, ensemble_logits, logits_of, taught_loss
+from rnnjax.train import taught_loss
 
 VOCAB, LABELS = 7, ("a", "b", "c")
 LENGTHS = np.array([3, 0, 1, 3, 2])
@@ -52,15 +53,17 @@ def encoded(kind):
     rng = np.random.default_rng(0)
     name = "tokens" if "encoder" in kind else "words"
     rows = STARTS[-1] if is_tagged(kind) else len(LENGTHS)
+    ids = np.array([0, -1, 2, 1, 2, -1, 1, -1, 0], np.int32)[:rows]
+    logits = 2 * rng.normal(size=(rows, 3)).astype(np.float32)
     answers = {
-        "targets": np.array([0, -1, 2, 1, 2, -1, 1, -1, 0], np.int32)[:rows],
-        "teacher": 2 * rng.normal(size=(rows, 3)).astype(np.float32),
-        "taught": np.arange(rows) % 4 != 3,
+        "targets": Answer(ids, is_tagged(kind), ids >= 0),
+        "teacher": Answer(logits, is_tagged(kind), np.arange(rows) % 4 != 3),
     }
-    if kind == "encoder tagger":
-        # In some sentences each token is a word's first piece, in others not.
-        answers["firsts"] = np.array([True, False, True, True, True, True, False, False, True])
-    return Encoded(STARTS, {name: rng.integers(VOCAB, size=STARTS[-1])}, answers, is_tagged(kind))
+    # In some sentences each token is a word's first piece, in others not.
+    firsts = np.array([True, False, True, True, True, True, False, False, True])
+    inputs = {name: rng.integers(VOCAB, size=STARTS[-1])}
+    marks = {"firsts": firsts} if kind == "encoder tagger" else {}
+    return Encoded(STARTS, inputs, answers, marks=marks)
 
 
 def batches(kind):
@@ -98,7 +101,10 @@ def literal(kind, alpha, temperature):
     students = np.concatenate(students) if is_tagged(kind) else np.array(students)
     losses, slopes = [], []
     for student, teacher, target in zip(
-        *(x[answers["taught"]] for x in (students, answers["teacher"], answers["targets"])),
+        *(
+            x[answers["teacher"].known]
+            for x in (students, answers["teacher"].values, answers["targets"].values)
+        ),
         strict=True,
     ):
         q, q_soft, p = (
@@ -139,10 +145,10 @@ def test_the_loss_is_the_mean_of_the_equations_over_what_the_teacher_answered(ki
 def test_other_divergences_are_passed_on():
     model, params = make("classifier")
     batch = encoded("classifier").batch(np.arange(5), 3)
-    batch["targets"] = np.full(5, -1)
+    batch["targets_known"] = np.zeros(5, bool)
     loss = taught_loss(model, alpha=0.3, temperature=3.0, kind="logit_mse")
     got, _ = jax.jit(loss)(params, None, batch, KEY)
-    apart = (np.array(each_alone("classifier")) - batch["teacher"])[batch["taught"]]
+    apart = (np.array(each_alone("classifier")) - batch["teacher"])[batch["teacher_known"]]
     np.testing.assert_allclose(got, (apart**2).mean(), rtol=1e-5)
 
 
@@ -153,7 +159,7 @@ def test_what_was_not_answered_and_what_is_padding_teach_nothing(kind):
     rows = np.array([-1, 0, 3, 4])
     batch = encoded(kind).batch(rows, 3)
     want = step(params, None, batch, KEY)
-    unanswered = ~batch["taught"]
+    unanswered = ~batch["teacher_known"]
     wild = {
         "teacher": np.where(unanswered[..., None], np.float32(np.nan), batch["teacher"]),
         "targets": np.where(unanswered, 2, batch["targets"]),
@@ -162,7 +168,7 @@ def test_what_was_not_answered_and_what_is_padding_teach_nothing(kind):
     jax.tree.map(np.testing.assert_array_equal, got, want)
     # Where nothing was answered, or there is nothing to answer, the loss is 0.
     for nothing in (
-        batch | {"taught": np.zeros_like(batch["taught"])},
+        batch | {"teacher_known": np.zeros_like(batch["teacher_known"])},
         encoded(kind).batch(-1 + 0 * rows, 3),
     ):
         (loss, _), gradient = step(params, None, nothing, KEY)
@@ -206,7 +212,7 @@ def cut(kind, logits):
     """Keep the first pieces, where tokens are pieces of words."""
     if kind != "encoder tagger":
         return logits
-    firsts = encoded(kind).answers["firsts"]
+    firsts = encoded(kind).marks["firsts"]
     return [each[firsts[a : a + len(each)]] for each, a in zip(logits, STARTS, strict=False)]
 
 
@@ -228,7 +234,7 @@ def test_an_encoder_answers_at_the_first_piece_of_each_word():
     answers, loss = answer(model, params, batches(kind), len(LENGTHS))
     for got, logits in zip(answers, cut(kind, each_alone(kind)), strict=True):
         np.testing.assert_array_equal(got, logits.argmax(axis=-1))
-    targets = encoded(kind).answers["targets"]
+    targets = encoded(kind).answers["targets"].values
     picked = np.log(softmax(np.concatenate(each_alone(kind))))[np.arange(len(targets)), targets]
     np.testing.assert_allclose(loss, -picked[targets >= 0].mean(), rtol=1e-5)
 

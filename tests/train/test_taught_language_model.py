@@ -10,7 +10,7 @@ from oracle import assert_close, random_like
 
 import rnnjax as rx
 from rnnjax.models import LanguageModel
-from rnnjax.train import language_model_loss, taught_language_model_loss
+from rnnjax.train import model_loss, taught_language_model_loss
 
 VOCAB, ROWS, TIME = 7, 2, 6
 KEY = jax.random.key(0)
@@ -158,7 +158,7 @@ def test_at_alpha_0_it_is_the_loss_without_teachers():
     alone = taught_language_model_loss(STUDENT, TEACHER, alpha=0.0, temperature=2.0)
     got, (ours, _) = jax.jit(alone)(params, states, batch(members(3)), KEY)
     given = batch(None)
-    want = jax.jit(language_model_loss(STUDENT))(params, states[0], given, KEY)
+    want = jax.jit(model_loss(STUDENT))(params, states[0], given, KEY)
     assert_close((got, ours), want, rtol=1e-5, atol=1e-6)
 
 

@@ -16,7 +16,7 @@ class MaskedBatches:
     """What `train.fit` reads of texts for a masked language model: other tokens hidden each time.
 
     Attributes:
-      encoded: the texts, of `join_pieces`; its answers hold "word_starts".
+      encoded: the texts, of `join_pieces`; its marks hold "word_starts".
       buckets: which of them make up a batch.
       vocab_size: number of tokens, special ones included.
       share: share of the tokens, or words, that are to be told; see `mask_tokens`.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.batches.buckets import Buckets, choose_borders
-from rnnjax.data.encoding.encoded import Encoded, joined, ragged
+from rnnjax.data.encoding.encoded import Answer, Encoded, joined, ragged
 from rnnjax.data.readers.columns import read_lines
 from rnnjax.data.vocabularies.subwords import END, START, Subwords
 
@@ -93,8 +93,8 @@ class ParallelBatches:
         """The translations `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
 
         Returns:
-          "source", "tokens" and "targets" (batch, length), the last `NO_TARGET` in the padding,
-          and "source_lengths" (batch,).
+          "source", "tokens", "targets" and "targets_known" (batch, length), and "source_lengths"
+          (batch,).
         """
         source, target = self.source.batch(rows, length), self.target.batch(rows, length)
         del target["lengths"]
@@ -107,11 +107,11 @@ def encode_source(texts: Sequence[str], tokenizer: Subwords) -> Encoded:
 
 
 def _source(rows: Sequence[np.ndarray]) -> Encoded:
-    return Encoded(ragged(rows), {"source": joined(rows)}, {}, tagged=True)
+    return Encoded(ragged(rows), {"source": joined(rows)}, {})
 
 
 def _target(rows: Sequence[np.ndarray]) -> Encoded:
     before = [np.insert(row, 0, START) for row in rows]
     after = [np.append(row, np.int32(END)) for row in rows]
-    inputs, answers = {"tokens": joined(before)}, {"targets": joined(after)}
-    return Encoded(ragged(before), inputs, answers, tagged=True)
+    answers = {"targets": Answer(joined(after), per_token=True)}
+    return Encoded(ragged(before), {"tokens": joined(before)}, answers)

@@ -11,23 +11,37 @@ from rnnjax.data.readers.records import UNLABELLED, Sentences, Tagged
 NO_TARGET = -1  # in place of a tag or label that is not known, or not one of the model's
 
 
+class Answer(NamedTuple):
+    """What a model is to say, of any dtype, and where it is known.
+
+    Attributes:
+      values: (tokens, ...), or of whole sentences (sentences, ...).
+      per_token: which of the two.
+      known: (tokens,) or (sentences,) bool; None: everywhere.
+    """
+
+    values: np.ndarray
+    per_token: bool
+    known: np.ndarray | None = None
+
+
 class Encoded(NamedTuple):
     """Sentences as arrays, end to end; sentence s holds the tokens from starts[s] to starts[s + 1].
 
     Attributes:
       starts: (sentences + 1,) where each starts.
       inputs: what a model reads, by the name of its argument, each (tokens, ...); padded with 0.
-      answers: what it is to say, each (tokens, ...) or, of whole sentences, (sentences, ...):
-        integers, the "targets", are padded with `NO_TARGET`, all else with 0.
-      tagged: whether answers are of tokens.
+      answers: what it is to say, by name; padded with 0.
       wholes: what a model reads of whole sentences, each (sentences, ...); 0 for no sentence.
+      marks: what neither is read nor answered, such as where words start, each (tokens,);
+        padded with 0.
     """
 
     starts: np.ndarray
     inputs: dict[str, np.ndarray]
-    answers: dict[str, np.ndarray]
-    tagged: bool
+    answers: dict[str, Answer]
     wholes: Mapping[str, np.ndarray] = MappingProxyType({})
+    marks: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @property
     def lengths(self) -> np.ndarray:
@@ -38,8 +52,9 @@ class Encoded(NamedTuple):
         """The sentences `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
 
         Returns:
-          Inputs (batch, length, ...), answers (batch, length, ...) or (batch, ...), wholes
-          (batch, ...), and `lengths` (batch,).
+          Inputs and marks (batch, length, ...), answers (batch, length, ...) or (batch, ...), and
+          for each answer `{name}_known`, bool, False in the padding; wholes (batch, ...), and
+          `lengths` (batch,).
 
         Raises:
           ValueError: a sentence has more than `length` tokens.
@@ -50,15 +65,14 @@ class Encoded(NamedTuple):
             raise ValueError(f"length is {length}; a sentence has {lengths.max()} tokens")
         inside = np.arange(length) < lengths[:, None]
         where = (self.starts[rows][:, None] + np.arange(length))[inside]
-        batch = {name: _spread(values[where], inside, 0) for name, values in self.inputs.items()}
-        for name, values in self.answers.items():
-            fill = NO_TARGET if np.issubdtype(values.dtype, np.integer) else 0
-            if self.tagged:
-                batch[name] = _spread(values[where], inside, fill)
-            else:
-                batch[name] = _spread(values[rows[~none]], ~none, fill)
+        columns = {**self.inputs, **self.marks}
+        batch = {name: _spread(values[where], inside) for name, values in columns.items()}
+        for name, (values, per_token, known) in self.answers.items():
+            at, real = (where, inside) if per_token else (rows[~none], ~none)
+            batch[name] = _spread(values[at], real)
+            batch[f"{name}_known"] = real if known is None else _spread(known[at], real)
         for name, values in self.wholes.items():
-            batch[name] = _spread(values[rows[~none]], ~none, 0)
+            batch[name] = _spread(values[rows[~none]], ~none)
         return {**batch, "lengths": lengths}
 
 
@@ -99,8 +113,13 @@ def target_ids(targets: Sequence[str], sentences: Sentences) -> np.ndarray:
     return np.array([index.get(name, NO_TARGET) for name in names], np.int32)
 
 
-def _spread(values: np.ndarray, inside: np.ndarray, fill: int) -> np.ndarray:
-    """The values where `inside` is true, in order, and `fill` elsewhere."""
-    spread = np.full((*inside.shape, *values.shape[1:]), fill, values.dtype)
+def id_answer(ids: np.ndarray, *, per_token: bool) -> Answer:
+    """The answer that is the id of a tag or label, known unless it is `NO_TARGET`."""
+    return Answer(ids, per_token, ids != NO_TARGET)
+
+
+def _spread(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The values where `inside` is true, in order, and 0 elsewhere."""
+    spread = np.zeros((*inside.shape, *values.shape[1:]), values.dtype)
     spread[inside] = values
     return spread

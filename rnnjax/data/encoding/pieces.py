@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnjax.data.encoding.encoded import NO_TARGET, Encoded, joined, ragged, target_ids
+from rnnjax.data.encoding.encoded import NO_TARGET, Encoded, id_answer, joined, ragged, target_ids
 from rnnjax.data.readers.records import Labelled, Paired, Sentences, Tagged
 from rnnjax.data.vocabularies.subwords import END, START, Pieces, Subwords
 from rnnjax.files import write_whole
@@ -109,18 +109,18 @@ class PieceIndexer:
                 f"sentence {number} makes {longest} tokens, START and END included; "
                 f"there are positions for {self.max_length}"
             )
-        targets = target_ids(self.targets, sentences)
-        answers = {"targets": targets}
+        targets, marks = target_ids(self.targets, sentences), {}
         tagged = any(isinstance(sentence, Tagged) for sentence in sentences)
         if tagged:
             firsts = columns["word_starts"]
             spread = np.full(len(firsts), NO_TARGET, np.int32)
             spread[firsts] = targets
-            answers = {"targets": spread, "firsts": firsts}
+            targets, marks = spread, {"firsts": firsts}
         names = ["tokens"]
         names += ["segments", "positions"] if self.paired else []
         names += ["languages"] if self.language is not None else []
-        return Encoded(starts, {name: columns[name] for name in names}, answers, tagged)
+        answers = {"targets": id_answer(targets, per_token=tagged)}
+        return Encoded(starts, {name: columns[name] for name in names}, answers, marks=marks)
 
     def _pieces(self, sentence: Tagged | Labelled | Paired) -> Row:
         texts = [sentence.tokens]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnjax.data.encoding.encoded import Encoded, names_of, ragged, target_ids
+from rnnjax.data.encoding.encoded import Encoded, id_answer, names_of, ragged, target_ids
 from rnnjax.data.readers.records import Sentences, Tagged
 from rnnjax.data.vocabularies.lexicon import PAD, Lexicon
 from rnnjax.files import write_whole
@@ -64,7 +64,8 @@ class WordIndexer:
         if self.characters is not None:
             inputs["characters"] = self._spell(tokens)
         tagged = any(isinstance(sentence, Tagged) for sentence in sentences)
-        return Encoded(starts, inputs, {"targets": target_ids(self.targets, sentences)}, tagged)
+        targets = id_answer(target_ids(self.targets, sentences), per_token=tagged)
+        return Encoded(starts, inputs, {"targets": targets})
 
     def _spell(self, tokens: Sequence[str]) -> np.ndarray:
         """The ids of each token's characters, (tokens, max_word_length), padded at the end."""

@@ -20,7 +20,7 @@ def some_texts(count=120, seed=0):
         rows.append((Pieces(ids, np.cumsum([0, *sizes])[:-1].astype(np.int64)),))
     starts, columns = join_pieces(rows, [(int(i % 2),) for i in range(count)])
     inputs = {name: columns[name] for name in ("tokens", "languages")}
-    return Encoded(starts, inputs, {"word_starts": columns["word_starts"]}, tagged=True)
+    return Encoded(starts, inputs, {}, marks={"word_starts": columns["word_starts"]})
 
 
 ENCODED = some_texts()
@@ -88,8 +88,8 @@ def test_each_step_and_each_seed_hides_others():
     # All texts are alike, so that nothing depends on which of them make up a batch.
     text = Pieces(np.arange(FIRST, FIRST + 20, dtype=np.int32), np.arange(20))
     starts, columns = join_pieces([(text,)] * 16)
-    answers = {"word_starts": columns["word_starts"]}
-    encoded = Encoded(starts, {"tokens": columns["tokens"]}, answers, tagged=True)
+    marks = {"word_starts": columns["word_starts"]}
+    encoded = Encoded(starts, {"tokens": columns["tokens"]}, {}, marks=marks)
 
     def make(seed):
         return MaskedBatches(encoded, Buckets(encoded.lengths, (22,), 4, seed=seed), VOCAB)
@@ -116,8 +116,8 @@ def test_once_has_each_text_once_and_hides_the_same_every_time():
 
 def test_texts_without_words_hide_nothing():
     starts, columns = join_pieces([(Pieces(np.zeros(0, np.int32), np.zeros(0, np.int64)),)] * 3)
-    answers = {"word_starts": columns["word_starts"]}
-    encoded = Encoded(starts, {"tokens": columns["tokens"]}, answers, tagged=True)
+    marks = {"word_starts": columns["word_starts"]}
+    encoded = Encoded(starts, {"tokens": columns["tokens"]}, {}, marks=marks)
     one = MaskedBatches(encoded, Buckets(encoded.lengths, (4,), 2), VOCAB, whole_words=True)
     for batch in (one.at(0), *one.once()):
         assert not batch["chosen"].any()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data import UNLABELLED, Labelled, Paired, Tagged
-from rnnjax.data.encoding.encoded import NO_TARGET, Encoded, ragged, target_ids
+from rnnjax.data.encoding.encoded import NO_TARGET, Answer, Encoded, ragged, target_ids
 
 
 def some_encoded(rng, lengths, tagged):
@@ -17,13 +17,14 @@ def some_encoded(rng, lengths, tagged):
         "characters": rng.integers(1, 9, (tokens, 2)).astype(np.int32),
     }
     rows = tokens if tagged else len(lengths)
+    ids = rng.integers(1, 3, rows).astype(np.int32)
     answers = {
-        "targets": rng.integers(0, 3, rows).astype(np.int32),
-        "taught": np.ones(rows, bool),
-        "teacher": rng.uniform(1, 2, (rows, 3)).astype(np.float32),
+        "targets": Answer(ids, tagged, rng.random(rows) < 0.5),
+        "teacher": Answer(rng.uniform(1, 2, (rows, 3)).astype(np.float32), tagged),
     }
     wholes = {"condition": rng.integers(1, 9, (len(lengths), 2)).astype(np.int32)}
-    return Encoded(np.cumsum([0, *lengths]), inputs, answers, tagged, wholes)
+    marks = {"firsts": np.ones(tokens, bool)}
+    return Encoded(np.cumsum([0, *lengths]), inputs, answers, wholes, marks)
 
 
 @pytest.mark.fast
@@ -34,11 +35,16 @@ def test_a_batch_is_its_sentences_one_by_one(lengths, tagged, seed, data):
     rows = data.draw(st.lists(st.integers(-1, len(lengths) - 1), max_size=5))
     longest = max([0, *lengths]) + data.draw(st.integers(0, 2))
     batch = encoded.batch(np.array(rows, np.int64), longest)
-    assert set(batch) == {*encoded.inputs, *encoded.answers, *encoded.wholes, "lengths"}
+    columns = {**encoded.inputs, **encoded.wholes, **encoded.marks}
+    for name, (values, _, known) in encoded.answers.items():
+        columns[name] = values
+        columns[f"{name}_known"] = np.ones(len(values), bool) if known is None else known
+    assert set(batch) == {*columns, "lengths"}
     assert batch["lengths"].tolist() == [lengths[row] if row >= 0 else 0 for row in rows]
-    for name, values in {**encoded.inputs, **encoded.answers, **encoded.wholes}.items():
-        got, fill = batch[name], NO_TARGET if name == "targets" else 0
-        each_token = name in encoded.inputs or (tagged and name in encoded.answers)
+    for name, values in columns.items():
+        got = batch[name]
+        answered = name.removesuffix("_known") in encoded.answers
+        each_token = tagged if answered else name not in encoded.wholes
         shape = (len(rows), longest) if each_token else (len(rows),)
         assert (got.shape, got.dtype) == ((*shape, *values.shape[1:]), values.dtype)
         for row, one in zip(rows, got, strict=True):
@@ -50,7 +56,7 @@ def test_a_batch_is_its_sentences_one_by_one(lengths, tagged, seed, data):
             elif row >= 0:
                 np.testing.assert_array_equal(one, values[row])
                 continue
-            np.testing.assert_array_equal(one, np.full_like(one, fill))
+            np.testing.assert_array_equal(one, np.zeros_like(one))
 
 
 @given(st.lists(st.integers(0, 4), max_size=5))

@@ -90,12 +90,12 @@ def test_a_tag_stands_at_the_first_piece_of_its_word():
     words = ("newlow", "", "the", "中文")
     sentences = [Tagged(words, ("N", "V", "?", "N")), Tagged((), ()), Tagged(("of",), ("V",))]
     encoded = indexer().encode(sentences)
-    assert encoded.tagged
+    assert encoded.answers["targets"].per_token
     assert set(encoded.inputs) == {"tokens"}
     tokens, firsts, targets = (
         encoded.inputs["tokens"],
-        encoded.answers["firsts"],
-        encoded.answers["targets"],
+        encoded.marks["firsts"],
+        encoded.answers["targets"].values,
     )
     alone = [SUBWORDS.encode([word]).ids.tolist() for word in words]
     assert len(alone[0]) > 1
@@ -123,18 +123,22 @@ def test_labels_of_sentences_and_of_pairs_stand_for_the_row():
     assert encoded.inputs["segments"].tolist() == [0] * (one + 2) + [1] + [0, 0] + [1] * (two + 1)
     assert encoded.inputs["positions"].tolist() == [*range(one + 2), 1, 0, 1, *range(1, two + 2)]
     assert set(encoded.inputs["languages"].tolist()) == {3}
-    assert not encoded.tagged
-    assert {name: a.tolist() for name, a in encoded.answers.items()} == {"targets": [1, NO_TARGET]}
+    assert set(encoded.answers) == {"targets"}
+    assert not encoded.answers["targets"].per_token
+    assert encoded.answers["targets"].values.tolist() == [1, NO_TARGET]
+    assert encoded.answers["targets"].known.tolist() == [True, False]
+    assert not encoded.marks
     labelled = indexer().encode([Labelled(("the", "low"), "N")])
     assert labelled.inputs["tokens"].tolist() == [START, *the, *low, END]
     assert set(labelled.inputs) == {"tokens"}
-    assert labelled.answers["targets"].tolist() == [0]
+    assert labelled.answers["targets"].values.tolist() == [0]
 
 
 def test_no_sentences_are_empty_arrays():
     encoded = indexer(paired=True, language=0).encode([])
     assert encoded.starts.tolist() == [0]
-    assert {len(a) for a in (encoded.inputs | encoded.answers).values()} == {0}
+    columns = [*encoded.inputs.values(), encoded.answers["targets"].values]
+    assert {len(column) for column in columns} == {0}
     assert encoded.batch(np.array([-1]), 2)["tokens"].tolist() == [[0, 0]]
 
 

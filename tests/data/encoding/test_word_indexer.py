@@ -24,13 +24,15 @@ def test_a_batch_is_the_hand_computed_arrays():
     batch = indexer.encode(SENTENCES).batch(np.array([2, -1, 1, 0]), 4)
     assert batch["words"].tolist() == [[2, 5, 0, 0], [0] * 4, [0] * 4, [3, 2, 4, 0]]
     assert batch["lengths"].tolist() == [2, 0, 0, 3]
-    none = [NO_TARGET] * 4
-    assert batch["targets"].tolist() == [[1, *none[1:]], none, none, [0, 1, 2, NO_TARGET]]
+    known = [[1, 0, 0, 0], [0] * 4, [0] * 4, [1, 1, 1, 0]]
+    assert batch["targets_known"].tolist() == [list(map(bool, row)) for row in known]
+    assert batch["targets"].tolist() == [[1, NO_TARGET, 0, 0], [0] * 4, [0] * 4, [0, 1, 2, 0]]
     assert batch["characters"].shape == (4, 4, 4)
     spelled = indexer.characters.encode("baks").tolist()  # of five characters, half and half
     assert batch["characters"][3, 2].tolist() == spelled
     assert batch["characters"][0, 1].tolist() == [*indexer.characters.encode("x1"), 0, 0]
     assert not batch["characters"][1:3].any()
+    del batch["targets_known"]
     assert {array.dtype.name for array in batch.values()} == {"int32"}
 
 
@@ -56,7 +58,7 @@ def test_what_is_in_a_batch_can_be_read_back(texts, data):
         assert read == [*want, *[""] * (longest - length)]
         assert [indexer.targets[i] for i in tags[:length]] == [token[0] for token in want]
         assert not words[length:].any()
-        assert (tags[length:] == NO_TARGET).all()
+        assert not tags[length:].any()
 
 
 def test_labels_stand_for_whole_sentences():
@@ -66,8 +68,9 @@ def test_labels_stand_for_whole_sentences():
     batch = indexer.encode([*sentences, Labelled(("c",), "new")]).batch(
         np.array([0, 1, 2, 3, -1]), 2
     )
-    assert batch["targets"].tolist() == [1, 0, NO_TARGET, NO_TARGET, NO_TARGET]
-    assert set(batch) == {"words", "lengths", "targets"}
+    assert batch["targets"].tolist() == [1, 0, NO_TARGET, NO_TARGET, 0]
+    assert batch["targets_known"].tolist() == [True, True, False, False, False]
+    assert set(batch) == {"words", "lengths", "targets", "targets_known"}
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])
@@ -78,17 +81,14 @@ def test_sentences_without_a_single_token_are_a_batch_of_padding(kind, length):
     batch = encoded.batch(np.array([0, 1, -1]), length)
     assert batch["words"].tolist() == [[0] * length] * 3
     assert batch["characters"].shape == (3, length, 16)
-    assert batch["targets"].tolist() == (
-        [[NO_TARGET] * length] * 3 if kind is Tagged else [1, 1, -1]
-    )
+    assert batch["targets"].tolist() == ([[0] * length] * 3 if kind is Tagged else [1, 1, 0])
 
 
 def test_no_sentences_are_empty_arrays():
     encoded = fit_indexer(SENTENCES).encode([])
     assert encoded.starts.tolist() == [0]
-    assert (
-        len(encoded.inputs["words"]) == len(encoded.answers["targets"]) == len(encoded.lengths) == 0
-    )
+    columns = encoded.inputs["words"], encoded.answers["targets"].values, encoded.lengths
+    assert [len(column) for column in columns] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from oracle import Echo, random_like
 
 import rnnjax as rx
+from rnnjax.inference import answer
 from rnnjax.models import Classifier, Tagger, TokenEmbedder
-from rnnjax.train import answer, init_state, make_train_step, sentence_loss
+from rnnjax.train import init_state, make_train_step, model_loss
 
 VOCAB, ALPHABET, WIDTH = 7, 6, 3
 LENGTHS = np.array([3, 0, 1, 3, 1])
@@ -53,7 +54,12 @@ def arrays(rows, length, kind):
 
 def batch(rows, length, kind):
     words, characters, lengths, targets = arrays(rows, length, kind)
-    return {"words": words, "characters": characters, "lengths": lengths, "targets": targets}
+    return {"words": words, "characters": characters, "lengths": lengths, **known(targets)}
+
+
+def known(targets):
+    """Targets, the negative ones of which are not known."""
+    return {"targets": np.maximum(targets, 0), "targets_known": targets >= 0}
 
 
 @cache
@@ -101,7 +107,7 @@ def test_the_loss_is_the_mean_over_known_targets(kind):
     model, params = make(kind)
     _, nats, count = one_by_one(kind)
     whole = batch([*range(len(LENGTHS)), -1], 3, kind)
-    loss, carry = jax.jit(sentence_loss(model))(params, None, whole, jax.random.key(0))
+    loss, carry = jax.jit(model_loss(model))(params, None, whole, jax.random.key(0))
     np.testing.assert_allclose(loss, nats / count, rtol=1e-5)
     assert carry is None
 
@@ -109,7 +115,7 @@ def test_the_loss_is_the_mean_over_known_targets(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_of_empty_rows_costs_and_teaches_nothing(kind):
     model, params = make(kind)
-    step = jax.jit(jax.value_and_grad(sentence_loss(model), has_aux=True))
+    step = jax.jit(jax.value_and_grad(model_loss(model), has_aux=True))
     empty = batch([-1, -1], 2, kind)
     (loss, _), gradient = step(params, None, empty, jax.random.key(0))
     assert loss == 0
@@ -133,7 +139,7 @@ def test_the_key_drops_out_in_training_and_nothing_does_in_answers():
     del whole["characters"]
     shapes = jax.eval_shape(model.init, jax.random.key(0), whole["words"])
     params = random_like(1, shapes, np.float32)["params"]
-    loss = jax.jit(sentence_loss(model))
+    loss = jax.jit(model_loss(model))
     on, again, other = (
         float(loss(params, None, whole, jax.random.key(seed))[0]) for seed in (0, 0, 1)
     )
@@ -146,11 +152,11 @@ def test_the_key_drops_out_in_training_and_nothing_does_in_answers():
 
 def train(model, words, lengths, targets, steps=150):
     """The answers to sentences after training on all of them."""
-    whole = {"words": words, "lengths": lengths, "targets": targets}
+    whole = {"words": words, "lengths": lengths, **known(targets)}
     optimizer = optax.adam(0.03)
     params = jax.jit(model.init)(jax.random.key(0), words[:1])["params"]
     state = init_state(params, optimizer, None)
-    step = make_train_step(sentence_loss(model), optimizer, seed=0)
+    step = make_train_step(model_loss(model), optimizer, seed=0)
     for _ in range(steps):
         state, _ = step(state, whole)
     return answer(model, state.params, [(np.arange(len(words)), whole)], len(words))

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from oracle import random_like
 
+from rnnjax.inference import evaluate
 from rnnjax.models import MaskedLanguageModel, TransformerConfig
-from rnnjax.train import evaluate_masked, masked_loss
+from rnnjax.train import model_loss
 
 VOCAB, TIME = 9, 5
 KEY = jax.random.key(0)
@@ -53,13 +54,13 @@ def literal(model, params, batch):
 @pytest.mark.fast
 def test_the_loss_is_the_mean_over_chosen_tokens_and_so_is_its_gradient():
     model, params = make()
-    batch, carry = some_batch(1), {"anything": np.float32(3)}
+    batch, carry = some_batch(1), None
     nats, slopes = literal(model, params, batch)
     assert len(nats) == batch["chosen"].sum() >= 3
-    step = jax.jit(jax.value_and_grad(masked_loss(model), has_aux=True))
+    step = jax.jit(jax.value_and_grad(model_loss(model), has_aux=True))
     (loss, after), gradient = step(params, carry, batch, KEY)
     np.testing.assert_allclose(loss, np.mean(nats), rtol=1e-5)
-    assert after == carry
+    assert after is None
     # The last layer's bias is added to the logits alone.
     np.testing.assert_allclose(gradient["bias"], np.mean(slopes, axis=0), atol=1e-6)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -77,24 +78,24 @@ def test_the_mean_over_batches_counts_each_token_once():
     batches = [some_batch(1, share=1.0), some_batch(2, (5,)), some_batch(3, share=0.0)]
     nats = [each for batch in batches for each in literal(model, params, batch)[0]]
     assert len(nats) > 8
-    got = evaluate_masked(model, params, iter(batches))
-    assert isinstance(got, float)
+    got, count = evaluate(model, params, iter(batches))
+    assert count == len(nats)
     np.testing.assert_allclose(got, np.mean(nats), rtol=1e-5)
 
 
 def test_where_nothing_is_chosen_there_is_no_mean():
     model, params = make()
-    assert np.isnan(evaluate_masked(model, params, []))
-    assert np.isnan(evaluate_masked(model, params, [some_batch(3, share=0.0)]))
+    assert np.isnan(evaluate(model, params, [])[0])
+    assert np.isnan(evaluate(model, params, [some_batch(3, share=0.0)])[0])
 
 
 def test_the_key_drops_out_in_training_and_nothing_does_in_evaluation():
     model, params = make(dropout=0.5)
     plain, _ = make()
     batch = some_batch(1, share=1.0)
-    loss = jax.jit(partial(masked_loss(model), params, None, batch))
+    loss = jax.jit(partial(model_loss(model), params, None, batch))
     on, again, other = (float(loss(jax.random.key(seed))[0]) for seed in (0, 0, 1))
-    off = evaluate_masked(model, params, [batch])
+    off, _ = evaluate(model, params, [batch])
     assert on == again
     assert len({on, other, off}) == 3
-    np.testing.assert_allclose(off, evaluate_masked(plain, params, [batch]), rtol=1e-6)
+    np.testing.assert_allclose(off, evaluate(plain, params, [batch])[0], rtol=1e-6)

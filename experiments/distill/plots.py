@@ -1,0 +1,45 @@
+"""How good models are against their size and their latency."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnnjax.extras import require
+
+
+def plot_trade(
+    models: Sequence[tuple[str, int, Sequence[float], float]],
+    latencies: Sequence[str],
+    quality: str,
+    picture: Path,
+) -> None:
+    """Draw how good models are against how many parameters they have, and how long they take.
+
+    Args:
+      models: name, parameters, each latency and quality.
+      latencies: their names.
+      quality: its name.
+      picture: file to write.
+    """
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    ticker = require("matplotlib.ticker", "plots")
+    names = ["parameters", *latencies]
+    extent = (4 * len(names), 4)
+    figure, (panels,) = plt.subplots(
+        1, len(names), figsize=extent, sharey=True, squeeze=False, layout="constrained"
+    )
+    for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        for model, size, times, value in models:
+            x = [size, *times][index]
+            axes.plot([x], [value], "o", label=model)
+        axes.set_xscale("log")
+        # Of less than a decade, too, some ticks, with labels short enough not to touch.
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}" if index else ticker.EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter("")
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel(quality)
+    panels[0].legend()
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)

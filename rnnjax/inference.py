@@ -1,0 +1,140 @@
+"""From parameters to answers: what trained models say of batches, and what it costs."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rnnjax.models.interface import Batch, BatchLoss
+
+# The sentences of each batch (-1 for none), and the batch.
+Batches = Iterable[tuple[np.ndarray, Batch]]
+
+
+def evaluate(
+    model: nn.Module, params: Any, batches: Iterable[Batch], carry: Any = None
+) -> tuple[float, int]:
+    """Return the mean loss of a model, and how many targets it is the mean of.
+
+    Args:
+      model: a `rnnjax.models.Model`.
+      params: its parameters.
+      batches: what its `batch_loss` reads, in order.
+      carry: what the first batch starts from, where batches are parts of one text.
+
+    Returns:
+      The mean, NaN where no target counts, and the number of targets that count.
+    """
+    found = []
+    for batch in batches:
+        found.append(each := _batch_loss(model, params, batch, carry))
+        carry = each.carry
+    # In float64 on the host: a long text is a sum of many small terms.
+    return _mean(found)
+
+
+def answer(
+    model: nn.Module, params: Any, batches: Batches, sentences: int
+) -> tuple[list[Any], float]:
+    """Return a model's answers in the sentences' order, and its mean loss in nats a target.
+
+    Args:
+      model: a `rnnjax.models.SentenceModel`.
+      params: its parameters.
+      batches: the sentences of each batch (-1 for none), and the batch.
+      sentences: how many there are.
+
+    Returns:
+      For each sentence its tags, one a word, or its label's probabilities `(labels,)`; and the
+      loss, NaN where no target is known.
+    """
+    losses: list[BatchLoss] = []
+
+    def run(batch: Batch) -> Array:
+        answers, loss = _batch_answers(model, params, batch)
+        losses.append(loss)
+        return answers
+
+    return _of_each(run, model, batches, sentences), _mean(losses)[0]
+
+
+def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -> list[np.ndarray]:
+    """Return each sentence's logits, `(words, tags)` or `(labels,)`, float32.
+
+    Those of a conditional random field are the logarithms of its marginals. Arguments are those of
+    `answer`.
+    """
+    return _of_each(partial(_batch_logits, model, params), model, batches, sentences)
+
+
+def ensemble_logits(
+    model: nn.Module, params: Any, batches: Batches, sentences: int
+) -> list[np.ndarray]:
+    """Return the logarithm of the mean probability that several models give to each answer.
+
+    Args:
+      model: what all of them are.
+      params: their parameters, with a leading axis for the models.
+      batches: see `answer`.
+      sentences: see `answer`.
+
+    Returns:
+      As `logits_of`.
+    """
+    return _of_each(partial(_ensemble, model, params), model, batches, sentences)
+
+
+def _of_each(
+    run: Callable[[Batch], Array], model: Any, batches: Batches, sentences: int
+) -> list[Any]:
+    """Return, in the sentences' order, what `run` makes of each.
+
+    Of tagged sentences each word gets an answer; of a word with several tokens, the first.
+    """
+    found: list[Any] = [None] * sentences
+    # All batches are on their way before the first answer is read.
+    pending = [(rows, batch, run(batch)) for rows, batch in batches]
+    for rows, batch, given in pending:
+        for index, (row, each) in enumerate(zip(rows, np.asarray(given), strict=True)):
+            if row < 0:
+                continue
+            if model.per_token:
+                each = each[: batch["lengths"][index]]
+                if "firsts" in batch:
+                    each = each[batch["firsts"][index, : len(each)]]
+            found[row] = each
+    return found
+
+
+def _mean(losses: Iterable[BatchLoss]) -> tuple[float, int]:
+    pairs = [(float(each.total), int(each.number)) for each in losses]
+    count = sum(count for _, count in pairs)
+    return (sum(total for total, _ in pairs) / count if count else float("nan")), count
+
+
+@partial(jax.jit, static_argnums=0)
+def _batch_loss(model: nn.Module, params: Any, batch: Batch, carry: Any) -> BatchLoss:
+    return model.apply({"params": params}, batch, carry, method="batch_loss")
+
+
+@partial(jax.jit, static_argnums=0)
+def _batch_answers(model: nn.Module, params: Any, batch: Batch) -> tuple[Array, BatchLoss]:
+    return model.apply({"params": params}, batch, method="batch_answers")
+
+
+@partial(jax.jit, static_argnums=0)
+def _batch_logits(model: nn.Module, params: Any, batch: Batch) -> Array:
+    return model.apply({"params": params}, batch, method="batch_logits")
+
+
+@partial(jax.jit, static_argnums=0)
+def _ensemble(model: nn.Module, params: Any, batch: Batch) -> Array:
+    logits = jax.vmap(lambda params: _batch_logits(model, params, batch))(params)
+    members = jax.tree.leaves(params)[0].shape[0]
+    logs = jax.nn.log_softmax(logits)
+    return jax.nn.logsumexp(logs, axis=0) - jnp.log(members)

@@ -1,0 +1,38 @@
+"""Scheduled sampling: a decoder that reads some of its own guesses in training."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.models.encoder_decoder import EncoderDecoder
+from rnnjax.models.interface import Batch
+from rnnjax.train.losses import model_loss
+from rnnjax.train.step import LossFn
+
+
+def scheduled_sampling_loss(model: EncoderDecoder, *, label_smoothing: float = 0.0) -> LossFn:
+    """Return the mean loss of a batch of translations, in nats a token.
+
+    A batch holds "mix", a share: the decoder reads that share of its tokens as the model would
+    have written them, each after the target's own (Bengio et al. 2015, arXiv:1506.03099, with all
+    tokens guessed at once, as in Duckworth et al. 2019, arXiv:1906.04331).
+    """
+    loss_of = model_loss(model, label_smoothing=label_smoothing)
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> Any:
+        key, mix_key = jax.random.split(key)
+        mixed = _mixed(model, params, batch, mix_key)
+        return loss_of(params, carry, {**batch, "tokens": mixed}, key)
+
+    return loss_fn
+
+
+def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Array:
+    """Return tokens of which a share is the model's own."""
+    source, lengths, tokens = batch["source"], batch["source_lengths"], jnp.asarray(batch["tokens"])
+    guesses = model.apply({"params": params}, source, lengths, tokens).argmax(axis=-1)
+    # A guess stands where its token would: behind the one that it was made after.
+    guesses = jnp.concatenate([tokens[:, :1], guesses[:, :-1].astype(tokens.dtype)], axis=1)
+    return jnp.where(jax.random.bernoulli(key, batch["mix"], tokens.shape), guesses, tokens)

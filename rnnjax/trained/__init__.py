@@ -1,0 +1,11 @@
+"""Trained models as their runs' folders hold them: `load_run`, and what it returns."""
+
+from rnnjax.trained.base import Trained as Trained
+from rnnjax.trained.conditional import TrainedConditionalModel as TrainedConditionalModel
+from rnnjax.trained.description import describe as describe
+from rnnjax.trained.description import rebuild as rebuild
+from rnnjax.trained.language_model import TrainedLanguageModel as TrainedLanguageModel
+from rnnjax.trained.load import load_run as load_run
+from rnnjax.trained.masked import TrainedMaskedModel as TrainedMaskedModel
+from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
+from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

@@ -1,0 +1,75 @@
+"""What every trained model has: parameters, and a folder to be saved in."""
+
+import dataclasses
+import json
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import jax
+
+from rnnjax.files import write_whole
+from rnnjax.trained.description import describe
+
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its parameters, and what makes arrays of text for it.
+
+    A run's folder holds `model.json`, which says what the model is; the files that `save_text`
+    writes; and the parameters, which `rnnjax.train.fit` writes.
+
+    Attributes:
+      model: a Linen module of `rnnjax.models`.
+      params: its parameters.
+    """
+
+    model: Any
+    params: Any
+
+    # Fields that `model.json` holds beside the model: numbers and strings.
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `model.apply` reads."""
+        return {"params": self.params}
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
+    @abstractmethod
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+
+    @abstractmethod
+    def save_text(self, folder: Path) -> None:
+        """Write what makes arrays of text."""
+
+    @classmethod
+    @abstractmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the fields that `save_text` wrote."""
+
+    def initialized(self, seed: int) -> Self:
+        """Return the same with new parameters."""
+        return dataclasses.replace(self, params=self.init(seed))
+
+    def save(self, folder: Path) -> None:
+        """Write all but the parameters into `folder`, each file wholly or not at all.
+
+        Raises:
+          ValueError: the model cannot be described; see `describe`.
+        """
+        described = {
+            "kind": type(self).__name__,
+            "model": describe(self.model),
+            "settings": {name: describe(getattr(self, name)) for name in self.settings},
+        }
+        self.save_text(folder)
+        write_whole(folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")

@@ -1,0 +1,140 @@
+"""A trained language model of text given its class."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.data import Answer, Encoded, Labelled, Vocabulary, read_text
+from rnnjax.data.encoding.encoded import joined, ragged, target_ids
+from rnnjax.decoding import conditional_log_probabilities, posterior, sample
+from rnnjax.files import write_whole
+from rnnjax.trained.base import Trained
+from rnnjax.trained.batches import batches_in_order
+
+Texts = Sequence[Labelled]
+
+
+@dataclass(frozen=True)
+class TrainedConditionalModel(Trained):
+    """A `ConditionalLanguageModel` with its words and its classes.
+
+    Attributes:
+      vocabulary: the words.
+      shares: the share of each class in the training texts, by name.
+      lowercase: whether words are read in lower case.
+      batch_size: most texts in a batch of training.
+      shapes: most lengths that texts are padded to.
+    """
+
+    vocabulary: Vocabulary
+    shares: Mapping[str, float]
+    lowercase: bool = False
+    batch_size: int = 16
+    shapes: int = 6
+
+    settings: ClassVar[tuple[str, ...]] = ("lowercase", "batch_size", "shapes")
+
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+        return jax.jit(_init, static_argnums=0)(self.model, seed)
+
+    def save_text(self, folder: Path) -> None:
+        """Write the vocabulary and the classes."""
+        self.vocabulary.save(folder / "vocabulary.json")
+        write_whole(folder / "classes.json", json.dumps(dict(self.shares)) + "\n")
+
+    @classmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the vocabulary and the classes."""
+        shares = json.loads(read_text(folder / "classes.json"))
+        return {"vocabulary": Vocabulary.load(folder / "vocabulary.json"), "shares": shares}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes; a class's id is its place."""
+        return tuple(self.shares)
+
+    def encode(self, texts: Texts) -> Encoded:
+        """Return texts as arrays: what is read, what follows, and the class of each."""
+        rows = [self.vocabulary.encode(self.line(text.tokens) + "\n") for text in texts]
+        before = [np.insert(row[:-1], 0, self.vocabulary.start) for row in rows]
+        return Encoded(
+            ragged(rows),
+            {"tokens": joined(before)},
+            {"targets": Answer(joined(rows), per_token=True)},
+            wholes={"condition": target_ids(self.classes, texts)},
+        )
+
+    def line(self, tokens: Sequence[str]) -> str:
+        """Return tokens as the model reads them."""
+        line = " ".join(tokens)
+        return line.lower() if self.lowercase else line
+
+    def likelihoods(self, texts: Texts) -> np.ndarray:
+        """Return log p(text | class) of each text and class, `(texts, classes)`, in nats."""
+        found = np.zeros((len(texts), len(self.classes)), np.float64)
+        every = jnp.arange(len(self.classes))
+        batches = batches_in_order(self.encode(texts), self.shapes, self.batch_size)
+        for rows, batch in batches:
+            whole = np.concatenate([batch["tokens"][:, :1], batch["targets"]], axis=1)
+            lengths = batch["lengths"] + 1
+            logs = conditional_log_probabilities(self.model, self.variables, every, whole, lengths)
+            found[rows[rows >= 0]] = np.asarray(logs)[rows >= 0]
+        return found
+
+    def posterior(self, likelihoods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return p(class | text) `(texts, classes)`, and log p(text) in nats, by Bayes' rule.
+
+        The prior of a class is its share in the training texts.
+        """
+        conditions, marginals = posterior(likelihoods, np.log(list(self.shares.values())))
+        return np.asarray(conditions), np.asarray(marginals)
+
+    def answers(self, texts: Texts) -> list[np.ndarray]:
+        """Return the probability of each class, given each text."""
+        return list(np.exp(self.posterior(self.likelihoods(texts))[0]))
+
+    def samples(
+        self, classes: Sequence[str], seed: int, *, prompt: str = "", **options: Any
+    ) -> list[str]:
+        """Return a text given each of `classes`, drawn as `rnnjax.decoding.sample` does.
+
+        It continues `prompt`, which must be as `line` makes it.
+
+        Raises:
+          ValueError: a class that the model does not know.
+        """
+        for name in classes:
+            if name not in self.shares:
+                raise ValueError(
+                    f"condition must be one of {', '.join(self.classes)}, got {name!r}"
+                )
+        start = np.insert(self.vocabulary.encode(prompt + "\n")[:-1], 0, self.vocabulary.start)
+        ids = jnp.array([self.classes.index(name) for name in classes])
+        state = self.model.apply(self.variables, ids, method="start")
+        # What an unknown word was, no reader could say.
+        bias = self.params["bias"].at[0].set(-jnp.inf)
+        drawn, counts = sample(
+            self.model,
+            {"params": {**self.params, "bias": bias}},
+            np.tile(start, (len(classes), 1)),
+            np.full(len(classes), len(start)),
+            jax.random.key(seed),
+            stop_token=self.vocabulary.start,
+            initial_state=state,
+            **options,
+        )
+        rows = zip(np.asarray(drawn), np.asarray(counts), strict=True)
+        texts = (self.vocabulary.decode(row[:count]).strip() for row, count in rows)
+        return [f"{prompt} {text}".strip() for text in texts]
+
+
+def _init(model: Any, seed: int) -> Any:
+    tokens = jnp.zeros((1, 1), jnp.int32)
+    return model.init(jax.random.key(seed), tokens, condition=jnp.zeros(1, jnp.int32))["params"]

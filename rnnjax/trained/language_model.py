@@ -1,0 +1,123 @@
+"""A trained language model: scoring and continuing text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
+from rnnjax.decoding import log_probability, sample
+from rnnjax.inference import evaluate
+from rnnjax.trained.base import Trained
+
+_AT_ONCE = 64  # texts scored side by side
+# Few, so that hardly any token is read without its past; enough to keep two cores busy.
+_STREAMS = 10
+
+
+@dataclass(frozen=True)
+class TrainedLanguageModel(Trained):
+    """A language model with its vocabulary.
+
+    Attributes:
+      vocabulary: what tokens stand for.
+      chunk: tokens that are read at once where a long text is evaluated.
+    """
+
+    vocabulary: Vocabulary
+    chunk: int = 64
+
+    settings: ClassVar[tuple[str, ...]] = ("chunk",)
+
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+        return jax.jit(self.model.init)(jax.random.key(seed), jnp.zeros((1, 1), jnp.int32))[
+            "params"
+        ]
+
+    def save_text(self, folder: Path) -> None:
+        """Write the vocabulary."""
+        self.vocabulary.save(folder / "vocabulary.json")
+
+    @classmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the vocabulary."""
+        return {"vocabulary": Vocabulary.load(folder / "vocabulary.json")}
+
+    def nats(self, tokens: np.ndarray) -> float:
+        """Return the mean cross-entropy of a long text in nats a token.
+
+        The state is carried through the whole text.
+
+        Args:
+          tokens: `(tokens,)` ids, as `vocabulary.encode` returns them.
+        """
+        chunks = evaluation_chunks(tokens, _STREAMS, self.chunk, self.vocabulary.start)
+        start = self.model.initial_state((_STREAMS,))
+        return evaluate(self.model, self.params, chunks, start)[0]
+
+    def log_probabilities(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log-probability in nats of each text as a line, and its number of tokens.
+
+        The end of the line counts, in both.
+
+        Raises:
+          ValueError: a text has a character that the vocabulary lacks.
+        """
+        rows = [start_ids(self.vocabulary, text, end=True) for text in texts]
+        lengths = np.array([len(row) for row in rows], int)
+        found = np.zeros(len(rows))
+        if not rows:
+            return found, lengths
+        # Padded to powers of two, and few at once: the logits of all could be too many to hold.
+        for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
+            none = np.zeros(0, np.int32)
+            tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
+            logs = log_probability(self.model, self.variables, tokens, counts)
+            found[members[members >= 0]] = np.asarray(logs)[members >= 0]
+        return found, lengths - 1
+
+    def generate(
+        self, prompts: Sequence[str], num_tokens: int, *, seed: int = 0, **options: Any
+    ) -> list[str]:
+        """Return a continuation of each prompt.
+
+        Args:
+          prompts: beginnings of texts; an empty one is a line's beginning.
+          num_tokens: how many tokens to add at most.
+          seed: the same seed gives the same texts.
+          **options: `temperature`, `top_k`, `top_p` and `stop_token` of `rnnjax.decoding.sample`.
+        """
+        tokens, lengths = pad([start_ids(self.vocabulary, text) for text in prompts])
+        drawn, counts = sample(
+            self.model,
+            self.variables,
+            tokens,
+            lengths,
+            jax.random.key(seed),
+            num_tokens=num_tokens,
+            **options,
+        )
+        rows = zip(np.asarray(drawn), np.asarray(counts), strict=True)
+        return [self.vocabulary.decode(row[:count]) for row, count in rows]
+
+
+def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:
+    """Return the ids of `text` after the token that a line is read after."""
+    ids = vocabulary.encode(text + "\n" if end and vocabulary.kind != "word" else text)
+    if not end and vocabulary.kind == "word":
+        ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
+    return np.concatenate([[vocabulary.start], ids]).astype(np.int32)
+
+
+def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of ids as one array, by default as long as the longest, and their lengths."""
+    lengths = np.array([len(row) for row in rows], np.int32)
+    tokens = np.zeros((len(rows), length or lengths.max()), np.int32)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row)] = row
+    return tokens, lengths

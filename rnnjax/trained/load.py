@@ -1,0 +1,52 @@
+"""From a run's folder to a model that can be used."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from rnnjax.train.loop import load_best
+from rnnjax.trained.base import DESCRIPTION, Trained
+from rnnjax.trained.conditional import TrainedConditionalModel
+from rnnjax.trained.description import rebuild
+from rnnjax.trained.language_model import TrainedLanguageModel
+from rnnjax.trained.masked import TrainedMaskedModel
+from rnnjax.trained.sentences import TrainedSentenceModel
+from rnnjax.trained.translator import TrainedTranslator
+
+KINDS: tuple[type[Trained], ...] = (
+    TrainedConditionalModel,
+    TrainedLanguageModel,
+    TrainedMaskedModel,
+    TrainedSentenceModel,
+    TrainedTranslator,
+)
+
+
+def load_run(folder: str | Path) -> Any:
+    """Return the model that a script trained, with its best parameters.
+
+    Args:
+      folder: a run's folder, such as runs/manual.
+
+    Returns:
+      A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
+      `TrainedConditionalModel`, `TrainedMaskedModel` or `TrainedTranslator`, by what was trained.
+
+    Raises:
+      ValueError: the folder holds no run, or one of another version, or none with a checkpoint.
+    """
+    folder = Path(folder)
+    path = folder / DESCRIPTION
+    if not path.exists():
+        raise ValueError(f"{folder} holds no run: there is no {path}")
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        kind = {each.__name__: each for each in KINDS}[described["kind"]]
+        model, settings = rebuild(described["model"]), rebuild(described["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not describe a model of this version: {error!r}") from error
+    loaded = kind(model=model, params=None, **kind.load_text(folder), **settings)
+    shapes = jax.eval_shape(lambda: loaded.init(0))
+    return type(loaded)(**{**vars(loaded), "params": load_best(folder, shapes)})

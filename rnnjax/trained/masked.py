@@ -1,0 +1,88 @@
+"""A trained masked language model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.checks import check_positive
+from rnnjax.data import Subwords
+from rnnjax.data.vocabularies.subwords import END, MASK, SPECIAL, START
+from rnnjax.trained.base import Trained
+from rnnjax.trained.sentences import init_encoder
+
+
+@dataclass(frozen=True)
+class TrainedMaskedModel(Trained):
+    """A `MaskedLanguageModel` with its tokeniser.
+
+    Attributes:
+      subwords: the tokeniser.
+      languages: names of the languages that it knows, in the order of their ids.
+    """
+
+    subwords: Subwords
+    languages: tuple[str, ...] = ()
+
+    settings: ClassVar[tuple[str, ...]] = ("languages",)
+
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+        return init_encoder(self.model, seed)
+
+    def save_text(self, folder: Path) -> None:
+        """Write the tokeniser."""
+        self.subwords.save(folder / "tokenizer.json")
+
+    @classmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the tokeniser."""
+        return {"subwords": Subwords.load(folder / "tokenizer.json")}
+
+    def fill(
+        self, text: str, top: int = 5, language: str | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """Return the likeliest pieces, with their probabilities, at each "[MASK]" of a text.
+
+        Args:
+          text: a text.
+          top: how many pieces.
+          language: the text's language, where the model knows several.
+
+        Raises:
+          ValueError: the text is too long, or the language is none of the model's.
+        """
+        check_positive(top=top)
+        spoken = language_id(self.languages, language)
+        parts = [self.subwords.encode(part).ids for part in text.split(SPECIAL[MASK])]
+        between = [ids for part in parts for ids in ([MASK], part)][1:]
+        tokens = np.concatenate([[START], *between, [END]]).astype(np.int32)[None]
+        longest = self.model.config.max_length
+        if tokens.shape[1] > longest:
+            raise ValueError(
+                f"a text makes {tokens.shape[1]} tokens; there are positions for {longest}"
+            )
+        languages = None if spoken is None else np.full_like(tokens, spoken)
+        logits = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
+        shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)
+        return [self._named(*row) for row in zip(ids, shares, strict=True)]
+
+    def _named(self, ids: Sequence[Any], shares: Sequence[Any]) -> list[tuple[str, float]]:
+        name = self.subwords.tokenizer.id_to_token
+        return [(name(int(i)), float(share)) for i, share in zip(ids, shares, strict=True)]
+
+
+def language_id(languages: Sequence[str], name: str | None) -> int | None:
+    """Return a language's place among those that an encoder knows; None where it knows no names.
+
+    Raises:
+      ValueError: the encoder does not know the language, or `name` is None and it knows several.
+    """
+    if name not in (languages or (None,)):
+        known = f"one of {', '.join(languages)}" if languages else "None"
+        raise ValueError(f"language must be {known}: the encoder was trained so; got {name}")
+    return None if name is None else languages.index(name)

@@ -1,0 +1,121 @@
+"""A trained tagger or classifier of sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.data import (
+    UNLABELLED,
+    Labelled,
+    Paired,
+    PieceIndexer,
+    Tagged,
+    WordIndexer,
+    split_words,
+)
+from rnnjax.data.readers.records import Sentences
+from rnnjax.inference import answer, logits_of
+from rnnjax.models.interface import Batch
+from rnnjax.trained.base import Trained
+from rnnjax.trained.batches import batches_in_order
+
+
+@dataclass(frozen=True)
+class TrainedSentenceModel(Trained):
+    """A `Tagger`, `Classifier` or `TransformerClassifier` with its indexer.
+
+    Attributes:
+      indexer: makes arrays of sentences; its `targets` are the names of tags or labels.
+      batch_size: most sentences in a batch of training.
+      shapes: most lengths that sentences are padded to.
+    """
+
+    indexer: WordIndexer | PieceIndexer
+    batch_size: int = 16
+    shapes: int = 6
+
+    settings: ClassVar[tuple[str, ...]] = ("batch_size", "shapes")
+
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+        key, ids = jax.random.key(seed), jnp.zeros((1, 2), jnp.int32)
+        if isinstance(self.indexer, PieceIndexer):
+            return init_encoder(self.model, seed)
+        characters = None
+        if self.indexer.characters is not None:
+            characters = jnp.zeros((1, 1, self.indexer.max_word_length), jnp.int32)
+        return jax.jit(self.model.init)(key, ids[:, :1], characters)["params"]
+
+    def save_text(self, folder: Path) -> None:
+        """Write the indexer."""
+        if isinstance(self.indexer, PieceIndexer):
+            self.indexer.save(folder)
+        else:
+            self.indexer.save(folder / "indexer.json")
+
+    @classmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the indexer."""
+        if (folder / "tokenizer.json").exists():
+            return {"indexer": PieceIndexer.load(folder)}
+        return {"indexer": WordIndexer.load(folder / "indexer.json")}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the tags or labels; an id is a place among them."""
+        return self.indexer.targets
+
+    def predict(self, texts: Sequence[str | Sequence[str]]) -> list[Any]:
+        """Return the tags of each text's words, or the label of each text and its probability.
+
+        Args:
+          texts: plain texts, cut into words as in English, or sequences of words. For a model of
+            pairs, two texts with a tab between them.
+
+        Returns:
+          For each text a list of (word, tag), or a (label, probability).
+        """
+        sentences = [self._unlabelled(text) for text in texts]
+        answers = self.answers(sentences)
+        if self.model.per_token:
+            return [
+                [(word, self.targets[i]) for word, i in zip(sentence.tokens, tags, strict=True)]
+                for sentence, tags in zip(sentences, answers, strict=True)
+            ]
+        return [(self.targets[shares.argmax()], float(shares.max())) for shares in answers]
+
+    def answers(self, sentences: Sentences) -> list[Any]:
+        """Return the answer to each sentence, see `rnnjax.inference.answer`."""
+        return answer(self.model, self.params, self.batches(sentences), len(sentences))[0]
+
+    def logits(self, sentences: Sentences) -> list[Any]:
+        """Return the logits of each sentence, see `rnnjax.inference.logits_of`."""
+        return logits_of(self.model, self.params, self.batches(sentences), len(sentences))
+
+    def batches(self, sentences: Sentences) -> list[tuple[np.ndarray, Batch]]:
+        """Return the batches of sentences to be answered, as `rnnjax.inference` reads them."""
+        return batches_in_order(self.indexer.encode(sentences), self.shapes, self.batch_size)
+
+    def _unlabelled(self, text: str | Sequence[str]) -> Any:
+        if getattr(self.indexer, "paired", False):
+            parts = text.split("\t") if isinstance(text, str) else ()
+            if len(parts) != 2:
+                raise ValueError(f"texts must be two with a tab between them, got {text!r}")
+            return Paired(split_words(parts[0]), split_words(parts[1]), UNLABELLED)
+        words = split_words(text) if isinstance(text, str) else tuple(text)
+        if self.model.per_token:
+            return Tagged(words, (UNLABELLED,) * len(words))
+        return Labelled(words, UNLABELLED)
+
+
+def init_encoder(model: Any, seed: int) -> Any:
+    """Return new parameters of a model with a `TransformerEncoder`."""
+    ids = jnp.zeros((1, 2), jnp.int32)
+    kinds = {"segments": model.config.num_segments, "languages": model.config.num_languages}
+    given = {name: ids for name, count in kinds.items() if count}
+    return jax.jit(model.init)(jax.random.key(seed), ids, **given)["params"]

@@ -1,0 +1,96 @@
+"""A trained translator."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.data import Subwords, encode_source
+from rnnjax.data.vocabularies.subwords import END, MASK, PAD, START, UNKNOWN
+from rnnjax.decoding import translate as search
+from rnnjax.trained.base import Trained
+from rnnjax.trained.batches import batches_in_order
+
+# What no translation holds.
+_NEVER = (PAD, UNKNOWN, START, MASK)
+
+
+@dataclass(frozen=True)
+class TrainedTranslator(Trained):
+    """An `EncoderDecoder` with the tokenisers of its two sides.
+
+    Attributes:
+      tokenizers: the source's and the target's.
+      beam: hypotheses that go on, by default.
+      length_penalty: power of the length by which a log-probability is divided, by default.
+      batch_size: most sentences in a batch of training.
+      shapes: most lengths that sentences are padded to.
+    """
+
+    tokenizers: tuple[Subwords, Subwords]
+    beam: int = 1
+    length_penalty: float = 0.0
+    batch_size: int = 16
+    shapes: int = 6
+
+    settings: ClassVar[tuple[str, ...]] = ("beam", "length_penalty", "batch_size", "shapes")
+
+    def init(self, seed: int) -> Any:
+        """Return new parameters of the model."""
+        ids = jnp.zeros((1, 1), jnp.int32)
+        return jax.jit(self.model.init)(jax.random.key(seed), ids, None, ids)["params"]
+
+    def save_text(self, folder: Path) -> None:
+        """Write the tokenisers."""
+        for side, tokenizer in zip(("source", "target"), self.tokenizers, strict=True):
+            tokenizer.save(folder / f"{side}.json")
+
+    @classmethod
+    def load_text(cls, folder: Path) -> dict[str, Any]:
+        """Return the tokenisers."""
+        sides = ("source", "target")
+        return {"tokenizers": tuple(Subwords.load(folder / f"{side}.json") for side in sides)}
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        beam: int | None = None,
+        length_penalty: float | None = None,
+    ) -> list[str]:
+        """Return the best translation of each text; an empty text has an empty one.
+
+        Args:
+          texts: any.
+          beam: hypotheses that go on; None takes the model's own.
+          length_penalty: see `rnnjax.decoding.beam_search`; None takes the model's own.
+        """
+        encoded = encode_source([plain(text) for text in texts], self.tokenizers[0])
+        written = [""] * len(texts)
+        for rows, batch in batches_in_order(encoded, self.shapes, self.batch_size):
+            found = search(
+                self.model,
+                self.variables,
+                batch["source"],
+                batch["lengths"],
+                start_token=START,
+                stop_token=END,
+                num_tokens=2 * batch["source"].shape[1] + 20,
+                beam=self.beam if beam is None else beam,
+                length_penalty=self.length_penalty if length_penalty is None else length_penalty,
+                never=_NEVER,
+            )
+            best = zip(rows, np.asarray(found.tokens[:, 0]), strict=True)
+            for row, tokens in best:
+                if row >= 0 and encoded.lengths[row]:  # nothing is the translation of nothing
+                    written[row] = self.tokenizers[1].decode(tokens)
+        return written
+
+
+def plain(text: str) -> str:
+    """Return a text as tokenisers give it back: in normal form C, one space between words."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
