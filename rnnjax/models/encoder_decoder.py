@@ -99,9 +99,9 @@ class EncoderDecoder(nn.Module):
         self.source_embedding = (
             self.target_embedding if self.shared else self._embedding(self.source_size)
         )
-        self.reader, self.asker = RNN(self.encoder), RNN(self.decoder)
+        self.encoder_rnn, self.decoder_rnn = RNN(self.encoder), RNN(self.decoder)
         if self.upper is not None:
-            self.writer = RNN(self.upper)
+            self.upper_rnn = RNN(self.upper)
         self.attend = Attention(self.attention_size, self.attention, self.dtype)
         self.bridge = nn.Dense(state_width(self._zero_state()))
         self.readout = nn.Dense(self.embed_size, dtype=self.dtype)
@@ -180,7 +180,7 @@ class EncoderDecoder(nn.Module):
         source = jnp.where(inside, source, 0)
         check_range("source", source, self.source_size)
         xs = self._drop(self.source_embedding(source.T))
-        final, ys = self.reader(xs, lengths=source_lengths)
+        final, ys = self.encoder_rnn(xs, lengths=source_lengths)
         values = jnp.swapaxes(self._drop(ys), 0, 1)
         memory = Memory(self.attend.keys(values), values, inside)
         return memory, self._first_state(final, source.shape[0])
@@ -188,11 +188,11 @@ class EncoderDecoder(nn.Module):
     def step(self, memory: Memory, state: DecoderState, token: Array) -> tuple[DecoderState, Array]:
         """Read one token `(batch,)`; return the new state and the logits `(batch, target_size)`."""
         check_tokens("token", token, ndim=1)
-        lower, query = self.asker.step(state.lower, self.target_embedding(token))
+        lower, query = self.decoder_rnn.step(state.lower, self.target_embedding(token))
         context = self.attend(query[:, None], *memory)[0][:, 0]
         upper, top = state.upper, query
         if self.upper is not None:
-            upper, top = self.writer.step(upper, jnp.concatenate([query, context], axis=-1))
+            upper, top = self.upper_rnn.step(upper, jnp.concatenate([query, context], axis=-1))
         features = self._read_out(top, context)
         return DecoderState(lower, upper), self._logits(features)
 
@@ -204,12 +204,12 @@ class EncoderDecoder(nn.Module):
         check_range("tokens", tokens, self.target_size)
         memory, state = self.encode(source, source_lengths)
         xs = self._drop(self.target_embedding(tokens.T))
-        _, queries = self.asker(xs, state.lower)
+        _, queries = self.decoder_rnn(xs, state.lower)
         contexts, weights = self.attend(jnp.swapaxes(queries, 0, 1), *memory)
         contexts, tops = jnp.swapaxes(contexts, 0, 1), queries
         if self.upper is not None:
             both = jnp.concatenate([queries, contexts], axis=-1)
-            _, tops = self.writer(both, state.upper)
+            _, tops = self.upper_rnn(both, state.upper)
         features = self._drop(self._read_out(tops, contexts))
         return jnp.swapaxes(features, 0, 1), weights
 
