@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from experiments.classify.presets import DESCRIPTIONS, PRESETS, ClassificationExperiment
 from experiments.corpora.docstrings import docstrings_by_package
 from experiments.sentences.classifying import measure, print_labels, report
-from experiments.sentences.data import check_files, cut, typed_lines
+from experiments.sentences.data import check_files
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
+from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
     Labelled,

@@ -17,10 +17,11 @@ from experiments.conditional.training import Texts, measured, read_words, train_
 from experiments.corpora.topics import paragraphs_by_topic
 from experiments.lm.text import say_unknown
 from experiments.sentences.classifying import measure, print_labels
-from experiments.sentences.data import check_files, cut, typed_lines
+from experiments.sentences.data import check_files
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import open_run
+from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.baselines import NGram, naive_bayes
 from rnnjax.data import (
     UNLABELLED,

@@ -34,12 +34,13 @@ from experiments.label import presets as label_presets
 from experiments.lm import presets as lm_presets
 from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
 from experiments.sentences import classifying, tagging
-from experiments.sentences.data import check_files, cut
+from experiments.sentences.data import check_files
 from experiments.sentences.tagging import convert_spans, read_tagged
 from experiments.sentences.training import train_sentences
 from experiments.sentences.training import untrained as untrained_on_sentences
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import digest, open_run
+from experiments.shared.typed_input import cut
 from rnnjax.data import (
     UNLABELLED,
     Answer,

@@ -18,11 +18,12 @@ from experiments.finetune.presets import DESCRIPTIONS, PRESETS, TuningExperiment
 from experiments.finetune.tuned import load_tuned
 from experiments.mlm.pretrained import load_pretrained
 from experiments.sentences import classifying, tagging
-from experiments.sentences.data import check_files, check_splits, cut, typed_lines
+from experiments.sentences.data import check_files, check_splits
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import digest
+from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
     Encoded,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from experiments.corpora.roles import identifier_roles
 from experiments.label.presets import DESCRIPTIONS, PRESETS, TaggingExperiment
-from experiments.sentences.data import check_files, cut, typed_lines
+from experiments.sentences.data import check_files
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.tagging import convert_spans, measure, print_tags, read_tagged, report
 from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
+from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
     Splits,

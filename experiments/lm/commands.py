@@ -16,9 +16,9 @@ from experiments.corpora.manual import reference_manual
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from experiments.lm.text import Suggester, log_probabilities, single_token
 from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
-from experiments.sentences.data import input_lines
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
+from experiments.shared.typed_input import input_lines
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (

@@ -15,10 +15,10 @@ from experiments.corpora.docstrings import library_texts
 from experiments.mlm.data import Text, make_rows, read_pair_files, read_texts, split
 from experiments.mlm.presets import DESCRIPTIONS, PRESETS, PretrainingExperiment
 from experiments.mlm.pretrained import load_pretrained, tokenizer_digest
-from experiments.sentences.data import typed_lines
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.recipe import train as train_run
 from experiments.shared.run_folder import digest
+from experiments.shared.typed_input import typed_lines
 from rnnjax.checks import check_positive
 from rnnjax.data import (
     Buckets,

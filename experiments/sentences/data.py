@@ -1,9 +1,7 @@
-"""From sentences as files have them to what a model is trained on, and from typed text."""
+"""From sentences as files have them to what a model is trained on."""
 
-import io
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,7 @@ from rnnjax.data import (
     coverage,
     fit_indexer,
     read_vectors,
-    split_words,
 )
-from rnnjax.data.readers.columns import read_lines
 
 
 def check_files(data: Sequence[Path]) -> None:
@@ -77,36 +73,3 @@ def set_vectors(params: Any, indexer: WordIndexer, found: dict[str, np.ndarray])
     table[indexer.words.encode(words)] = vectors * scale
     embedder = {**params["embedder"], "words": {"embedding": jnp.asarray(table)}}
     return {**params, "embedder": embedder}
-
-
-def typed_lines(data: Path | None) -> Iterator[list[str]]:
-    """Yield the lines of a file, all at once, or of standard input, each as it comes."""
-    if data is not None:
-        yield [line for _, line in read_lines(data)]
-        return
-    for _, line in input_lines(None):
-        yield [line]
-
-
-def input_lines(data: Path | None) -> Iterator[tuple[int, str]]:
-    """Return the lines of a file, or of standard input as they come, as `read_lines` does."""
-    return _standard_input() if data is None else read_lines(data)
-
-
-def _standard_input() -> Iterator[tuple[int, str]]:
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        # What is not UTF-8 is let through and found below: strictly, it would be an error before
-        # the good lines that were read together with it.
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
-    for number, line in enumerate(sys.stdin, 1):
-        try:
-            line.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(f"standard input, line {number}, must be UTF-8") from error
-        line = line if number > 1 else line.removeprefix("\ufeff")
-        yield number, line.removesuffix("\n").removesuffix("\r")
-
-
-def cut(line: str, tokens: bool) -> tuple[str, ...]:
-    """Return the words of a line: its tokens between white space, or those of plain text."""
-    return tuple(line.split()) if tokens else split_words(line)

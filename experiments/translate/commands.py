@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from experiments.corpora.dates import written_dates
-from experiments.sentences.data import typed_lines
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
+from experiments.shared.typed_input import typed_lines
 from experiments.translate.plots import plot_attention
 from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment
 from experiments.translate.training import (

@@ -12,7 +12,7 @@ from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
 
 from experiments.lm import text as lm_text
-from experiments.sentences.data import typed_lines
+from experiments.shared.typed_input import typed_lines
 from rnnjax import load_run
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
