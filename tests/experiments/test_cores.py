@@ -1,0 +1,73 @@
+"""The settings of cores: every cell of the library is a choice, one that is added too."""
+
+import importlib
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+pytest.importorskip("tyro")
+
+import rnnjax as rx
+from experiments.lm.presets import LanguageModelExperiment
+from experiments.shared import cores
+from rnnjax import cells
+
+
+@dataclass(frozen=True)
+class Halved(rx.Elman):
+    """A made-up cell."""
+
+
+@pytest.mark.parametrize("name", list(cores.CELLS))
+def test_every_cell_makes_layers(name):
+    config = cores.CoreConfig(name, "bfloat16", hidden_size=4, layers=2, residual=True)
+    config.check()
+    core = config.core()
+    assert len(core.layers) == 2
+    assert core.residual
+    assert type(core.layers[0]).__name__.lower() == name
+    assert jnp.dtype(core.layers[0].dtype) == jnp.bfloat16
+
+
+def test_the_classic_cells_are_choices_and_what_they_inherit_is_none():
+    assert {"elman", "gru", "lstm"} <= set(cores.CELLS)
+    assert "gatedcell" not in cores.CELLS
+
+
+def test_a_cell_that_is_exported_is_a_choice(monkeypatch):
+    monkeypatch.setattr(cells, "Halved", Halved, raising=False)
+    try:
+        added = importlib.reload(cores)
+        assert added.CELLS["halved"] is Halved
+        assert added.CellConfig("halved").make_cell(3) == Halved(3, dtype="float32")
+    finally:
+        monkeypatch.undo()
+        importlib.reload(cores)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden_size": 0}, "hidden_size must be an integer of at least 1, got 0"),
+        ({"layers": 0}, "layers must be an integer of at least 1, got 0"),
+        ({"layer_dropout": 1.0}, "layer_dropout must"),
+    ],
+)
+def test_bad_settings_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        cores.CoreConfig(**options).check()
+
+
+def test_a_language_models_options_reach_the_cells_that_have_them():
+    made = {
+        name: LanguageModelExperiment(cell=name, init_scale=0.1, forget_bias=3.0).layer()
+        for name in ("lstm", "gru", "window")
+    }
+    assert made["lstm"].forget_bias == 3.0
+    assert isinstance(made["gru"], rx.GRU)
+    assert isinstance(made["window"], rx.Window)
+    assert made["window"].width == LanguageModelExperiment().window
+    bound = made["gru"].recurrent_init(jax.random.key(0), (50, 50), jnp.float32)
+    assert 0.09 < float(jnp.abs(bound).max()) <= 0.1
