@@ -50,7 +50,7 @@ def check_integers(name: str, values: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-def check_tokens(name: str, tokens: Array, ndim: int = 2) -> None:
+def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
     """Raise `ValueError` unless tokens are integers `(batch, time)`, or `(batch,)` of `ndim` 1."""
     if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
         shape = ("(batch,)", "(batch, time)")[ndim - 1]
@@ -59,7 +59,7 @@ def check_tokens(name: str, tokens: Array, ndim: int = 2) -> None:
         )
 
 
-def check_range(name: str, values: Array, end: int) -> None:
+def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
     """Raise `ValueError` unless all `values`, where they are concrete, lie in [0, end)."""
     found = concrete(values)
     if found is None or not found.size:

@@ -1,6 +1,6 @@
 """Flax Linen: `nn.RNN` over the quickest cell that it has."""
 
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -55,7 +55,7 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
         for rnn, variables in zip(layers, params, strict=True):
-            xs = rnn.apply(variables, xs, seq_lengths=lengths)
+            xs = cast(jax.Array, rnn.apply(variables, xs, seq_lengths=lengths))
         return xs
 
     return layer_programs(case, work, apply, params)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,13 +157,14 @@ def _flax(case: Case) -> tuple[Program, float]:
     params["head"] = {"kernel": arrays["kernel"], "bias": np.zeros(case.vocab, np.float32)}
 
     def loss(params: Any, state: Any, tokens: jax.Array, key: Any) -> tuple[jax.Array, Any]:
-        state, logits = model.apply(
+        read = model.apply(
             {"params": params},
             tokens[:, :-1],
             state,
             train=key is not None,
             rngs={} if key is None else {"dropout": key},
         )
+        state, logits = cast(tuple[Any, jax.Array], read)
         nats = optax.softmax_cross_entropy_with_integer_labels(
             logits.astype(jnp.float32), tokens[:, 1:]
         )

@@ -1,7 +1,7 @@
 """Sampling from a language model."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -78,9 +78,8 @@ def _sample(
     key: Array,
     initial_state: State | None,
 ) -> tuple[Array, Array]:
-    state, features = model.apply(
-        variables, prompts, initial_state, lengths=lengths, method="features"
-    )
+    read = model.apply(variables, prompts, initial_state, lengths=lengths, method="features")
+    state, features = cast(tuple[State, Array], read)
     last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
     logits = model.apply(variables, last, method="logits")
 

@@ -1,7 +1,7 @@
 """The probability that a language model gives to text."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,8 @@ def _log_probability(
     initial_state: State | None,
 ) -> Array:
     before = jnp.maximum(lengths - 1, 0)
-    _, logits = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
+    read = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
+    _, logits = cast(tuple[State, Array], read)
     logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
     counted = inside(tokens.shape[1], lengths)[1:].T
     return jnp.where(counted, logs, 0.0).sum(axis=1)

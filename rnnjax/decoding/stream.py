@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -69,5 +69,6 @@ class Stream:
 @partial(jax.jit, static_argnums=0)
 def step(model: LanguageModel, variables: Any, state: State, token: Array) -> tuple[State, Array]:
     """Read a token `(batch,)`; return the state and log-probabilities `(batch, vocab)`."""
-    state, logits = model.apply(variables, state, token, method="step")
+    read = model.apply(variables, state, token, method="step")
+    state, logits = cast(tuple[State, Array], read)
     return state, jax.nn.log_softmax(logits)

@@ -1,7 +1,7 @@
 """Translating with an encoder and a decoder."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,8 @@ def _translate(
     memory = repeat(memory, beam)
 
     def step(state: Any, tokens: Array) -> tuple[Any, Array]:
-        state, logits = model.apply(variables, memory, state, tokens, method="step")
+        read = model.apply(variables, memory, state, tokens, method="step")
+        state, logits = cast(tuple[Any, Array], read)
         return state, logits.at[:, jnp.array(never, int)].set(-jnp.inf)
 
     return beam_search(

@@ -1,7 +1,7 @@
 """One update of the parameters."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ class TrainState(NamedTuple):
 
     step: Array  # int32, updates done or skipped
     params: Any
-    opt_state: Any
+    opt_state: optax.OptState
     carry: Any  # what the loss hands from batch to batch
 
 
@@ -66,6 +66,7 @@ def make_train_step(
         value_and_grad = jax.value_and_grad(loss_and_others, has_aux=True)
         (loss, (carry, given)), grads = value_and_grad(state.params, state.carry, batch, key)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        opt_state = cast(optax.ApplyIfFiniteState, opt_state)
         params = optax.apply_updates(state.params, updates)
         carry = jax.tree.map(
             lambda new, old: jnp.where(opt_state.last_finite, new, old), carry, state.carry
