@@ -1,38 +1,17 @@
-"""Checks of arguments: every error names the argument, what it must be, and what it is.
+"""Checks of JAX arrays and cores.
 
 Values are checked where they are concrete; under a trace only shapes and dtypes are known.
 """
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-
-def check_positive(**sizes: int) -> None:
-    """Raise `ValueError` naming the first of `sizes` that is not an integer of at least 1."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
-
-
-def check_rate(name: str, rate: float) -> None:
-    """Raise `ValueError` naming the argument unless 0 <= rate < 1."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {rate!r}")
-
-
-def check_choices(described: Any) -> None:
-    """Raise `ValueError` naming the first field of a dataclass outside its `Literal`'s names."""
-    for name, hint in get_type_hints(type(described)).items():
-        value = getattr(described, name)
-        if get_origin(hint) is Literal and value not in get_args(hint):
-            names = ", ".join(map(repr, get_args(hint)))
-            raise ValueError(f"{name} must be one of {names}, got {value!r}")
+from rnnjax.checks.values import check_ids
 
 
 def check_floating(**dtypes: Any) -> None:
@@ -62,11 +41,8 @@ def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
 def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
     """Raise `ValueError` unless all `values`, where they are concrete, lie in [0, end)."""
     found = concrete(values)
-    if found is None or not found.size:
-        return
-    low, high = found.min(), found.max()
-    if low < 0 or high >= end:
-        raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")
+    if found is not None:
+        check_ids(name, found, end)
 
 
 def check_lengths(
