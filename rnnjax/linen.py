@@ -12,13 +12,20 @@ from rnnjax.sequence.unroll import Implementation, unroll
 class RNN(nn.Module):
     """A Linen module that runs any core over time.
 
-    Its parameters are the core's own, under the name "core". Dropout inside the core is on
-    exactly where `apply` gets a "dropout" rng.
+    Its parameters are those of the core, under the name "core". Dropout inside the core is on if
+    and only if `apply` gets a "dropout" rng.
 
     Attributes:
       core: a cell, `Stack`, `Bidirectional`, or any object with `init`, `initial_state`, `step`.
       implementation: see `rnnjax.unroll`.
       recompute: see `rnnjax.unroll`.
+
+    Example:
+      >>> rnn = rx.linen.RNN(rx.GRU(4))
+      >>> xs = jnp.ones((5, 2, 3))  # time, batch, features
+      >>> (final, ys), variables = rnn.init_with_output(jax.random.key(0), xs)
+      >>> ys.shape, variables["params"]["core"]["w_x"].shape
+      ((5, 2, 4), (3, 12))
     """
 
     core: Core

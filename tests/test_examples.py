@@ -17,7 +17,10 @@ import rnnjax as rx
 # What the examples take as imported.
 NAMES = {"Path": Path, "jax": jax, "jnp": jnp, "nn": nn, "np": np, "rx": rx}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-ROOMS = ("data",)
+ROOMS = (
+    *("analysis", "baselines", "crf", "data", "decoding", "host", "initializers"),
+    *("linen", "losses", "metrics", "schemes"),
+)
 
 
 def public(module):

@@ -1,6 +1,6 @@
 """Checks of JAX arrays and cores.
 
-Values are checked where they are concrete; under a trace only shapes and dtypes are known.
+Values are checked if they are concrete; under a trace, only shapes and dtypes are known.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
 
 
 def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
-    """Raise `ValueError` unless all `values`, where they are concrete, lie in [0, end)."""
+    """Raise `ValueError` unless all `values` lie in [0, end); a traced array is not checked."""
     found = concrete(values)
     if found is not None:
         check_ids(name, found, end)
@@ -51,7 +51,7 @@ def check_lengths(
     """Return `lengths` as an array; raise `ValueError` unless they fit a batch of that shape."""
     if lengths is None:
         return None
-    # A list or a numpy array is checked before JAX sees it: under jit it would be traced.
+    # Check a list or a numpy array before JAX converts it: under jit it would be traced.
     given: Any = lengths if isinstance(lengths, Array) else np.asarray(lengths)
     if not jnp.issubdtype(given.dtype, jnp.integer):
         raise ValueError(f"lengths must be integers, got {given.dtype}")
@@ -68,7 +68,7 @@ def check_lengths(
 
 
 def check_steps(name: str, core: Any) -> None:
-    """Raise `ValueError` unless `core` can `step`, as one that goes token by token must."""
+    """Raise `ValueError` unless `core` has a `step` that works, to run token by token."""
 
     def one(key: Array) -> Any:
         return core.step(core.init(key, 1), core.initial_state(), jnp.zeros(1))
@@ -76,11 +76,11 @@ def check_steps(name: str, core: Any) -> None:
     try:
         jax.eval_shape(one, jax.random.key(0))
     except ValueError as error:
-        raise ValueError(f"{name} must be able to step, and {core!r} is not: {error}") from error
+        raise ValueError(f"{name} must be able to step, got {core!r}: {error}") from error
 
 
 def concrete(values: Any) -> np.ndarray | None:
-    """Return `values` as a numpy array, or None where this process cannot read them all."""
+    """Return `values` as a numpy array, or None if this process cannot read all of them."""
     if isinstance(values, jax.core.Tracer) or not getattr(values, "is_fully_addressable", True):
         return None
     # As numpy: under a trace, JAX would trace even the minimum of a concrete array.

@@ -1,4 +1,4 @@
-"""Checks of Python's and numpy's values, for rooms that do not know JAX as well."""
+"""Checks of Python's and numpy's values; no JAX, so that all rooms can use them."""
 
 from numbers import Integral
 from typing import Any, Literal, get_args, get_origin, get_type_hints

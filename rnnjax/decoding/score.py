@@ -1,4 +1,4 @@
-"""The probability that a language model gives to text."""
+"""The probability of a text under a language model."""
 
 from functools import partial
 from typing import Any, cast
@@ -29,16 +29,23 @@ def log_probability(
     Args:
       model: the model.
       variables: its variables, `{"params": ...}`.
-      tokens: `(batch, time)` integers; padding stands at the end.
-      lengths: `(batch,)` integers, the tokens of each row, the first included.
+      tokens: `(batch, time)` integers; padding is at the end.
+      lengths: `(batch,)` integers, the number of tokens of each row, the first one included.
       initial_state: the state before each first token, such as that of a condition
         (`ConditionalLanguageModel.start`); None is the zero state.
 
     Returns:
-      `(batch,)` float32; 0 where the length is 0 or 1.
+      `(batch,)` float32; 0 if the length is 0 or 1.
 
     Raises:
-      ValueError: tokens or lengths of a wrong shape, or out of range where concrete.
+      ValueError: tokens or lengths have a wrong shape; or concrete ones are out of range.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
+      >>> tokens = jnp.array([[0, 2, 1], [0, 3, 0]])
+      >>> variables = model.init(jax.random.key(0), tokens)
+      >>> rx.decoding.log_probability(model, variables, tokens, jnp.array([3, 1]))[1].tolist()
+      0.0
     """
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
     return _log_probability(model, variables, tokens, lengths, initial_state)
