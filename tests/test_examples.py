@@ -19,7 +19,7 @@ NAMES = {"Path": Path, "jax": jax, "jnp": jnp, "nn": nn, "np": np, "rx": rx}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 ROOMS = (
     *("analysis", "baselines", "crf", "data", "decoding", "host", "initializers"),
-    *("linen", "losses", "metrics", "schemes"),
+    *("linen", "losses", "metrics", "models", "schemes", "train"),
 )
 
 

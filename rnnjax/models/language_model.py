@@ -37,6 +37,14 @@ class LanguageModel(nn.Module):
       embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
       kernel_init: initialiser of the head and of the projection.
       dtype: compute dtype of embedding and head (the core has its own); logits are float32.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> tokens = jnp.ones((2, 5), int)
+      >>> variables = model.init(jax.random.key(0), tokens)
+      >>> final, logits = model.apply(variables, tokens)
+      >>> final.h.shape, logits.shape
+      ((2, 4), (2, 5, 9))
     """
 
     vocab_size: int

@@ -20,7 +20,14 @@ TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
 
 
 class TrainState(NamedTuple):
-    """All that training changes; with the data's seed, all that a resumed run needs."""
+    """All that training changes; with the data's seed, all that a resumed run needs.
+
+    Example:
+      >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(3)}, optimizer, carry=None)
+      >>> int(state.step), list(state.params)
+      (0, ['w'])
+    """
 
     step: Array  # int32, updates done or skipped
     params: Any
@@ -38,7 +45,14 @@ def guard(optimizer: optax.GradientTransformation) -> optax.GradientTransformati
 
 
 def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
-    """Return the state before the first update."""
+    """Return the state before the first update.
+
+    Example:
+      >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(3)}, optimizer, carry=None)
+      >>> int(state.step)
+      0
+    """
     return TrainState(jnp.zeros((), jnp.int32), params, guard(optimizer).init(params), carry)
 
 
@@ -51,6 +65,16 @@ def make_train_step(
     parameters, optimiser and carry as they were. Metrics are device arrays: `loss`, `grad_norm`
     (global, before clipping), `skipped` (updates skipped so far) and `skipped_in_a_row`, and those
     that `loss_fn` returns, which must have other names.
+
+    Example:
+      >>> def loss_fn(params, carry, batch, key):
+      ...     return (params["w"] - batch["x"]) ** 2, carry
+      >>> optimizer = rx.train.Optimizer(learning_rate=0.1).make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(())}, optimizer, carry=None)
+      >>> train_step = rx.train.make_train_step(loss_fn, optimizer, seed=0)
+      >>> state, metrics = train_step(state, {"x": 1.0})
+      >>> int(state.step), float(metrics["loss"])
+      (1, 1.0)
     """
     optimizer = guard(optimizer)
 
