@@ -1,4 +1,4 @@
-"""Flax NNX: `nnx.RNN` over the quickest cell that it has."""
+"""Flax NNX: `nnx.RNN` with its fastest cell."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     graph, params, *rest = nnx.split(nnx.RNN(cell, time_major=True), nnx.Param, ...)
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
-        fresh = jax.tree.map(jnp.asarray, rest)  # its random state is changed by running
+        fresh = jax.tree.map(jnp.asarray, rest)  # running it changes its random state
         return nnx.merge(graph, params, *fresh)(xs)
 
     return layer_programs(case, work, apply, params)

@@ -41,7 +41,7 @@ def activation_scale(ys: Array, *, lengths: Array | Sequence[int] | None = None)
 
     Example:
       >>> scale = rx.analysis.activation_scale(jnp.array([[2.0, -2.0], [0.0, 0.0]]))
-      >>> scale.rms.tolist(), scale.zeros.tolist()
+      >>> scale.rms.round(3).tolist(), scale.zeros.tolist()
       ([2.0, 0.0], [0.0, 1.0])
     """
     ys = jnp.asarray(ys)

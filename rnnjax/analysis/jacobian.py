@@ -86,7 +86,7 @@ def spectrum(jacobian: Array) -> Spectrum:
 
     Example:
       >>> found = rx.analysis.spectrum(jnp.array([[0.0, 2.0], [0.0, 0.0]]))
-      >>> found.singular_values.tolist()
+      >>> found.singular_values.round(3).tolist()
       [2.0, 0.0]
     """
     if jacobian.ndim < 2 or jacobian.shape[-1] != jacobian.shape[-2]:
