@@ -1,1 +1,1 @@
-"""Measurements that the documentation quotes."""
+"""Benchmarks: the measurements of docs/benchmarks.md."""

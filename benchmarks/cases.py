@@ -1,4 +1,4 @@
-"""What is measured: frozen descriptions that travel between processes as JSON."""
+"""Descriptions of what is measured, sent between processes as JSON."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 CELLS = ("LSTM", "GRU", "Elman")
 GATES = {"LSTM": 4, "GRU": 3, "Elman": 1}
 
-# Batch, time and width that docs/benchmarks.md quotes: as in speech, in a word model, in a
-# character model, in streaming, and a narrow and a wide one.
+# Batch, time and width of docs/benchmarks.md: speech, a word model, a character model, streaming,
+# a narrow and a wide layer.
 SIZES = (
     (32, 128, 256),
     (20, 35, 650),
@@ -19,12 +19,12 @@ SIZES = (
 
 
 class Unsupported(Exception):  # noqa: N818 - not an error: this peer does not do that
-    """Raised where an implementation has nothing that does the case's work; says why."""
+    """An implementation cannot run the case; the message says why."""
 
 
 @dataclass(frozen=True)
 class LayerCase:
-    """Recurrent layers over a sequence; inputs are as wide as the hidden state."""
+    """Recurrent layers over a sequence; the inputs have the width of the hidden state."""
 
     cell: str = "LSTM"
     batch: int = 32

@@ -1,16 +1,16 @@
-"""Measure rnnjax and its peers side by side.
+"""Compare the speed of rnnjax with other libraries.
 
-    python -m benchmarks quick                       a small grid, some minutes (make bench)
-    python -m benchmarks layer                       three cells, six sizes, every peer
+    python -m benchmarks quick                       a small grid, a few minutes (make bench)
+    python -m benchmarks layer                       three cells, six sizes, every library
     python -m benchmarks layer --cells GRU --sizes 32,128,256 --lengths --bidirectional
-    python -m benchmarks growth                      length, width and batch, each growing alone
+    python -m benchmarks growth                      length, width or batch grows, one at a time
     python -m benchmarks lm --models small medium    training steps of language models
     python -m benchmarks head | step | sample        the softmax, one streaming step, sampling
-    python -m benchmarks report results.jsonl        tables and a picture of what was measured
+    python -m benchmarks report results.jsonl        tables and a plot of the results
 
-Every implementation runs in a process of its own, with the same allocator and threads; rounds are
-interleaved; what an implementation computes is checked before it is timed. Results are JSON lines,
-appended to --out; the report is made from them at the end, and can be made again.
+Every implementation runs in its own process, with the same allocator and threads. Rounds are
+interleaved. The results of an implementation are checked before it is timed. Measurements are
+appended to --out as JSON lines. The report is made from them at the end, and can be made again.
 """
 
 import argparse
@@ -31,7 +31,7 @@ GROWTH = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the command line asks for, and print its report."""
+    """Run the command line, and print its report."""
     options = _parser().parse_args(arguments)
     if options.command == "report":
         _report(options.files, options.plot)
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [n for n in names if n not in tasks.load(task).IMPLEMENTATIONS]
     if unknown:
         known = ", ".join(tasks.load(task).IMPLEMENTATIONS)
-        raise SystemExit(f"--implementations: no {unknown[0]!r} for {task}; there are {known}")
+        raise SystemExit(f"--implementations must be among {known} for {task}, got {unknown[0]!r}")
     runner.run(task, cases, names, out=options.out, rounds=options.rounds, seconds=options.seconds)
     _report([options.out], options.out.with_suffix(".png"))
 
@@ -82,11 +82,14 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(cases=cases)
         sub.add_argument(
-            "--implementations", nargs="+", help="who is measured; default: rnnjax and its peers"
+            "--implementations", nargs="+", help="what to measure; default: rnnjax and its peers"
         )
-        sub.add_argument("--rounds", type=_positive(int), default=rounds, help="processes for each")
+        sub.add_argument("--rounds", type=_positive(int), default=rounds, help="processes per case")
         sub.add_argument(
-            "--seconds", type=_positive(float), default=1.0, help="timed in each process at least"
+            "--seconds",
+            type=_positive(float),
+            default=1.0,
+            help="least time to measure per process",
         )
         sub.add_argument(
             "--out", type=Path, default=Path(f"runs/bench/{name}.jsonl"), help="results"
@@ -166,7 +169,9 @@ def _samples(options: Any) -> tuple[str, list[Any]]:
 def _size(text: str) -> tuple[int, int, int]:
     parts = text.split(",")
     if len(parts) != 3 or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
-        raise argparse.ArgumentTypeError(f"want batch,time,width, such as 32,128,256; got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be batch,time,width, such as 32,128,256, got {text!r}"
+        )
     batch, time, width = map(int, parts)
     return batch, time, width
 

@@ -1,10 +1,10 @@
-"""Compile training steps for an accelerator that is not there, and say what came out.
+"""Compile training steps for an accelerator without having one, and describe the programs.
 
     python -m benchmarks.compile_for h200      an NVIDIA H200
     python -m benchmarks.compile_for v5e       one chip of a TPU v5e
 
-Needs JAX 0.11 or newer and the target's plug-in wheels, but neither driver, device nor network.
-Products are at JAX's default precision: TF32 on the GPU and bfloat16 on the TPU, for float32 too.
+It needs JAX 0.11 or newer and the plug-in wheels of the target, but no driver, device or network.
+Products have JAX's default precision: TF32 on the GPU and bfloat16 on the TPU, also for float32.
 """
 
 import argparse
@@ -25,8 +25,8 @@ import rnnjax as rx
 from benchmarks.cases import LayerCase
 from benchmarks.peers.ours import core_of
 
-# Facts of the device, in the format of stream_executor.GpuTargetConfigProto (openxla/xla). They are
-# those of xla/backends/gpu/target_config/specs/h200.txtpb there, less what changes no program here.
+# The device in the format of stream_executor.GpuTargetConfigProto (openxla/xla), from
+# xla/backends/gpu/target_config/specs/h200.txtpb, without fields that do not change the programs.
 H200 = """
 gpu_device_info {
   name: "NVIDIA H200"
@@ -61,7 +61,7 @@ dnn_version_info { major: 9 minor: 10 }
 
 
 class Target(NamedTuple):
-    """What to compile for."""
+    """An accelerator to compile for."""
 
     wheels: tuple[str, ...]
     topology: dict[str, str]  # arguments of `get_topology_desc`
@@ -72,11 +72,11 @@ TARGETS = {
     "h200": Target(
         ("jax-cuda13-plugin", "jax-cuda13-pjrt"),
         {"platform": "cuda", "topology": "1x1x1", "target_config": H200},
-        {"xla_gpu_autotune_level": 0},  # there is nothing to time candidates on
+        {"xla_gpu_autotune_level": 0},  # there is no device to time candidates on
     ),
     "v5e": Target(("libtpu",), {"platform": "tpu", "topology_name": "v5e:2x2"}, {}),
 }
-# Else libtpu asks the cloud's metadata server which machine this is.
+# Otherwise libtpu asks the metadata server of the cloud which machine this is.
 TPU_ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -95,7 +95,7 @@ COLUMNS = (
 
 
 def cases() -> list[tuple[LayerCase, str]]:
-    """Return what is compiled: cases, and how `unroll` is to run them."""
+    """Return the cases to compile, and the options of `unroll` for each."""
     plain = [LayerCase(cell, 64, 128, 512) for cell in ("LSTM", "GRU", "Elman")]
     masked = [LayerCase(c.cell, 64, 128, 512, lengths=True, resets=True) for c in plain]
     half = [LayerCase(c.cell, 64, 128, 512, dtype="bfloat16") for c in plain[:2]]
@@ -108,7 +108,7 @@ def device(name: str) -> Any:
     if jax.__version_info__ < (0, 11) or not all(map(_installed, wheels)):
         needed = f"{name} needs JAX 0.11 or newer (Python 3.12 or newer) and {', '.join(wheels)}"
         raise SystemExit(f"{needed}: pip install --upgrade jax {' '.join(wheels)}")
-    # Without this, the CUDA plug-in looks for a driver and complains.
+    # Without this, the CUDA plug-in warns that it finds no driver.
     jax.config.update("jax_platforms", "cpu")
     for variable, value in TPU_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
@@ -145,13 +145,13 @@ def training(case: LayerCase, how: Any, place: Any) -> Any:
 
 
 def row(case: LayerCase, how: str, place: Any, options: dict[str, Any]) -> list[str]:
-    """Compile a program; return its name and what `COLUMNS` says."""
+    """Compile a program; return its name and the values of `COLUMNS`."""
     start = time.perf_counter()
     executable = training(case, how, place).lower().compile(compiler_options=options)
     seconds = time.perf_counter() - start
     memory = executable.memory_analysis()
     sizes = (memory.temp_size_in_bytes, memory.argument_size_in_bytes, memory.output_size_in_bytes)
-    flops = (executable.cost_analysis() or {}).get("flops")  # the CUDA plug-in says nothing
+    flops = (executable.cost_analysis() or {}).get("flops")  # the CUDA plug-in does not report it
     steps = loops(executable.as_text())
     return [
         f"{case}, {how}",
@@ -165,7 +165,7 @@ def row(case: LayerCase, how: str, place: Any, options: dict[str, Any]) -> list[
 
 
 class Loop(NamedTuple):
-    """What one pass through a loop's body does."""
+    """The work of one iteration of a loop."""
 
     operations: int
     """Kernels, on a GPU; on a TPU parts of one program, those of the scalar core included."""
@@ -183,12 +183,12 @@ class _Instruction(NamedTuple):
         return re.findall(r"\b(?:calls|to_apply|body)=%?([\w.-]+)", self.rest)
 
 
-# No work of their own: names for buffers, and waiting for what "-start" began.
+# Operations without work: names of buffers, and waiting for what "-start" began.
 FREE = {"parameter", "constant", "bitcast", "tuple", "get-tuple-element", "after-all"}
 
 
 def loops(hlo: str) -> list[Loop]:
-    """Return what the body of each loop does, in the order of an optimised program's text."""
+    """Return the work of each loop's body, in the order of the optimised program."""
     computations = dict(_computations(hlo))
     whiles = [i for body in computations.values() for i in body if i.opcode == "while"]
     return [_count(computations, instruction.called()[0]) for instruction in whiles]
@@ -212,7 +212,7 @@ def _products(computations: dict[str, list[_Instruction]], name: str) -> int:
 
 
 def _copied_bytes(computations: dict[str, list[_Instruction]], instruction: _Instruction) -> int:
-    """Return the size of a copy, which may be a fusion of nothing else; 0 of what is none."""
+    """Return the size of a copy, or of a fusion that only copies; 0 for other operations."""
     if instruction.opcode in ("copy", "copy-start"):
         return _bytes(instruction.shape)
     inner = [i for name in instruction.called() for i in computations[name]]
@@ -221,7 +221,7 @@ def _copied_bytes(computations: dict[str, list[_Instruction]], instruction: _Ins
 
 
 def _bytes(shape: str) -> int:
-    """Return the size of the first array that a shape names."""
+    """Return the size of the first array of a shape."""
     kind, bits, dimensions = re.findall(r"([a-z]+)(\d*)\[([\d,]*)\]", shape)[0]
     size = 1 if kind == "pred" else int(bits) // 8
     return size * math.prod(int(d) for d in dimensions.split(",") if d)
@@ -230,13 +230,13 @@ def _bytes(shape: str) -> int:
 def _computations(hlo: str) -> Iterator[tuple[str, list[_Instruction]]]:
     blocks = re.findall(r"^(?:ENTRY )?%?([\w.-]+) \([^\n]*\{\n(.*?)^\}", hlo, re.M | re.S)
     for name, text in blocks:
-        # The opcode is the first word before a parenthesis: shapes have capitals there, or none.
+        # The opcode is the first lower-case word before a parenthesis.
         found = re.findall(r"^ +(?:ROOT )?%?[\w.-]+ = (.*?) ([a-z][a-z-]*)\((.*)$", text, re.M)
         yield name, [_Instruction(*parts) for parts in found]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Compile every program for the target, and print a line for each as it is done."""
+    """Compile every program for the target, and print a line after each."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.compile_for",
         description=__doc__,

@@ -1,11 +1,11 @@
-"""The whole GPU list, in ten minutes at most.
+"""All GPU benchmarks, in at most ten minutes.
 
     python -m benchmarks.gpu              on a machine with an NVIDIA GPU, JAX, Flax and PyTorch
-    python -m benchmarks.gpu --tiny       the same on any machine, at sizes that say nothing
+    python -m benchmarks.gpu --tiny       a test run on any machine, at tiny sizes
 
-Writes JSON lines and a Markdown table. Each implementation and dtype has a process of its own,
-which runs its cases in order of importance; what is missing, for want of time or because its
-process died, is named at the end.
+It writes JSON lines and a Markdown table. Each implementation and dtype has its own process, which
+runs its cases in order of importance. Cases that are missing, because time ran out or a process
+died, are listed at the end.
 """
 
 import argparse
@@ -36,7 +36,7 @@ DTYPES = ("bfloat16", "tf32", "float32")
 
 
 def cases(dtype: Any) -> list[LayerCase]:
-    """Return what is measured, the most telling first."""
+    """Return the cases, the most important first."""
     middle = LayerCase("LSTM", 64, 1024, 512, dtype=dtype)
     others = [replace(middle, width=width) for width in (128, 1024, 256)]
     others += [replace(middle, batch=16), replace(middle, batch=256), replace(middle, time=128)]
@@ -45,14 +45,14 @@ def cases(dtype: Any) -> list[LayerCase]:
 
 
 def main() -> None:
-    """Run the list, write what comes, print the table."""
+    """Run the cases, write the results, print the table."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.gpu",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=9.5, help="stop after so many")
-    parser.add_argument("--tiny", action="store_true", help="tiny sizes, to see that it works")
+    parser.add_argument("--minutes", type=float, default=9.5, help="stop after this time")
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes, to test the script")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder for results")
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _measure(name: str, chosen: list[LayerCase], file: Any, deadline: float) -> int:
-    """Write a line for each case; return how many there was an answer for."""
+    """Write a line for each case; return how many cases have a result."""
     jobs = [
         {"task": "layer", "case": asdict(case), "implementation": name, "seconds": 0.3}
         for case in chosen
@@ -94,11 +94,11 @@ def _measure(name: str, chosen: list[LayerCase], file: Any, deadline: float) -> 
 
 
 def _lines(command: list[str], deadline: float) -> Iterator[dict[str, Any]]:
-    """Yield what a process prints, as JSON, until the deadline."""
+    """Yield the lines that a process prints, read as JSON, until the deadline."""
     if time.monotonic() > deadline:
         return
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        # The timer, not the reading, keeps the deadline: a hanging process prints nothing.
+        # The deadline needs a timer, as a hanging process prints nothing.
         timer = threading.Timer(max(0.0, deadline - time.monotonic()), process.kill)
         timer.start()
         try:

@@ -1,4 +1,4 @@
-"""What a result was measured on."""
+"""The machine of a measurement."""
 
 import datetime
 import importlib.metadata
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
 
 
 def product_peak() -> float:
-    """Return operations a second of this machine's large float32 products, in this process."""
+    """Return the operations per second of large float32 products, measured in this process."""
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""Results as pictures: time, ratio and share of the machine's peak against what grows."""
+"""Plots of results: time, ratio and share of the machine's peak against a growing size."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ Curves = dict[str, dict[int, float]]
 
 
 def plot(lines: Sequence[dict[str, Any]], path: Path, *, base: str = "rnnjax") -> None:
-    """Draw training against each axis along which the results grow.
+    """Plot training against each size that grows in the results.
 
-    Each axis has a column: times, ratios to the base of the same round, and shares of the
-    machine's own peak. Points are medians over rounds.
+    Each size has a column with three plots: times, ratios to the base in the same round, and shares
+    of the machine's peak. Points are medians over rounds.
     """
     from rnnjax.extras import require
 
@@ -39,7 +39,7 @@ def plot(lines: Sequence[dict[str, Any]], path: Path, *, base: str = "rnnjax") -
 
 
 def _families(cases: Cases, axis: str) -> list[Cases]:
-    """Return the groups of cases that differ in `axis` alone, of three or more."""
+    """Return the groups of at least three cases that differ only in `axis`."""
     groups: dict[Any, Cases] = defaultdict(dict)
     for case, by_name in cases.items():
         key = tuple((k, v) for k, v in asdict(case).items() if k != axis)
@@ -48,7 +48,7 @@ def _families(cases: Cases, axis: str) -> list[Cases]:
 
 
 def _column(column: Any, family: Cases, axis: str, base: str) -> None:
-    """Draw one family: times, ratios, shares of the peak."""
+    """Plot one group: times, ratios, shares of the peak."""
 
     def times(case: Any, name: str) -> list[float]:
         return [line["programs"][PROGRAM]["ms"] for line in family[case][name].values()]
@@ -72,7 +72,7 @@ def _column(column: Any, family: Cases, axis: str, base: str) -> None:
 
 
 def _curves(family: Cases, axis: str, values: Callable[[Any, str], list[float]]) -> Curves:
-    """Return each implementation's medians over rounds, where there are values, by size."""
+    """Return the medians over rounds of each implementation, by size."""
     curves: Curves = defaultdict(dict)
     for case in sorted(family, key=lambda case: getattr(case, axis)):
         for name in family[case]:

@@ -1,4 +1,4 @@
-"""Something to time, and the clock."""
+"""Programs to time, and their timing."""
 
 import resource
 import statistics
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-CALLS = 5  # timed at least
+CALLS = 5  # least number of timed calls
 
 
 @dataclass(frozen=True)
 class Program:
-    """A call that does the work and waits until it is done."""
+    """A call that does the work and waits until it is finished."""
 
     call: Callable[[], Any]
     compile_seconds: float | None = None
@@ -27,8 +27,8 @@ def compiled(
 ) -> Program:
     """Return a JAX function compiled for its arguments; tracing counts as compiling.
 
-    With `hand_on`, the function returns (new first argument, result): each call gets the first
-    argument that the call before made, and its buffers to write in.
+    With `hand_on`, the function returns (new first argument, result). Each call gets the first
+    argument from the previous call, and may write into its buffers.
     """
     import jax
 
@@ -49,7 +49,7 @@ def compiled(
 
 
 def timed(program: Program, seconds: float) -> dict[str, Any]:
-    """Return milliseconds of a call, timed for `seconds` at least, and what else is known."""
+    """Return median and least milliseconds per call over `seconds` or more, and other facts."""
     program.call()
     times: list[float] = []
     begin = time.perf_counter()
@@ -67,5 +67,5 @@ def timed(program: Program, seconds: float) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has held so far (Linux)."""
+    """Return the peak memory of this process so far (Linux)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

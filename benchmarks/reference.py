@@ -1,4 +1,4 @@
-"""Weights for every peer, and what they must give: float64 in numpy, from the equations."""
+"""Weights for every peer, and the right results: the equations in numpy and float64."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from benchmarks.cases import GATES, LayerCase
 
-Weights = list[list[dict[str, NDArray]]]  # a layer, a direction, a name
+Weights = list[list[dict[str, NDArray]]]  # by layer, direction and name
 RESET_EVERY = 37
-ROWS = 2  # rows of the batch are independent, so a few of them stand for all
+ROWS = 2  # rows of a batch are independent, so a few are enough
 
 
 @dataclass(frozen=True)
 class Work:
-    """The arrays of a case, the same in every process."""
+    """The arrays of a case, equal in every process."""
 
     weights: Weights
     xs: NDArray  # (time, batch, width)
@@ -24,7 +24,7 @@ class Work:
 
 
 def make_work(case: LayerCase, *, recurrent_bias: bool = True) -> Work:
-    """Return the case's arrays; `recurrent_bias=False` zeroes the GRU's b_hn for who has none."""
+    """Return the case's arrays; `recurrent_bias=False` sets the GRU's b_hn to zero."""
     rng, hidden = np.random.default_rng(0), case.width
     directions, gates = 1 + case.bidirectional, GATES[case.cell]
 
@@ -55,13 +55,13 @@ def make_work(case: LayerCase, *, recurrent_bias: bool = True) -> Work:
 
 
 class DisagreementError(Exception):
-    """An implementation does not compute what the equations say."""
+    """An implementation does not agree with the equations."""
 
 
 def check(
     case: LayerCase, work: Work, ys: NDArray, d_xs: NDArray, *, reset_after: bool = True
 ) -> dict[str, float]:
-    """Return the errors of outputs and input gradient; raise where they are not rounding.
+    """Return the errors of outputs and input gradient; raise if they are more than rounding.
 
     The first rows are compared with float64. The gradient of <ys, cotangent> is compared along
     one random direction with a central difference of the reference.

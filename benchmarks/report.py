@@ -1,4 +1,4 @@
-"""Results as tables: medians over rounds, ratios paired round by round."""
+"""Tables of results: medians over rounds, and ratios within each round."""
 
 import json
 import statistics
@@ -11,14 +11,14 @@ from benchmarks import tasks
 
 Cases = dict[Any, dict[str, dict[int, dict[str, Any]]]]
 
-AGREE = 1e-3  # relative difference between numbers that must agree
+AGREE = 1e-3  # largest relative difference of numbers that must agree
 
 
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Return the lines of result files.
 
-    Each measurement gets the machine as it was just then, and a round of its own: a file may hold
-    several runs, and only what was measured side by side may be compared.
+    Each measurement gets the machine at its time, and its round. A file may have several runs, and
+    only measurements of the same round are compared.
     """
     lines, machine, number = [], None, 0
     for path in paths:
@@ -26,7 +26,9 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
             try:
                 line = json.loads(text)
             except json.JSONDecodeError:
-                raise SystemExit(f"{path}, line {count}: not JSON; an interrupted run?") from None
+                raise SystemExit(
+                    f"{path}, line {count}: must be JSON; was the run interrupted?"
+                ) from None
             if "machine" in line:
                 machine, number = line["machine"], number + 1
             elif "programs" in line:
@@ -35,7 +37,7 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def by_case(lines: Sequence[dict[str, Any]], task: str) -> Cases:
-    """Return a task's lines, by case, implementation and round."""
+    """Return the lines of a task, by case, implementation and round."""
     groups: Cases = defaultdict(lambda: defaultdict(dict))
     for line in lines:
         if line["task"] == task:
@@ -47,9 +49,9 @@ def by_case(lines: Sequence[dict[str, Any]], task: str) -> Cases:
 def tables(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
     """Return Markdown: the machine, then a table for each task and program.
 
-    A ratio is the median over rounds of an implementation's time over the base's in the same
-    round: above 1, the base is faster. Where an implementation's numbers do not agree with the
-    base's, no ratio is printed.
+    A ratio is the time of an implementation divided by the base's in the same round, the median
+    over rounds. Above 1, the base is faster. If the results of an implementation do not agree with
+    the base's, no ratio is printed.
     """
     if not lines:
         return "no results\n"
@@ -84,7 +86,7 @@ def _table(cases: Cases, program: str, base: str) -> list[str]:
 
 
 def ratios(rounds: dict[int, Any], base: dict[int, Any], program: str) -> list[float]:
-    """Return an implementation's time over the base's in each round that both have."""
+    """Return the ratio of an implementation's time to the base's in each round that both have."""
     return [
         rounds[n]["programs"][program]["ms"] / base[n]["programs"][program]["ms"]
         for n in rounds
@@ -104,7 +106,7 @@ def _ratio(rounds: dict[int, Any], base: dict[int, Any], program: str) -> str:
 
 
 def shares_of_peak(case: Any, rounds: dict[int, Any], program: str) -> list[float]:
-    """Return what share of the machine's own peak in each round a layer's products ran at."""
+    """Return the share of the machine's peak that a layer's products reached in each round."""
     flops = getattr(case, "flops", None)
     if flops is None or case.dtype != "float32":
         return []
@@ -153,7 +155,7 @@ def _machine_line(machine: dict[str, Any]) -> str:
 
 
 def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax") -> str:
-    """Return Markdown: a row for each layer case, a column for each implementation's ratio."""
+    """Return Markdown: a row per layer case, and a column of ratios per implementation."""
     groups = by_case(lines, "layer")
     names = [n for n in dict.fromkeys(n for g in groups.values() for n in g) if n != base]
     rows = ["| " + " | ".join([program, f"{base}, ms", "of peak", *names]) + " |"]
@@ -172,7 +174,7 @@ def grid(lines: Sequence[dict[str, Any]], program: str, *, base: str = "rnnjax")
 
 
 def summary(lines: Sequence[dict[str, Any]], *, base: str = "rnnjax") -> str:
-    """Return Markdown: for layers, each peer's geometric mean and least ratio a cell."""
+    """Return Markdown: for each cell, the geometric mean and the smallest ratio of each peer."""
     found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for case, by_name in by_case(lines, "layer").items():
         for name, rounds in by_name.items():

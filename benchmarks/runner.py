@@ -1,4 +1,4 @@
-"""Run cases in processes of their own, rounds interleaved, and keep every result."""
+"""Runs cases in separate processes, in interleaved rounds, and stores every result."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import machine
 
-TIMEOUT = 600.0  # seconds for a process
+TIMEOUT = 600.0  # seconds per process
 
 console = Console(stderr=True)
 
@@ -27,10 +27,10 @@ def run(
     rounds: int = 3,
     seconds: float = 1.0,
 ) -> None:
-    """Append a line to `out` for every process, the machine first.
+    """Append a line to `out` for the machine, and one for every process.
 
-    A round runs every implementation once, one after the other, so that a machine that slows down
-    slows all of them down. An implementation that cannot do a case is asked once.
+    A round runs every implementation once, one after the other. So if the machine becomes slower,
+    this affects all of them. An implementation that cannot run a case is tried once.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     total = len(cases) * len(implementations) * rounds
@@ -57,7 +57,7 @@ def run(
 
 
 def in_own_process(job: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """Return what a worker says of a job, or how it failed."""
+    """Return the result of a worker for a job, or how it failed."""
     command = [sys.executable, "-m", "benchmarks.worker", json.dumps([job])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
@@ -70,7 +70,7 @@ def in_own_process(job: dict[str, Any], timeout: float) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """Return the machine and, from a process of its own, its speed just now."""
+    """Return the machine and its current speed, measured in a separate process."""
     command = "from benchmarks.machine import *; print(product_peak())"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     peak = float(done.stdout) if done.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""One process: its argument is a JSON list of jobs, and it prints a line of JSON for each."""
+"""A process that runs jobs: its argument is a JSON list, and it prints a JSON line for each."""
 
 import contextlib
 import importlib.util
@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The same for all, before any library starts.
+# The same settings for all, before any library starts.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Measure `{"task", "case", "implementation", "seconds"}`; say why where it cannot be done."""
+    """Measure `{"task", "case", "implementation", "seconds"}`, or say why it is not possible."""
     from benchmarks import tasks
     from benchmarks.cases import Unsupported
     from benchmarks.program import peak_bytes, timed
@@ -37,14 +37,14 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Tune the host as the scripts do, run the jobs, print each result as it comes."""
-    # Without importing rnnjax, which brings JAX: PyTorch's process is to be PyTorch's.
+    """Tune the host as the scripts do, run the jobs, and print the result after each."""
+    # Without importing rnnjax, so that the process of PyTorch does not load JAX.
     package = importlib.util.find_spec("rnnjax")
     assert package is not None
     assert package.origin is not None
     runpy.run_path(str(Path(package.origin).with_name("host.py")))["tune"]()
     for job in json.loads(sys.argv[1]):
-        # Libraries print; only the results belong on standard output.
+        # Libraries may print, but only results belong on standard output.
         with contextlib.redirect_stdout(sys.stderr):
             result = run(job)
         print(json.dumps(result), flush=True)

@@ -1,8 +1,17 @@
 """Recurrent networks for JAX: cells, fast unrolling, models, training and decoding.
 
-`import rnnjax as rx` brings the cells and `unroll`; `rx.load_run` and the other rooms (`rx.linen`,
-`rx.models`, `rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) open at first
-use, so that importing a cell costs no more than importing JAX.
+`import rnnjax as rx` imports the cells and `unroll`. `rx.load_run` and the other packages
+(`rx.linen`, `rx.models`, `rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) are
+imported at first use, so that importing a cell takes no longer than importing JAX.
+
+Examples in docstrings assume these imports:
+
+    from pathlib import Path
+    import flax.linen as nn
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import rnnjax as rx
 """
 
 import importlib
@@ -38,6 +47,7 @@ _ROOMS = (
     "losses",
     "metrics",
     "models",
+    "schemes",
     "train",
     "trained",
 )

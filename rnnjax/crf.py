@@ -4,12 +4,12 @@ The score of a sequence of tags y_1 ... y_n, given emissions e, is
 
     start[y_1] + sum over t of e[t, y_t] + sum over t > 1 of between[y_{t-1}, y_t] + end[y_n]
 
-and its probability the softmax of that over all sequences of n tags. Of length 0 there is one
-sequence of tags, the empty one; its score is 0.
+and its probability is the softmax of the score over all sequences of n tags. A sequence of length 0
+has the score 0.
 
-All functions take emissions `(time, *batch, tags)`, time first, and `lengths` `(*batch,)` with the
-meaning that they have in `rnnjax.unroll`; None means that all steps count. What stands in the
-padding, NaN included, reaches neither values nor gradients.
+All functions take emissions `(time, *batch, tags)`, time first, and `lengths` `(*batch,)` as
+`rnnjax.unroll` does; None means that all steps count. Values in the padding, even NaN, do not
+affect results or gradients.
 """
 
 from typing import NamedTuple
@@ -21,32 +21,54 @@ from jax import Array
 from rnnjax.products import accumulator, lead
 from rnnjax.sequence.masks import inside, select
 
-# The score of what is forbidden. Its exponential is 0 beside any permitted score; infinity would
-# make NaN gradients.
+# The score of a forbidden tag or transition. Its exponential is 0 compared with any allowed score;
+# infinity would make NaN gradients.
 FORBIDDEN = -1e4
 
-FREE = -1  # in place of a tag: any tag
+FREE = -1  # instead of a tag: the tag is unknown
 
 
 class Transitions(NamedTuple):
-    """The scores that do not depend on the emissions."""
+    """The scores that do not depend on the emissions.
 
-    start: Array  # (tags,)
-    between: Array  # (tags, tags), from and to
-    end: Array  # (tags,)
+    Attributes:
+      start: `(tags,)`, the score of each first tag.
+      between: `(tags, tags)`, the score of each tag (column) after each tag (row).
+      end: `(tags,)`, the score of each last tag.
+
+    Example:
+      >>> free = rx.crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+      >>> start, between, end = map(jnp.asarray, rx.schemes.allowed(("O", "I-X"), "IOB2"))
+      >>> free.where(rx.crf.Transitions(start, between, end)).start.tolist()
+      [0.0, -10000.0]
+    """
+
+    start: Array
+    between: Array
+    end: Array
 
     def where(self, allowed: "Transitions") -> "Transitions":
-        """Return these scores, `FORBIDDEN` where `allowed`, of the same shapes, is False."""
+        """Return these scores, but `FORBIDDEN` where `allowed`, of the same shapes, is False."""
         return jax.tree.map(lambda ok, score: jnp.where(ok, score, FORBIDDEN), allowed, self)
 
 
 def log_partition(
     emissions: Array, transitions: Transitions, lengths: Array | None = None
 ) -> Array:
-    """Return the log of the sum of exp(score) over all sequences of tags, `(*batch,)`.
+    """Return the logarithm of the sum of exp(score) over all sequences of tags, `(*batch,)`.
+
+    Args:
+      emissions: `(time, *batch, tags)`.
+      transitions: the other scores.
+      lengths: `(*batch,)` or None.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes do not fit.
+
+    Example:
+      >>> free = rx.crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+      >>> round(float(jnp.exp(rx.crf.log_partition(jnp.zeros((3, 2)), free))), 3)  # 2^3 sequences
+      8.0
     """
     emissions, inside = _prepare(emissions, transitions, lengths)
     if not len(emissions):
@@ -71,14 +93,21 @@ def log_likelihood(
 
     Args:
       emissions: `(time, *batch, tags)`.
-      tags: `(time, *batch)` integers below the number of tags, which is not checked; `FREE`, or
-        any negative number, says that the tag of a step is not known, and sums over all that it
-        could be (Tsuboi et al. 2008).
+      tags: `(time, *batch)` integers below the number of tags; the range is not checked. `FREE`, or
+        any negative number, means that the tag is unknown: the probability is then summed over all
+        possible tags (Tsuboi et al. 2008).
       transitions: the other scores.
       lengths: `(*batch,)` or None.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes do not fit.
+
+    Example:
+      >>> free = rx.crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+      >>> tags = jnp.array([0, rx.crf.FREE, 1])
+      >>> log_p = rx.crf.log_likelihood(jnp.zeros((3, 2)), tags, free)
+      >>> round(float(jnp.exp(log_p)), 3)
+      0.25
     """
     _check(emissions, transitions, lengths)
     if tags.shape != emissions.shape[:-1]:
@@ -86,10 +115,10 @@ def log_likelihood(
     names = lead(jnp.arange(emissions.shape[-1]), emissions.ndim)
     fits = (names == tags[..., None]) | (tags < 0)[..., None]
     emissions = emissions.astype(accumulator(emissions.dtype))
-    # Below whatever scores the step has: a sequence that does not fit must not win by that.
+    # Lower than all scores of the step, so that a sequence that does not fit never wins.
     least = jax.lax.stop_gradient(emissions.min(axis=-1, keepdims=True))
     forbidden = jnp.clip(least, -1e30, 0.0) + FORBIDDEN
-    # The numerator is a partition function too, of the sequences that fit; both in one recursion.
+    # The numerator is a partition function too, of the fitting sequences: one recursion for both.
     both = jnp.stack([jnp.where(fits, emissions, forbidden), emissions], axis=1)
     lengths = None if lengths is None else jnp.stack([lengths, lengths])
     fitting, all_sequences = log_partition(both, transitions, lengths)
@@ -99,7 +128,13 @@ def log_likelihood(
 def marginals(emissions: Array, transitions: Transitions, lengths: Array | None = None) -> Array:
     """Return the probability of each tag at each step, `(time, *batch, tags)`; 0 in the padding.
 
-    They are the derivative of the log-partition function by the emissions.
+    It is the derivative of `log_partition` by the emissions. Arguments and errors are the same.
+
+    Example:
+      >>> free = rx.crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+      >>> probabilities = rx.crf.marginals(jnp.array([[0.0, jnp.log(3.0)]]), free)
+      >>> round(float(probabilities[0, 1]), 3)
+      0.75
     """
     return jax.grad(lambda e: log_partition(e, transitions, lengths).sum())(emissions)
 
@@ -107,13 +142,25 @@ def marginals(emissions: Array, transitions: Transitions, lengths: Array | None 
 def viterbi(
     emissions: Array, transitions: Transitions, lengths: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return the best sequences of tags, `(time, *batch)` int32 and 0 in the padding, and scores.
+    """Return the best sequence of tags and its score (Viterbi 1967).
 
-    Of sequences with equal scores, that of the smaller tags, from the end backwards. Scores are
-    `(*batch,)` (Viterbi 1967).
+    Args:
+      emissions: `(time, *batch, tags)`.
+      transitions: the other scores.
+      lengths: `(*batch,)` or None.
+
+    Returns:
+      Tags `(time, *batch)` int32, 0 in the padding, and scores `(*batch,)`. Between sequences with
+      equal scores, the smaller tag wins, from the end backwards.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes do not fit.
+
+    Example:
+      >>> free = rx.crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+      >>> tags, score = rx.crf.viterbi(jnp.array([[1.0, 0.0], [0.0, 2.0]]), free)
+      >>> tags.tolist(), float(score)
+      ([0, 1], 3.0)
     """
     emissions, inside = _prepare(emissions, transitions, lengths)
     batch = emissions.shape[1:-1]
@@ -126,7 +173,7 @@ def viterbi(
         emission, counts = inputs
         scores = best[..., None] + between
         new = scores.max(axis=-2) + emission
-        # In the padding each tag points to itself, so that the walk back passes through.
+        # In the padding each tag points to itself, so that the way back keeps the tag.
         return select(counts, (new, scores.argmax(axis=-2)), (best, itself))
 
     def backward(tag: Array, pointers: Array) -> tuple[Array, Array]:
@@ -144,7 +191,7 @@ def viterbi(
 def _prepare(
     emissions: Array, transitions: Transitions, lengths: Array | None
 ) -> tuple[Array, Array]:
-    """Return finite emissions in float32 or wider, and which steps count, `(time, *batch)`."""
+    """Return emissions in float32 or wider, 0 in the padding, and the steps that count."""
     _check(emissions, transitions, lengths)
     emissions = emissions.astype(accumulator(emissions.dtype))
     if lengths is None:

@@ -5,7 +5,7 @@ from types import ModuleType
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import `module`; where it is missing, raise `ImportError` that names the extra to install."""
+    """Return the module; if it is missing, raise `ImportError` naming the extra to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

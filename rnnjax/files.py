@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Writing files completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` in UTF-8, wholly or not at all."""
+    """Write `text` to `path` in UTF-8, completely or not at all."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` if all goes well, and else is removed."""
-    # Not tempfile's: those are readable by their owner alone, and stay so when renamed.
+    """Yield a temporary path; it is renamed to `path` without an error, and removed otherwise."""
+    # Not from tempfile: its files are readable only by their owner, also after renaming.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield unfinished

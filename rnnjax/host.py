@@ -1,4 +1,4 @@
-"""Settings of the host that make JAX quicker on CPU; for scripts, before JAX starts."""
+"""Settings of the process that make JAX faster on CPU, for scripts."""
 
 import ctypes
 import sys
@@ -14,23 +14,27 @@ _MALLOPT = {
 
 
 def tune(devices: int = 1) -> str:
-    """Set up this process for JAX on CPU, before JAX starts.
+    """Set up this process for JAX on CPU; call it before JAX starts.
 
-    Large buffers stay in the process rather than go back to the system after each use: glibc
-    otherwise returns them after every step and pays for their pages again at the next. It lasts
-    for the process and costs memory (the peak stays allocated), so a library should not do it on
-    import; the scripts do, first thing.
+    The process keeps large buffers. Otherwise glibc returns them to the system after every step,
+    and the next step allocates their pages again. The setting lasts for the whole process and keeps
+    the peak memory allocated. Therefore the library does not set it on import; the scripts call
+    this function first.
 
     Args:
-      devices: virtual CPU devices. A batch sharded over them uses all cores between products too,
-        where XLA uses one; it pays for narrow layers (docs/benchmarks.md), and the sharding is
-        the caller's: `jax.make_mesh`, `NamedSharding`.
+      devices: number of virtual CPU devices. XLA uses one core for much of the work between matrix
+        products; a batch that is sharded over several devices uses more. This is faster for narrow
+        layers (docs/benchmarks.md). Shard the batch yourself: `jax.make_mesh`, `NamedSharding`.
 
     Returns:
-      A line that says what was set, for the log.
+      A line for the log that says what was set.
 
     Raises:
-      RuntimeError: `devices` asked for when JAX has already started.
+      RuntimeError: `devices` is above 1, and JAX has already started.
+
+    Example:
+      >>> rx.host.tune().startswith("host: ")
+      True
     """
     said = f"host: {_keep_buffers()}"
     if devices > 1:
@@ -42,7 +46,7 @@ def tune(devices: int = 1) -> str:
 
 
 def _keep_buffers() -> str:
-    """Tell the C library's allocator; return what was done."""
+    """Set up the allocator of the C library; return what was set."""
     if not sys.platform.startswith("linux"):
         return "nothing set (the allocator settings are glibc's)"
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -55,8 +59,12 @@ def _keep_buffers() -> str:
 def has_fast_bfloat16() -> bool:
     """Return whether this CPU multiplies bfloat16 matrices in hardware (AMX, on Linux).
 
-    There, `dtype="bfloat16"` trains an LSTM of 512 units twice as fast as float32
+    On such a CPU, `dtype="bfloat16"` trains an LSTM of 512 units twice as fast as float32
     (docs/benchmarks.md).
+
+    Example:
+      >>> rx.host.has_fast_bfloat16() in (True, False)
+      True
     """
     flags = Path("/proc/cpuinfo")
     return flags.exists() and "amx_bf16" in flags.read_text()

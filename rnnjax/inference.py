@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -119,17 +119,18 @@ def _mean(losses: Iterable[BatchLoss]) -> tuple[float, int]:
 
 @partial(jax.jit, static_argnums=0)
 def _batch_loss(model: nn.Module, params: Any, batch: Batch, carry: Any) -> BatchLoss:
-    return model.apply({"params": params}, batch, carry, method="batch_loss")
+    return cast(BatchLoss, model.apply({"params": params}, batch, carry, method="batch_loss"))
 
 
 @partial(jax.jit, static_argnums=0)
 def _batch_answers(model: nn.Module, params: Any, batch: Batch) -> tuple[Array, BatchLoss]:
-    return model.apply({"params": params}, batch, method="batch_answers")
+    found = model.apply({"params": params}, batch, method="batch_answers")
+    return cast(tuple[Array, BatchLoss], found)
 
 
 @partial(jax.jit, static_argnums=0)
 def _batch_logits(model: nn.Module, params: Any, batch: Batch) -> Array:
-    return model.apply({"params": params}, batch, method="batch_logits")
+    return cast(Array, model.apply({"params": params}, batch, method="batch_logits"))
 
 
 @partial(jax.jit, static_argnums=0)

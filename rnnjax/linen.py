@@ -1,24 +1,31 @@
 """Recurrent cores inside Flax Linen modules."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import flax.linen as nn
 from jax import Array
 
-from rnnjax.cells.base import Core, State
+from rnnjax.cells.base import Core, Params, State
 from rnnjax.sequence.unroll import Implementation, unroll
 
 
 class RNN(nn.Module):
     """A Linen module that runs any core over time.
 
-    Its parameters are the core's own, under the name "core". Dropout inside the core is on
-    exactly where `apply` gets a "dropout" rng.
+    Its parameters are those of the core, under the name "core". Dropout inside the core is on if
+    and only if `apply` gets a "dropout" rng.
 
     Attributes:
       core: a cell, `Stack`, `Bidirectional`, or any object with `init`, `initial_state`, `step`.
       implementation: see `rnnjax.unroll`.
       recompute: see `rnnjax.unroll`.
+
+    Example:
+      >>> rnn = rx.linen.RNN(rx.GRU(4))
+      >>> xs = jnp.ones((5, 2, 3))  # time, batch, features
+      >>> (final, ys), variables = rnn.init_with_output(jax.random.key(0), xs)
+      >>> ys.shape, variables["params"]["core"]["w_x"].shape
+      ((5, 2, 4), (3, 12))
     """
 
     core: Core
@@ -26,7 +33,15 @@ class RNN(nn.Module):
     recompute: bool = False
 
     @nn.compact
-    def __call__(self, xs: Array, initial_state: State | None = None, **masks: Any) -> Any:
+    def __call__(
+        self,
+        xs: Array,
+        initial_state: State | None = None,
+        *,
+        lengths: Array | Sequence[int] | None = None,
+        resets: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[State, Array]:
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
         `lengths`, `resets` and `reverse` are those of `rnnjax.unroll`.
@@ -37,10 +52,12 @@ class RNN(nn.Module):
             self._params(xs.shape[-1]),
             xs,
             initial_state,
+            lengths=lengths,
+            resets=resets,
+            reverse=reverse,
             implementation=self.implementation,
             recompute=self.recompute,
             dropout_key=key,
-            **masks,
         )
 
     @nn.compact
@@ -48,5 +65,5 @@ class RNN(nn.Module):
         """Read one input `(*batch, features)`; return the new state and the output."""
         return self.core.step(self._params(x.shape[-1]), state, x)
 
-    def _params(self, input_size: int) -> Any:
+    def _params(self, input_size: int) -> Params:
         return self.param("core", self.core.init, input_size)

@@ -1,4 +1,4 @@
-"""Matrix products: operands in the compute dtype, sums in float32 or better."""
+"""Matrix products: operands in the compute dtype, sums in float32 or wider."""
 
 from typing import Any
 
@@ -8,30 +8,30 @@ from jax import Array
 
 
 def accumulator(dtype: Any) -> Any:
-    """Return the dtype in which sums and states of compute dtype `dtype` are held.
+    """Return the dtype of sums and states for the compute dtype `dtype`.
 
-    float32 for anything narrower, `dtype` itself otherwise.
+    It is float32 for narrower dtypes, and otherwise `dtype` itself.
     """
     return jnp.promote_types(dtype, jnp.float32)
 
 
 def product(a: Array, b: Array, dtype: Any) -> Array:
-    """Return `a @ b`: operands in `dtype`, accumulated and returned in `accumulator(dtype)`."""
+    """Return `a @ b` with operands in `dtype`, summed and returned in `accumulator(dtype)`."""
     wide = accumulator(dtype)
     result = jnp.dot(a.astype(dtype), b.astype(dtype), preferred_element_type=wide)
     return _finished(result, dtype)
 
 
 def affine(a: Array, kernel: Array, bias: Array, dtype: Any = None) -> Array:
-    """Return `a @ kernel + bias` as `product` does, by default in what both promote to."""
+    """Return `a @ kernel + bias` as `product` does; None promotes the dtypes of a and kernel."""
     result = product(a, kernel, dtype or jnp.result_type(a, kernel))
     return result + lead(bias.astype(result.dtype), result.ndim)
 
 
 def outer(a: Array, b: Array, dtype: Any, like: Array) -> Array:
-    """Return the sum over all leading axes of the outer products of the last, as `product` does.
+    """Return the outer products of the last axes, summed over all leading axes; see `product`.
 
-    `like` is the matrix whose gradient this is: the result lies on the devices as it does.
+    The result is the gradient of the matrix `like`, and is sharded over devices like it.
     """
     wide, axes = accumulator(dtype), range(a.ndim - 1)
     result = jax.lax.dot_general(
@@ -45,11 +45,11 @@ def outer(a: Array, b: Array, dtype: Any, like: Array) -> Array:
 
 
 def last_first(a: Array) -> Array:
-    """Return `a` with its last axis moved to the front, narrow dtypes on CPU as a new array.
+    """Return `a` with its last axis moved to the front; on CPU, narrow dtypes are copied.
 
-    XLA folds a plain transposition into the product that reads it, and its CPU backend then does
-    a product of bfloat16 operands in float32, several times slower. It does not see through a
-    concatenation. In float32 the folded one is the quicker.
+    XLA folds a plain transposition into the product that reads it. Its CPU backend then computes a
+    product of bfloat16 operands in float32, which is several times slower. A concatenation prevents
+    this. In float32, the folded product is faster.
     """
 
     def copy(a: Array) -> Array:
@@ -66,20 +66,20 @@ def last_first(a: Array) -> Array:
 
 
 def _finished(result: Array, dtype: Any) -> Array:
-    """Keep what a caller does with a product out of it.
+    """Return `result`, but prevent XLA from merging later operations into the product.
 
-    XLA's CPU backend cannot run the transposed product of bfloat16 operands into float32
-    ("UNIMPLEMENTED: ... DotThunk"), and makes one where a caller transposes the result.
+    If a caller transposes the result, XLA makes a transposed product. Its CPU backend cannot run
+    that for bfloat16 operands and a float32 result ("UNIMPLEMENTED: ... DotThunk").
     """
     return result if result.dtype == dtype else jax.lax.optimization_barrier(result)
 
 
 def _explicit_sharding(like: Array) -> Any:
-    """Return how `like` lies on a mesh of explicit axes; None on any other."""
+    """Return the sharding of `like` on a mesh of explicit axes; None on any other mesh."""
     sharding = jax.typeof(like).sharding
     return sharding if sharding.mesh.are_all_axes_explicit else None
 
 
 def lead(vector: Array, rank: int) -> Array:
-    """Return `vector` with leading axes of size 1, so that it broadcasts at `rank` explicitly."""
+    """Return `vector` with leading axes of size 1, so that it has `rank` axes."""
     return vector.reshape((1,) * (rank - vector.ndim) + vector.shape)

@@ -2,24 +2,36 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
+
+from rnnjax.checks.values import check_choice
 
 Scheme = Literal["IOB1", "IOB2", "IOBES"]
 
 _LETTERS = {"IOB1": ("B", "I"), "IOB2": ("B", "I"), "IOBES": ("B", "I", "E", "S")}
 _WANTS = {
-    "IOB1": "it has O, I-kind, and B-kind only right after a span of the same kind",
-    "IOB2": "it has O, B-kind, and I-kind only right after B-kind or I-kind",
-    "IOBES": "it has O, S-kind, and B-kind, any number of I-kind, E-kind",
+    "IOB1": "O, I-kind, and B-kind only right after a span of the same kind",
+    "IOB2": "O, B-kind, and I-kind only right after B-kind or I-kind",
+    "IOBES": "O, S-kind, and B-kind, any number of I-kind, E-kind",
 }
-# What other schemes call E and S. conlleval, too, takes a bracket for a span of length 1.
+# Other schemes' names of E and S. conlleval, too, reads a bracket as a span of length 1.
 _ALIASES = {"L": "E", "U": "S", "[": "S", "]": "S"}
 
 
 class Span(NamedTuple):
-    """The tokens from `start` up to, not including, `end`, and what `kind` of thing they are."""
+    """A span of tokens.
+
+    Attributes:
+      kind: kind of the span, such as "PER".
+      start: index of its first token.
+      end: index after its last token.
+
+    Example:
+      >>> rx.schemes.Span("PER", 0, 2).end
+      2
+    """
 
     kind: str
     start: int
@@ -27,14 +39,20 @@ class Span(NamedTuple):
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """The spans that `tags` mark, in order, read as conlleval reads them.
+    """Return the spans that `tags` mark, in order, as conlleval reads them.
 
-    conlleval is the scorer of CoNLL-2000 and 2003, here with the E and S that its successors
-    know. It accepts every sequence: a span starts at a B or an S, after an E or an S, and
-    wherever a kind begins that the token before did not have; so I-LOC after O or after I-PER
-    starts a span. A tag without a kind (`B`) gives a span whose kind is "". L is E, and U, `[`
-    and `]` are S. Any other letter before a dash is read as I; a tag that has neither one of
-    the letters nor a dash (`NOUN`, `_`) lies outside every span, as O does.
+    conlleval is the scorer of CoNLL-2000 and 2003; E and S are read as in later versions. Every
+    sequence is accepted. A span starts at B or S, after E or S, and where the kind differs from the
+    previous token's: I-LOC after O or after I-PER starts a span. A tag without a kind (`B`) gives a
+    span of kind "". L is read as E, and U, `[` and `]` as S. Any other letter before a dash is read
+    as I. A tag with neither a dash nor one of the letters (`NOUN`, `_`) is outside spans, like O.
+
+    Args:
+      tags: the tags of one sentence.
+
+    Example:
+      >>> rx.schemes.spans(["B-PER", "I-PER", "O"])
+      [Span(kind='PER', start=0, end=2)]
     """
     found = []
     start = 0
@@ -48,22 +66,47 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 def check(tags: Sequence[str], scheme: Scheme) -> None:
-    """Raise ValueError, naming the first token (from 0) where `tags` contradict `scheme`."""
+    """Raise `ValueError` if `tags` violate `scheme`.
+
+    Args:
+      tags: the tags of one sentence.
+      scheme: "IOB1", "IOB2" or "IOBES".
+
+    Raises:
+      ValueError: naming the index of the first tag that `scheme` does not allow.
+
+    Example:
+      >>> rx.schemes.check(["O", "B-PER", "I-PER"], "IOB2")
+      >>> rx.schemes.check(["O", "I-PER"], "IOB2")
+      Traceback (most recent call last):
+      ValueError: tags must follow IOB2 (O, B-kind, ...), got 'I-PER' after 'O', tags[1]
+    """
     for index, previous, tag in _steps(tags):
         if not _permits(scheme, previous, tag):
             raise ValueError(
-                f"tags[{index}]: {scheme} does not permit {_step(previous, tag)}; {_WANTS[scheme]}"
+                f"tags must follow {scheme} ({_WANTS[scheme]}), "
+                f"got {_step(previous, tag)}, tags[{index}]"
             )
 
 
 def detect(
     sentences: Iterable[Sequence[str]], place: Callable[[int, int], str] | None = None
 ) -> Scheme | None:
-    """The scheme that the tags of all `sentences` obey, or None where tags mark no spans.
+    """Return the scheme that the tags of all `sentences` follow, or None if they mark no spans.
 
-    Where several fit it is the first of IOB2, IOBES and IOB1. Where the tags mark spans, as of
-    `mark_spans`, but contradict every scheme, ValueError says what forbids each, and where:
-    `place` makes words of the numbers of sentence and token, both from 0.
+    If several schemes fit, it is the first of IOB2, IOBES and IOB1.
+
+    Args:
+      sentences: the tags of each sentence.
+      place: describes a place for error messages, given the index of the sentence and of the token.
+
+    Raises:
+      ValueError: the tags mark spans (`mark_spans`) but violate every scheme. The message says for
+        each scheme what it does not allow, and where.
+
+    Example:
+      >>> rx.schemes.detect([["O", "B-PER", "E-PER"], ["S-LOC"]])
+      'IOBES'
     """
     places: dict[tuple[str | None, str | None], tuple[int, int]] = {}
     for number, tags in enumerate(sentences):
@@ -78,14 +121,21 @@ def detect(
         if fault is None:
             return scheme
         faults.append(f"{scheme} {_step(*fault)} ({(place or _place)(*places[fault])})")
-    raise ValueError(f"tags look like spans but obey no scheme: not {', not '.join(faults)}")
+    raise ValueError(f"tags look like spans but follow no scheme: not {', not '.join(faults)}")
 
 
 def mark_spans(tags: Iterable[str]) -> bool:
-    """Whether the distinct `tags` are such as mark spans: O, and B-, I-, E- or S- and a kind.
+    """Return whether `tags` mark spans: O, and B-, I-, E- or S- followed by a kind.
 
-    True, too, where others stand beside both O and such tags: one of them may begin a part of
-    speech (`S-----1`), but no tag set of those has an O as well. False of no tags.
+    Other tags may be among them if there are both O and such tags: a part of speech may look like a
+    span (`S-----1`), but those tag sets have no O. No tags mark no spans.
+
+    Args:
+      tags: tags, in any order.
+
+    Example:
+      >>> rx.schemes.mark_spans(["O", "B-PER"]), rx.schemes.mark_spans(["NOUN", "VERB"])
+      (True, False)
     """
     distinct = set(tags)
     marked = {tag for tag in distinct if tag[:2] in ("B-", "I-", "E-", "S-")}
@@ -95,16 +145,36 @@ def mark_spans(tags: Iterable[str]) -> bool:
 
 
 def convert(tags: Sequence[str], scheme: Scheme, to: Scheme) -> tuple[str, ...]:
-    """The tags that mark in the scheme `to` the spans that `tags` mark in `scheme`.
+    """Return the tags in the scheme `to` that mark the same spans.
 
-    ValueError where `tags` contradict `scheme`, as of `check`.
+    Args:
+      tags: the tags of one sentence.
+      scheme: their scheme.
+      to: the scheme of the result.
+
+    Raises:
+      ValueError: `tags` violate `scheme`; see `check`.
+
+    Example:
+      >>> rx.schemes.convert(["B-PER", "I-PER", "O"], "IOB2", "IOBES")
+      ('B-PER', 'E-PER', 'O')
     """
     check(tags, scheme)
     return from_spans(spans(tags), len(tags), to)
 
 
 def from_spans(marked: Iterable[Span], length: int, scheme: Scheme) -> tuple[str, ...]:
-    """The tags of a sentence of `length` tokens that mark spans, given in order, in `scheme`."""
+    """Return the tags of a sentence that mark the given spans.
+
+    Args:
+      marked: the spans, in order.
+      length: number of tokens of the sentence.
+      scheme: the scheme of the tags.
+
+    Example:
+      >>> rx.schemes.from_spans([rx.schemes.Span("PER", 1, 3)], 4, "IOB2")
+      ('O', 'B-PER', 'I-PER', 'O')
+    """
     tags = ["O"] * length
     previous = Span("", 0, 0)
     for span in marked:
@@ -116,15 +186,27 @@ def from_spans(marked: Iterable[Span], length: int, scheme: Scheme) -> tuple[str
 
 
 def allowed(tags: Sequence[str], scheme: Scheme) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which tags `scheme` lets follow which, for the K distinct `tags`.
+    """Return which tags may follow each other in `scheme`, as bools.
 
-    Returns bools: start (K,), whether a sentence may start with the tag; between (K, K),
-    whether the second tag may follow the first; end (K,), whether a sentence may end with the
-    tag. ValueError names a tag that the scheme does not have.
+    Args:
+      tags: K distinct tags.
+      scheme: the scheme.
+
+    Returns:
+      start `(K,)`, whether a sentence may start with the tag; between `(K, K)`, whether the tag of
+      the column may follow the tag of the row; end `(K,)`, whether a sentence may end with it.
+
+    Raises:
+      ValueError: the scheme does not have a tag; the message names it.
+
+    Example:
+      >>> start, between, end = rx.schemes.allowed(["O", "B-PER", "I-PER"], "IOB2")
+      >>> start.tolist(), between[0].tolist()
+      ([True, True, False], [True, True, False])
     """
     for tag in tags:
         if not _has(scheme, tag):
-            raise ValueError(f"{scheme} does not have the tag {tag!r}; {_WANTS[scheme]}")
+            raise ValueError(f"tags must be those of {scheme} ({_WANTS[scheme]}), got {tag!r}")
     start = [_permits(scheme, None, tag) for tag in tags]
     between = [[_permits(scheme, previous, tag) for tag in tags] for previous in tags]
     end = [_permits(scheme, tag, None) for tag in tags]
@@ -132,7 +214,7 @@ def allowed(tags: Sequence[str], scheme: Scheme) -> tuple[np.ndarray, np.ndarray
 
 
 def _parts(tag: str) -> tuple[str, str]:
-    """The letter of `tag`, one of B, I, E, S and O, and its kind."""
+    """Return the letter of `tag`, one of B, I, E, S and O, and its kind."""
     letter, dash, kind = tag.partition("-")
     letter = _ALIASES.get(letter, letter)
     if letter in ("B", "I", "E", "S"):
@@ -141,15 +223,15 @@ def _parts(tag: str) -> tuple[str, str]:
 
 
 def _breaks(previous: tuple[str, str], tag: tuple[str, str]) -> bool:
-    """Whether what stands before `tag`, a span or not, ends there."""
+    """Return whether a span, or the text outside spans, ends between the two tags."""
     return previous[0] in "ESO" or tag[0] in "BSO" or previous[1] != tag[1]
 
 
 def _permits(scheme: Scheme, previous: str | None, tag: str | None) -> bool:
-    """Whether `tag` may follow `previous`; None is the edge of a sentence. The rule itself."""
+    """Return whether `tag` may follow `previous`; None is the edge of a sentence."""
     if tag is not None and not _has(scheme, tag):
         return False
-    # Beyond its edges a sentence is as if it went on with O.
+    # The edge of a sentence counts as O.
     before, after = _parts(previous or "O"), _parts(tag or "O")
     is_open, same = before[0] in "BI", before[1] == after[1]
     if scheme == "IOBES":
@@ -158,14 +240,13 @@ def _permits(scheme: Scheme, previous: str | None, tag: str | None) -> bool:
 
 
 def _has(scheme: Scheme, tag: str) -> bool:
-    if scheme not in _LETTERS:
-        raise ValueError(f"scheme is {scheme!r}; it must be one of {get_args(Scheme)}")
+    check_choice("scheme", scheme, Scheme)
     letter, dash, kind = tag.partition("-")
     return tag == "O" or (letter in _LETTERS[scheme] and bool(dash and kind))
 
 
 def _steps(tags: Sequence[str]) -> Iterator[tuple[int, str | None, str | None]]:
-    """Each tag after the one before it, with its index; last the end, at the last tag's index."""
+    """Yield the index, the previous tag and the tag; at the end, None at the last tag's index."""
     for i, (previous, tag) in enumerate(pairwise([None, *tags, None])):
         yield min(i, len(tags) - 1), previous, tag
 
@@ -181,7 +262,7 @@ def _place(sentence: int, token: int) -> str:
 
 
 def _letters(length: int, scheme: Scheme, touches: bool) -> str:
-    """The letters of a span; `touches` if one of its kind ends where it starts."""
+    """Return the letters of a span; `touches` if a span of its kind ends where it starts."""
     if scheme == "IOB1":
         return ("B" if touches else "I") + "I" * (length - 1)
     if scheme == "IOB2":

@@ -110,14 +110,16 @@ def test_spans_round_trip_and_convert(drawn):
     ],
 )
 def test_what_contradicts_a_scheme_is_named(scheme, tags, index, what):
-    with pytest.raises(ValueError, match=rf"tags\[{index}\]: {scheme} does not permit {what};"):
+    with pytest.raises(ValueError, match=rf"must follow {scheme} .*, got {what}, tags\[{index}\]"):
         schemes.check(tags.split(), scheme)
     with pytest.raises(ValueError, match=rf"tags\[{index}\]"):
         schemes.convert(tags.split(), scheme, "IOB2")
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(ValueError, match="scheme is 'BIO'; it must be one of"):
+    with pytest.raises(
+        ValueError, match="scheme must be one of 'IOB1', 'IOB2', 'IOBES', got 'BIO'"
+    ):
         schemes.check(["O"], "BIO")
 
 
@@ -177,7 +179,7 @@ def test_detect_finds_a_scheme_that_fits(drawn):
 
 
 def test_detect_names_what_forbids_each_scheme():
-    with pytest.raises(ValueError, match="obey no scheme") as error:
+    with pytest.raises(ValueError, match="follow no scheme") as error:
         schemes.detect([["B-X", "I-X"], ["O", "I-X", "O", "B-X"]])
     assert str(error.value).endswith(
         "not IOB2 'I-X' after 'O' (sentence 2, token 2), "
@@ -223,5 +225,5 @@ def test_allowed_is_what_check_accepts(scheme, data):
 
 @pytest.mark.parametrize("tag", ["S-X", "_", "I"])
 def test_allowed_refuses_a_tag_the_scheme_lacks(tag):
-    with pytest.raises(ValueError, match=f"IOB2 does not have the tag '{tag}'; it has O"):
+    with pytest.raises(ValueError, match=f"tags must be those of IOB2 .*, got '{tag}'"):
         schemes.allowed(["O", tag], "IOB2")

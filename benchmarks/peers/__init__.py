@@ -1,11 +1,11 @@
-"""The implementations that are measured, one a file; each is optional but ours."""
+"""The measured implementations, one per file; all except rnnjax are optional."""
 
 import importlib
 from types import ModuleType
 from typing import Any
 
-# Name -> (module, keyword arguments of its `layer`). A module has `layer(case, ...)`, which returns
-# the programs "inference" and "training" after checking what they compute, or raises `Unsupported`.
+# Name -> (module, keyword arguments of its `layer`). `layer(case, ...)` returns the programs
+# "inference" and "training" after checking their results, or raises `Unsupported`.
 LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnnjax": ("ours", {}),
     "rnnjax-scan": ("ours", {"implementation": "scan"}),
@@ -27,6 +27,6 @@ PEERS = ("flax-linen", "flax-nnx", "haiku", "equinox", "keras", "torch")
 
 
 def load(name: str) -> tuple[ModuleType, dict[str, Any]]:
-    """Return the module of an implementation, and the arguments that make it this one."""
+    """Return the module of an implementation, and the keyword arguments of its `layer`."""
     module, arguments = LAYERS[name]
     return importlib.import_module(f"benchmarks.peers.{module}"), arguments

@@ -1,4 +1,4 @@
-"""Equinox: its cells in a scan, vmapped over the batch, as its documentation shows."""
+"""Equinox: its cells in a scan, vmapped over the batch, as in its documentation."""
 
 from typing import Any
 

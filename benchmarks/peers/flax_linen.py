@@ -1,6 +1,6 @@
-"""Flax Linen: `nn.RNN` over the quickest cell that it has."""
+"""Flax Linen: `nn.RNN` with its fastest cell."""
 
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -14,13 +14,13 @@ from benchmarks.reference import make_work
 
 
 def cell_of(cell: str, width: int, dtype: Any = None) -> Any:
-    """Return the quickest cell of a kind."""
+    """Return the fastest cell of a kind."""
     kinds = {"LSTM": nn.OptimizedLSTMCell, "GRU": nn.GRUCell, "Elman": nn.SimpleCell}
     return kinds[cell](width, dtype=dtype)
 
 
 def cell_params(cell: str, w: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a cell: one dense layer a gate, named i or h and the gate."""
+    """Return the parameters of a cell: one dense layer per gate, named i or h and the gate."""
     if cell == "Elman":
         return {"i": {"kernel": w["w_x"], "bias": w["b"]}, "h": {"kernel": w["w_h"]}}
     gates = {"LSTM": "ifgo", "GRU": "rzn"}[cell]
@@ -55,14 +55,14 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
         for rnn, variables in zip(layers, params, strict=True):
-            xs = rnn.apply(variables, xs, seq_lengths=lengths)
+            xs = cast(jax.Array, rnn.apply(variables, xs, seq_lengths=lengths))
         return xs
 
     return layer_programs(case, work, apply, params)
 
 
 def _join(module: Any, weights: list[Any]) -> Any:
-    """Return the variables of a layer, made of those of its directions."""
+    """Return the variables of a layer, given those of its directions."""
     if len(weights) == 1:
         return weights[0]
     parts = [w["params"] for w in weights]

@@ -1,4 +1,4 @@
-"""Flax NNX: `nnx.RNN` over the quickest cell that it has."""
+"""Flax NNX: `nnx.RNN` with its fastest cell."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     kinds = {"LSTM": nnx.OptimizedLSTMCell, "GRU": nnx.GRUCell, "Elman": nnx.SimpleCell}
     cell: Any = kinds[case.cell](case.width, case.width, dtype=dtype, rngs=nnx.Rngs(0))
     _fill(case.cell, cell, work.weights[0][0])
-    graph, params, rest = nnx.split(nnx.RNN(cell, time_major=True), nnx.Param, ...)
+    graph, params, *rest = nnx.split(nnx.RNN(cell, time_major=True), nnx.Param, ...)
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
-        fresh = jax.tree.map(jnp.asarray, rest)  # its random state is changed by running
-        return nnx.merge(graph, params, fresh)(xs)
+        fresh = jax.tree.map(jnp.asarray, rest)  # running it changes its random state
+        return nnx.merge(graph, params, *fresh)(xs)
 
     return layer_programs(case, work, apply, params)
 

@@ -17,7 +17,7 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     """Return the case's programs, checked. Its GRU resets before the product."""
     only(case, "haiku")
     if case.cell == "Elman":
-        raise Unsupported("haiku: its simple core is a relu's, not a tanh's")
+        raise Unsupported("haiku: its simple core uses relu, not tanh")
     if case.dtype == "bfloat16":
         raise Unsupported("haiku: bfloat16 is not compared")
     core = {"LSTM": hk.LSTM, "GRU": hk.GRU}[case.cell]

@@ -19,7 +19,7 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     if jax.default_backend() != "gpu":
         raise Unsupported("jax-cudnn: needs an NVIDIA GPU")
     if case.cell != "LSTM" or case.dtype == "bfloat16":
-        raise Unsupported("jax-cudnn: it has an LSTM of float32 only")
+        raise Unsupported("jax-cudnn: it only has an LSTM in float32")
     work, hidden, batch = make_work(case), case.width, case.batch
     w = work.weights[0][0]
     lengths = np.full(batch, case.time) if work.lengths is None else work.lengths

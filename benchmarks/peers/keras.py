@@ -1,9 +1,9 @@
-"""Keras 3 on JAX: its layers, called without state of their own. Batch first, as it is there."""
+"""Keras 3 on JAX: its layers, called as pure functions, batch first as in Keras."""
 
 import os
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "jax"  # read when keras is first imported, and by nothing else
+os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it only at its first import
 
 import jax
 import keras

@@ -15,7 +15,7 @@ from benchmarks.program import Program
 from benchmarks.reference import make_work
 from rnnjax import host
 
-# A whole loop as one CUDA graph, rather than a launch for each kernel of each step.
+# Run a whole loop as one CUDA graph, instead of launching each kernel of each step.
 COMMAND_BUFFER = {
     "xla_gpu_command_buffer_unroll_loops": True,
     "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,"
@@ -68,7 +68,7 @@ def layer(
 
 
 def _over_devices(params: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
-    """Lay the batch over as many CPU devices as there are cores, the parameters on each."""
+    """Shard the batch over one CPU device per core, and copy the parameters to each."""
     mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(AxisType.Auto,))
     everywhere, batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "batch"))
     return jax.device_put(params, everywhere), jax.device_put(xs, batch)

@@ -1,7 +1,7 @@
-"""A layer's matrix products and nothing else: what no arrangement of the rest can be faster than.
+"""Only the matrix products of a layer: a lower bound on the time of any implementation.
 
-The products have the shapes, and wait for each other, as in rnnjax's fused path: before, in and
-after the loop over time. The rest of a step is one addition.
+The products have the same shapes and the same order as in rnnjax's fused path: before, in and after
+the loop over time. The rest of a step is one addition.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the peers that run on JAX have in common."""
+"""Shared code of the peers that run on JAX."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +25,8 @@ def layer_programs(
 ) -> tuple[dict[str, Program], dict[str, float]]:
     """Compile `apply(params, xs) -> ys` and the gradient of <ys, cotangent>; check both.
 
-    `place` lays parameters and inputs over devices. A peer that wants `(batch, time, features)`
-    gets and gives just that: turning is not timed.
+    `place` puts parameters and inputs on devices. A peer that uses `(batch, time, features)` gets
+    and returns this layout, so that transposing is not timed.
     """
     precision = {"float32": "highest", "tf32": "default", "bfloat16": "default"}[case.dtype]
     jax.config.update("jax_default_matmul_precision", precision)
@@ -53,7 +53,7 @@ def layer_programs(
 
 
 def only(case: LayerCase, what: str, *fields: str) -> None:
-    """Raise `Unsupported` where a case asks for a field beyond those named."""
+    """Raise `Unsupported` if a case uses another option than those named."""
     plain = LayerCase()
     for name in ("layers", "bidirectional", "lengths", "resets", "reverse"):
         if name not in fields and getattr(case, name) != getattr(plain, name):

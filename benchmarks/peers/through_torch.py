@@ -1,4 +1,4 @@
-"""What everything that runs on PyTorch has in common."""
+"""Shared code of everything that runs on PyTorch."""
 
 from collections.abc import Callable
 from typing import Any

@@ -53,7 +53,7 @@ def module_of(case: LayerCase) -> Any:
 
 
 def fill(module: Any, case: LayerCase, weights: Weights) -> None:
-    """Give a module its weights; the first bias has all but the GRU's b_hn."""
+    """Set the weights of a module; the first bias is all of it except the GRU's b_hn."""
     for layer, directions in enumerate(weights):
         for direction, w in enumerate(directions):
             suffix = f"l{layer}" + "_reverse" * direction

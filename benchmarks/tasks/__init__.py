@@ -1,9 +1,9 @@
-"""What is measured. A task is a module with
+"""The tasks to measure. A task is a module with
 
-- `Case`: a frozen dataclass, printable, that says what is measured;
-- `IMPLEMENTATIONS`: the names of who does it, the one that others are compared with first;
-- `programs(case, implementation)`: the programs to time, and what was found when they were checked:
-  "..._error" against a reference, or "agree", a number that every implementation must give.
+- `Case`: a frozen dataclass that describes what is measured, and can be printed;
+- `IMPLEMENTATIONS`: names of the implementations; the others are compared with the first one;
+- `programs(case, implementation)`: the programs to time, and the results of checking them:
+  "..._error" against a reference, or "agree", a number that must be equal for all implementations.
 """
 
 import importlib

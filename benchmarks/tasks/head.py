@@ -1,7 +1,7 @@
 """The softmax head: a linear layer to the vocabulary and cross-entropy, with its gradients.
 
-Beside it what large vocabularies are trained with instead: the adaptive softmax with tails from a
-tenth and from half of the words, and the softmax of 1,024 drawn words. Targets follow Zipf's law.
+Also two losses for large vocabularies: the adaptive softmax, with tails that start at a tenth and
+at half of the words, and the sampled softmax with 1,024 words. Targets follow Zipf's law.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SAMPLED = 1024
 
 @dataclass(frozen=True)
 class Case:
-    """So many rows of so many features, and a vocabulary."""
+    """The number of rows, their width, and the size of the vocabulary."""
 
     rows: int = 700
     width: int = 650
@@ -38,7 +38,7 @@ class Case:
 
 
 def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[str, float]]:
-    """Return the loss with its gradient; "agree" is the loss where it is the softmax's."""
+    """Return the loss with its gradient; "agree" is the loss, for the full softmax."""
     rng = np.random.default_rng(0)
     arrays = (
         rng.normal(size=(case.rows, case.width)).astype(np.float32),

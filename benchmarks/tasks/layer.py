@@ -9,6 +9,6 @@ IMPLEMENTATIONS = tuple(peers.LAYERS)
 
 
 def programs(case: LayerCase, implementation: str) -> tuple[dict[str, Program], dict[str, float]]:
-    """Return what is timed, checked against the equations in float64."""
+    """Return the programs, checked against the equations in float64."""
     module, arguments = peers.load(implementation)
     return module.layer(case, **arguments)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ RATE, CLIP = 1.0, 0.25
 
 @dataclass(frozen=True)
 class Case:
-    """An LSTM language model: layers of one width between an embedding of it and a softmax."""
+    """An LSTM language model: an embedding, layers of the same width, and a softmax."""
 
     width: int = 650
     layers: int = 2
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Tokens that a call reads."""
+        """The number of tokens that a call reads."""
         return self.batch * self.time
 
 
@@ -55,7 +55,7 @@ def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[
 
 
 def _arrays(case: Case) -> dict[str, Any]:
-    """Return weights and tokens, the same for all."""
+    """Return weights and tokens, equal for all implementations."""
     rng = np.random.default_rng(1)
     work = make_work(LayerCase("LSTM", 1, 1, case.width, case.layers))
     tokens = rng.integers(0, case.vocab, (case.batch, case.time + 1)).astype(np.int32)
@@ -66,9 +66,9 @@ def _arrays(case: Case) -> dict[str, Any]:
 
 
 def _jax_step(loss: Callable[..., Any], params: Any, tokens: NDArray) -> tuple[Program, float]:
-    """Return a step whose state and parameters it hands on to the next call, and the first loss.
+    """Return a step that passes its state and parameters to the next call, and the first loss.
 
-    `loss(params, state, tokens, key)` returns the loss and the state; a key of None: no dropout.
+    `loss(params, state, tokens, key)` returns the loss and the state; without a key, no dropout.
     """
     import jax
     import jax.numpy as jnp
@@ -132,7 +132,7 @@ def _flax(case: Case) -> tuple[Program, float]:
     dtype = jnp.bfloat16 if case.dtype == "bfloat16" else None
 
     class Model(nn.Module):
-        """Layers of `nn.RNN`, with dropout of one mask a sequence."""
+        """Layers of `nn.RNN`, with dropout that uses one mask per sequence."""
 
         @nn.compact
         def __call__(self, tokens: Any, states: Any, *, train: bool) -> Any:
@@ -150,20 +150,21 @@ def _flax(case: Case) -> tuple[Program, float]:
             return finals, nn.Dense(case.vocab, name="head", dtype=dtype)(xs)
 
     arrays, model = _arrays(case), Model()
-    params: Any = {  # a cell made inside a module is that module's, and numbered
+    params: Any = {  # a cell made inside a module belongs to it, and is numbered
         f"OptimizedLSTMCell_{i}": cell_params("LSTM", w) for i, w in enumerate(arrays["cores"])
     }
     params["embed"] = {"embedding": arrays["embedding"]}
     params["head"] = {"kernel": arrays["kernel"], "bias": np.zeros(case.vocab, np.float32)}
 
     def loss(params: Any, state: Any, tokens: jax.Array, key: Any) -> tuple[jax.Array, Any]:
-        state, logits = model.apply(
+        read = model.apply(
             {"params": params},
             tokens[:, :-1],
             state,
             train=key is not None,
             rngs={} if key is None else {"dropout": key},
         )
+        state, logits = cast(tuple[Any, jax.Array], read)
         nats = optax.softmax_cross_entropy_with_integer_labels(
             logits.astype(jnp.float32), tokens[:, 1:]
         )

@@ -1,4 +1,4 @@
-"""Sampling from a language model: the time of a number of tokens in a number of rows."""
+"""Sampling from a language model: a number of tokens for a number of rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ IMPLEMENTATIONS = ("rnnjax", "torch")
 
 @dataclass(frozen=True)
 class Case:
-    """A model of LSTM layers, and how much it is to say."""
+    """A model of LSTM layers, and the number of tokens to draw."""
 
     width: int = 512
     layers: int = 2
@@ -25,12 +25,12 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Tokens that a call draws."""
+        """The number of tokens that a call draws."""
         return self.batch * self.tokens_each
 
 
 def programs(case: Case, implementation: str) -> tuple[dict[str, Program], dict[str, float]]:
-    """Return the sampling; what is drawn is random, so that there is nothing to agree on."""
+    """Return the program; the tokens are random, so there is no number to agree on."""
     return {"sampling": (_torch if implementation == "torch" else _rnnjax)(case)}, {}
 
 

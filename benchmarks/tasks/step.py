@@ -1,4 +1,4 @@
-"""Streaming: one step through a stack of layers, its state handed on from call to call."""
+"""Streaming: one step through a stack of layers; each call passes its state to the next."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ IMPLEMENTATIONS = ("rnnjax", "flax-linen", "torch")
 
 @dataclass(frozen=True)
 class Case:
-    """Layers of a cell that read one input of as many sequences at a time."""
+    """Layers of a cell that read one input of each sequence at a time."""
 
     cell: str = "LSTM"
     batch: int = 1

@@ -1,4 +1,4 @@
-"""Inside a core: gradients over time, spectra, scales, gates. Pure functions that jit takes."""
+"""Analysis of cores: gradients over time, spectra, activations and gates; pure functions."""
 
 from rnnjax.analysis.activations import ActivationScale as ActivationScale
 from rnnjax.analysis.activations import activation_scale as activation_scale

@@ -1,4 +1,4 @@
-"""How large activations are over time."""
+"""The scale of activations over time."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,21 +12,37 @@ from rnnjax.sequence.masks import clear, make_masks
 
 
 class ActivationScale(NamedTuple):
-    """What `activation_scale` finds; leaves `(time, *batch)`."""
+    """The result of `activation_scale`.
 
-    rms: Array  # root of the mean square over the units
-    zeros: Array  # share of the units that are exactly 0: the silent ones of a rectifier
+    Attributes:
+      rms: `(time, *batch)`, the root mean square over the units.
+      zeros: `(time, *batch)`, the share of units that are exactly 0, such as those that a rectifier
+        switches off.
+
+    Example:
+      >>> scale = rx.analysis.activation_scale(jnp.array([[0.0, 2.0]]))
+      >>> scale.zeros.tolist()
+      [0.5]
+    """
+
+    rms: Array
+    zeros: Array
 
 
 def activation_scale(ys: Array, *, lengths: Array | Sequence[int] | None = None) -> ActivationScale:
-    """Return how large outputs are at each step, and how many of them are zero.
+    """Return the root mean square of outputs at each step, and the share of zeros.
 
     Args:
-      ys: outputs `(time, *batch, units)`, as `rnnjax.unroll` returns them.
-      lengths: `(*batch,)`; beyond, scale and share are 0. See `rnnjax.unroll`.
+      ys: outputs `(time, *batch, units)`, from `rnnjax.unroll`.
+      lengths: `(*batch,)`; in the padding, both results are 0. See `rnnjax.unroll`.
 
     Raises:
-      ValueError: `ys` or `lengths` of another shape or dtype, or `lengths` out of range.
+      ValueError: `ys` or `lengths` have a wrong shape or dtype, or `lengths` are out of range.
+
+    Example:
+      >>> scale = rx.analysis.activation_scale(jnp.array([[2.0, -2.0], [0.0, 0.0]]))
+      >>> scale.rms.round(3).tolist(), scale.zeros.tolist()
+      ([2.0, 0.0], [0.0, 1.0])
     """
     ys = jnp.asarray(ys)
     if ys.ndim < 2 or not ys.shape[-1] or not jnp.issubdtype(ys.dtype, jnp.floating):

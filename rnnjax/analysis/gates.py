@@ -1,4 +1,4 @@
-"""Whether gates still move."""
+"""Saturation of gates."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,10 +13,19 @@ LOW, HIGH = 0.1, 0.9
 
 
 class Saturation(NamedTuple):
-    """Shares of a gate's units at either end; leaves `(time, *batch)`."""
+    """The saturated shares of a gate's units.
 
-    low: Array  # closed: below 0.1
-    high: Array  # open: above 0.9
+    Attributes:
+      low: `(time, *batch)`, the share of closed units, below 0.1.
+      high: `(time, *batch)`, the share of open units, above 0.9.
+
+    Example:
+      >>> rx.analysis.Saturation(low=jnp.zeros(3), high=jnp.ones(3)).high.shape
+      (3,)
+    """
+
+    low: Array
+    high: Array
 
 
 def gate_saturation(
@@ -27,7 +36,7 @@ def gate_saturation(
     *,
     lengths: Array | Sequence[int] | None = None,
 ) -> dict[str, Saturation]:
-    """Return which share of each sigmoid gate is below 0.1 and above 0.9, at every step.
+    """Return the shares of each sigmoid gate below 0.1 and above 0.9, at every step.
 
     The bounds are those of Karpathy, Johnson and Fei-Fei 2015 (arXiv:1506.02078).
 
@@ -36,16 +45,23 @@ def gate_saturation(
       params: its parameters.
       xs: inputs `(time, *batch, features)`.
       initial_state: the state before the first step; None is zeros.
-      lengths: `(*batch,)`; beyond, shares are 0. See `rnnjax.unroll`.
+      lengths: `(*batch,)`; in the padding, shares are 0. See `rnnjax.unroll`.
 
     Returns:
-      By the gate's name; i, f, o of an LSTM, r, z of a GRU.
+      The shares by name of the gate: i, f, o for an LSTM, r, z for a GRU.
 
     Raises:
-      ValueError: `cell` has no gates, or what `unroll` raises.
+      ValueError: `cell` has no gates, or arguments do not fit; see `unroll`.
+
+    Example:
+      >>> cell = rx.GRU(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> shares = rx.analysis.gate_saturation(cell, params, jnp.zeros((5, 2, 3)))
+      >>> list(shares), shares["r"].low.shape
+      (['r', 'z'], (5, 2))
     """
     if not getattr(cell, "sigmoid_gates", ()):
-        raise ValueError(f"cell must have gates, as an LSTM or a GRU, and {cell!r} has none")
+        raise ValueError(f"cell must have gates, like an LSTM or a GRU, got {cell!r}")
 
     def look(state: State, x: Array) -> dict[str, Saturation]:
         dtype = cell.compute_dtype(params, x)

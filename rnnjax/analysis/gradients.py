@@ -1,4 +1,4 @@
-"""How far gradients reach."""
+"""Norms of gradients over time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,33 +22,42 @@ def gradient_norms(
     probes: Array | None = None,
     lengths: Array | Sequence[int] | None = None,
 ) -> State:
-    """Return the norms of the derivative of a sequence's last output by the states before it.
+    """Return the norms of the derivative of the last output by each state before it.
 
-        norms[t]^2 = sum over probes v of |v dy/ds_t|^2,   s_t the state that step t reads
+        norms[t]^2 = sum over probes v of |v dy/ds_t|^2
 
-    where y is the output of the last step. With an orthonormal basis as probes that is the
-    Frobenius norm of the product of Jacobians dy/ds_t (Pascanu, Mikolov and Bengio 2013,
-    arXiv:1211.5063); with those of `random_probes` the square is an estimate of its square without
-    bias. Vectors are multiplied from the left by one step's Jacobian after another: one scan
-    forwards that keeps the states, one backwards, and no Jacobian is ever made. Few probes are
-    cheap enough for a metric of training.
+    y is the output of the last step, and s_t is the state that step t reads. If the probes are an
+    orthonormal basis, this is the Frobenius norm of dy/ds_t, a product of Jacobians (Pascanu,
+    Mikolov and Bengio 2013, arXiv:1211.5063). With `random_probes`, the square is an unbiased
+    estimate of its square. One forward scan stores the states; one backward scan multiplies the
+    probes by the Jacobian of each step, and never makes a Jacobian. A few probes are cheap enough
+    for a training metric.
 
     Args:
-      core: anything that has a `step`.
+      core: any core with a `step`.
       params: its parameters.
       xs: inputs `(time, *batch, features)`.
       initial_state: the state before the first step; None is zeros.
-      probes: the vectors v, `(count, output width)`; None is the whole basis.
-      lengths: `(*batch,)`; the last step of a sequence is its own, and what is read after it has
-        norm 0. See `rnnjax.unroll`.
+      probes: the vectors v, `(count, output width)`; None is the standard basis.
+      lengths: `(*batch,)`; the last step is that of each sequence, and norms in the padding are 0.
+        See `rnnjax.unroll`.
 
     Returns:
-      A norm for every leaf of the state: a state with leaves `(time, *batch)`, h and c of an LSTM,
-      every layer's of a `Stack`. The root of the sum of their squares is the norm for the whole.
-      Numbers below the smallest of their dtype (1e-38 in float32) are 0.
+      A state whose leaves are the norms `(time, *batch)`, one for each leaf of the core's state: h
+      and c of an LSTM, or the states of all layers of a `Stack`. The root of the sum of their
+      squares is the norm for the whole state. Norms below the smallest number of their dtype (1e-38
+      in float32) are 0.
 
     Raises:
-      ValueError: `core` has no step, `probes` do not fit its output, or what `unroll` raises.
+      ValueError: `core` has no step, `probes` do not fit its output, or arguments do not fit; see
+        `unroll`.
+
+    Example:
+      >>> cell = rx.LSTM(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> norms = rx.analysis.gradient_norms(cell, params, jnp.ones((5, 2, 3)))
+      >>> norms.h.shape, norms.c.shape
+      ((5, 2), (5, 2))
     """
     states, xs = watch(core, lambda *read: read, params, xs, initial_state, lengths)
     time, batch = xs.shape[0], xs.shape[1:-1]
@@ -61,7 +70,7 @@ def gradient_norms(
     def body(v: State, read: tuple[State, Array, Array]) -> tuple[State, State]:
         state, x, last = read
         _, pullback = jax.vjp(lambda state: core.step(params, state, x), state)
-        # The step is linear in what comes down to it: a sequence's own last output sets it off.
+        # The pullback is linear, so the last output of each sequence can be added at its own step.
         v_y = jnp.where(last[None, ..., None], probes, 0)
         (v,) = jax.vmap(pullback)((v, v_y))
         return v, jax.tree.map(norms, v)
@@ -75,20 +84,29 @@ def gradient_norms(
 
 
 def random_probes(key: Array, count: int, width: int) -> Array:
-    """Return `count` random vectors `(count, width)` for `gradient_norms`.
+    """Return random vectors `(count, width)` for `gradient_norms`.
 
-    Signs divided by the root of `count`: the expectation of the sum of v v^T is the identity, so
-    the expectation of norms squared is the Frobenius norm squared (Hutchinson 1990).
+    They are random signs divided by the root of `count`. The expectation of the sum of v v^T is the
+    identity, so the expectation of squared norms is the squared Frobenius norm (Hutchinson 1990).
+
+    Args:
+      key: random key.
+      count: number of vectors.
+      width: width of the core's outputs.
 
     Raises:
-      ValueError: a size that is not positive.
+      ValueError: `count` or `width` is below 1.
+
+    Example:
+      >>> abs(rx.analysis.random_probes(jax.random.key(0), 4, 2)).tolist()
+      [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
     """
     check_positive(count=count, width=width)
     return jax.random.rademacher(key, (count, width), float) / count**0.5
 
 
 def _check(probes: Array | None, y: Any) -> Array:
-    """Return the probes `(count, 1, ..., width)`, as wide in rank as `y` and one more."""
+    """Return the probes `(count, 1, ..., width)`, with one axis more than `y`."""
     width = y.shape[-1]
     probes = jnp.eye(width) if probes is None else jnp.asarray(probes)
     if probes.ndim != 2 or probes.shape[1] != width:

@@ -11,27 +11,43 @@ from rnnjax.cells.base import Core, Params, State
 
 
 class Spectrum(NamedTuple):
-    """What `spectrum` finds, the largest first."""
+    """The result of `spectrum`, the largest values first.
 
-    eigenvalues: Array  # (*batch, n) complex, by their absolute value
-    singular_values: Array  # (*batch, n)
+    Attributes:
+      eigenvalues: `(*batch, n)` complex, sorted by absolute value.
+      singular_values: `(*batch, n)`.
+
+    Example:
+      >>> found = rx.analysis.spectrum(jnp.diag(jnp.array([1.0, -2.0])))
+      >>> found.eigenvalues.real.tolist()
+      [-2.0, 1.0]
+    """
+
+    eigenvalues: Array
+    singular_values: Array
 
 
 def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
     """Return the derivative of the state after a step by the state before it.
 
     Args:
-      core: anything that has a `step`.
+      core: any core with a `step`.
       params: its parameters.
       state: the state before the step, leaves `(*batch, ...)`.
       x: the input `(*batch, features)`.
 
     Returns:
-      `(*batch, n, n)`, rows the state after; n is the number of all units, the leaves of the state
-      side by side: h, then c, of an LSTM.
+      `(*batch, n, n)`, where rows are the state after the step. The n units are those of all leaves
+      of the state, concatenated: h, then c, for an LSTM.
 
     Raises:
       ValueError: the arguments do not fit each other.
+
+    Example:
+      >>> cell = rx.Elman(3)
+      >>> params = cell.init(jax.random.key(0), input_size=2)
+      >>> rx.analysis.step_jacobian(cell, params, cell.initial_state(), jnp.zeros(2)).shape
+      (3, 3)
     """
     batch = x.shape[:-1]
     leaves, tree = jax.tree.flatten(state)
@@ -49,7 +65,7 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
 
     packed = pack(state)
     after_packed, pullback = jax.vjp(after, packed)
-    # Sequences do not see each other, so that one pull gives a row of the Jacobians of all.
+    # Sequences are independent, so one pullback gives one row of all their Jacobians.
     basis = jnp.eye(sum(sizes), dtype=after_packed.dtype)
     rows = jax.vmap(lambda row: pullback(jnp.tile(row, (*batch, 1)))[0])(basis)
     return jnp.moveaxis(rows, 0, -2)
@@ -58,15 +74,20 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
 def spectrum(jacobian: Array) -> Spectrum:
     """Return the eigenvalues and singular values of matrices.
 
-    The largest absolute eigenvalue says how a step repeated for ever grows, the largest singular
-    value how much one step can at most.
+    The largest absolute eigenvalue is the growth rate of a step that is repeated forever. The
+    largest singular value is the largest growth in one step.
 
     Args:
-      jacobian: `(*batch, n, n)`, for instance of `step_jacobian`. JAX has eigenvalues of such on
-        CPU, and on GPU where its solvers are new enough.
+      jacobian: `(*batch, n, n)`, for instance from `step_jacobian`. JAX computes eigenvalues of
+        such matrices on CPU, and on GPU if its solvers are new enough.
 
     Raises:
-      ValueError: matrices that are not square.
+      ValueError: the matrices are not square.
+
+    Example:
+      >>> found = rx.analysis.spectrum(jnp.array([[0.0, 2.0], [0.0, 0.0]]))
+      >>> found.singular_values.round(3).tolist()
+      [2.0, 0.0]
     """
     if jacobian.ndim < 2 or jacobian.shape[-1] != jacobian.shape[-2]:
         raise ValueError(f"jacobian must have shape (*batch, n, n), got {jacobian.shape}")

@@ -1,4 +1,4 @@
-"""Look at every step of a core without changing what it does."""
+"""Observing every step of a core without changing it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rnnjax.sequence.unroll import unroll
 
 @dataclass(frozen=True)
 class _Watched:
-    """A core that puts out what `look` sees in the place of its own output."""
+    """A core whose output is that of `look`."""
 
     core: Core
     look: Callable[[State, Array], Any]
@@ -35,13 +35,12 @@ def watch(
     initial_state: State | None = None,
     lengths: Array | Sequence[int] | None = None,
 ) -> Any:
-    """Return `look(state, x)` of what each step reads, leaves `(time, *batch, ...)`.
+    """Return `look(state, x)` for the state and input of each step, leaves `(time, *batch, ...)`.
 
-    It is `unroll` itself that steps, so its arguments mean what they mean there, and are checked
-    there; at padding there are zeros.
+    `unroll` runs the steps and checks the arguments. The result is 0 in the padding.
 
     Raises:
-      ValueError: `core` cannot step, or what `unroll` raises.
+      ValueError: `core` cannot step, or arguments do not fit; see `unroll`.
     """
     if not isinstance(core, Core) or isinstance(core, type):
         raise ValueError(f"core must have init, initial_state and step, got {core!r}")

@@ -1,4 +1,4 @@
-"""What a recurrent model has to beat: n-grams, compressors, and counting."""
+"""Baselines for recurrent models: n-grams, compressors, and counting."""
 
 from rnnjax.baselines.compression import compression_bits as compression_bits
 from rnnjax.baselines.counting import most_frequent_tags as most_frequent_tags

@@ -1,4 +1,4 @@
-"""What counting alone says of sentences: the least that a model has to beat."""
+"""Baselines that only count: the lowest scores that a model must beat."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,9 +11,18 @@ from rnnjax.data.readers.records import UNLABELLED, Labelled, Tagged
 def most_frequent_tags(
     train: Sequence[Tagged], sentences: Sequence[Tagged]
 ) -> list[tuple[str, ...]]:
-    """Return tags for `sentences`: each token's most frequent one in `train`.
+    """Return tags for `sentences`: the most frequent tag in `train` of each token.
 
-    A token that `train` lacks gets the tag that is the most frequent of all.
+    A token that `train` lacks gets the most frequent tag of all tokens.
+
+    Args:
+      train: the training sentences.
+      sentences: the sentences to tag; their own tags are not read.
+
+    Example:
+      >>> train = [rx.data.Tagged(("dogs", "run", "runs"), ("NOUN", "VERB", "VERB"))]
+      >>> rx.baselines.most_frequent_tags(train, [rx.data.Tagged(("dogs", "bark"), ())])
+      [('NOUN', 'VERB')]
     """
     overall, each = Counter[str](), defaultdict[str, Counter[str]](Counter)
     for sentence in train:
@@ -31,8 +40,17 @@ def naive_bayes(train: Sequence[Labelled], sentences: Sequence[Labelled]) -> lis
 
         log p(label) + sum over tokens of log p(token | label)
 
-    Counts start at one; tokens that `train` lacks count for nothing (McCallum and Nigam 1998, "A
+    Counts start at one, and tokens that `train` lacks are ignored (McCallum and Nigam 1998, "A
     Comparison of Event Models for Naive Bayes Text Classification").
+
+    Args:
+      train: the training sentences.
+      sentences: the sentences to label; their own labels are not read.
+
+    Example:
+      >>> train = [rx.data.Labelled(("fun",), "good"), rx.data.Labelled(("dull",), "bad")]
+      >>> rx.baselines.naive_bayes(train, [rx.data.Labelled(("what", "fun"), "_")])
+      ['good']
     """
     known = [sentence for sentence in train if sentence.label != UNLABELLED]
     labels = {label: i for i, label in enumerate(sorted({s.label for s in known}))}

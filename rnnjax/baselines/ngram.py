@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnjax.checks.values import check_ids, check_text
+
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """The k-grams of the training text, for one k; a (k-1)-gram is their context.
+    """The k-grams of the training text, for one k; the first k - 1 tokens are the context.
 
-    `keys` (m,), sorted: context id * vocab_size + last token; a k-gram's id is its place here.
-    `counts` (m,): the count c(h w) that the estimate of this level is made from.
-    `totals`, `kinds` (contexts,): the sum of these counts, and how many are above zero, for
-    each context h.
+    `keys` `(m,)`, sorted: context id * vocab_size + last token. The index is the id of a k-gram.
+    `counts` `(m,)`: the count c(h w) for the estimate of this level.
+    `totals`, `kinds` `(contexts,)`: for each context h, the sum of its counts, and how many of them
+    are above zero.
     """
 
     keys: np.ndarray
@@ -22,7 +24,7 @@ class _Level:
     discount: float
 
     def ids(self, keys: np.ndarray) -> np.ndarray:
-        """The ids of the k-grams with these keys, -1 where the training text has none."""
+        """Return the ids of the k-grams with these keys; -1 if the training text lacks them."""
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
@@ -31,19 +33,28 @@ class _Level:
 class NGram:
     """An n-gram model of integer tokens, smoothed by interpolated Kneser-Ney.
 
-    The probability of token w after history h of k - 1 tokens, and h' that history without its
-    first token, is
+    The probability of token w after the history h of k - 1 tokens is
 
         p_k(w | h) = max(c(h w) - D_k, 0) / c(h .) + D_k N(h .) / c(h .) p_{k-1}(w | h')
 
-    where c counts, on the highest level, occurrences and, below, the different tokens that the
-    n-gram follows; c(h .) is its sum over w, N(h .) the number of w with c(h w) > 0, and p_0 is
-    uniform, so that nothing has probability zero. A level that has never seen h passes
-    p_{k-1} on. D_k = n_1 / (n_1 + 2 n_2), with n_j the number of k-grams whose c is j.
+    where h' is h without its first token. On the highest level, c(h w) is the number of
+    occurrences; on lower levels, it is the number of different tokens before h w. c(h .) is its sum
+    over w, and N(h .) the number of w with c(h w) > 0. p_0 is uniform, so no probability is zero.
+    If a level has never seen h, p_k is p_{k-1}. D_k = n_1 / (n_1 + 2 n_2), where n_j is the number
+    of k-grams with c = j.
 
     Source: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995), in the
     interpolated form of Chen and Goodman, "An empirical study of smoothing techniques for
     language modeling" (1999).
+
+    Build one with `fit`.
+
+    Example:
+      >>> text = np.array([0, 1, 0, 1, 0, 1])
+      >>> model = rx.baselines.NGram.fit(text, order=2, vocab_size=3)
+      >>> logs = model.log_probabilities(np.array([1, 2]), context=np.array([0]))
+      >>> bool(logs[0] > logs[1])
+      True
     """
 
     levels: tuple[_Level, ...]
@@ -51,19 +62,24 @@ class NGram:
 
     @classmethod
     def fit(cls, tokens: np.ndarray, order: int, vocab_size: int) -> "NGram":
-        """Count the n-grams of up to `order` tokens in `tokens`, (n,) integers.
+        """Return the model of a text.
 
-        ValueError if `order` is below 1, the text shorter than `order`, or a token not in
-        [0, `vocab_size`).
+        Args:
+          tokens: the text, `(n,)` integers in [0, vocab_size).
+          order: the largest number of tokens in an n-gram, from 1 to n.
+          vocab_size: number of different tokens.
+
+        Raises:
+          ValueError: `tokens` are not integers or out of range, or `order` is out of range.
         """
         tokens = _checked(tokens, vocab_size, "tokens")
         if not 1 <= order <= len(tokens):
             raise ValueError(
-                f"order is {order}; it must be at least 1 and at most "
-                f"the number of tokens, {len(tokens)}"
+                f"order must be at least 1 and at most the number of tokens, {len(tokens)}, "
+                f"got {order}"
             )
-        # grams[k][i] is the id of the k-gram that begins at token i. One k-gram is its prefix's
-        # id and one more token: this keeps the keys small however large vocab_size ** k is.
+        # grams[k][i] is the id of the k-gram that begins at token i. A key is the id of the prefix
+        # and one more token, so that keys stay small even if vocab_size ** k is large.
         keys = [np.zeros(1, np.int64)]
         grams = [np.zeros(len(tokens) + 1, np.int64)]
         for k in range(1, order + 1):
@@ -84,17 +100,21 @@ class NGram:
         )
 
     def log_probabilities(self, tokens: np.ndarray, context: np.ndarray) -> np.ndarray:
-        """The natural logarithm of each token's probability given all before it: (n,) float64.
+        """Return the natural logarithm of the probability of each token, `(n,)` float64.
 
-        `tokens` (n,) are read after `context` (m,), which may be empty; a history that is
-        shorter than the order is used as far as it goes. ValueError if a token of either is
-        not in [0, vocab_size).
+        Args:
+          tokens: `(n,)` integers. The history of a token is all tokens before it, or as many as the
+            order allows.
+          context: `(m,)` integers before `tokens`; may be empty.
+
+        Raises:
+          ValueError: `tokens` or `context` are not integers in [0, vocab_size).
         """
         tokens = _checked(tokens, self.vocab_size, "tokens")
         context = _checked(context, self.vocab_size, "context")
         text = np.concatenate([context, tokens])
         probabilities = np.full(len(text), 1 / self.vocab_size)
-        # The id of the (k-1)-gram before each token and a place behind the last, -1 if unseen.
+        # The id of the (k-1)-gram before each token, and after the last one; -1 if unseen.
         before = np.zeros(len(text) + 1, np.int64)
         for level in self.levels:
             history = before[:-1]
@@ -107,7 +127,7 @@ class NGram:
 
 
 def _follows(shorter: np.ndarray, longer: np.ndarray) -> np.ndarray:
-    """How many different tokens each k-gram follows, from the ids of k- and (k+1)-grams."""
+    """Return the number of different tokens before each k-gram, from ids of k- and (k+1)-grams."""
     _, first = np.unique(longer, return_index=True)
     return np.bincount(shorter[first + 1], minlength=int(shorter.max()) + 1)
 
@@ -120,7 +140,7 @@ def _level(keys: np.ndarray, counts: np.ndarray, vocab_size: int, contexts: int)
         counts=counts,
         totals=np.bincount(context, counts, contexts),
         kinds=np.bincount(context, counts > 0, contexts),
-        # A text without any count of 1 gives no estimate; 0 would give zero probabilities.
+        # Without a count of 1 there is no estimate, and a discount of 0 gives probabilities of 0.
         discount=once / (once + 2 * twice) if once else 0.5,
     )
 
@@ -136,13 +156,6 @@ def _interpolated(
 
 
 def _checked(tokens: np.ndarray, vocab_size: int, name: str) -> np.ndarray:
-    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            f"{name} have shape {tokens.shape} and dtype {tokens.dtype}; they must be (n,) integers"
-        )
-    if tokens.size and not 0 <= tokens.min() <= tokens.max() < vocab_size:
-        raise ValueError(
-            f"{name} are from {tokens.min()} to {tokens.max()}; "
-            f"with vocab_size {vocab_size} they must be from 0 to {vocab_size - 1}"
-        )
+    check_text(name, tokens)
+    check_ids(name, tokens, vocab_size)
     return tokens.astype(np.int64)

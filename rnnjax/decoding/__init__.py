@@ -1,4 +1,4 @@
-"""Using models that write: sampling, searching, and scoring text."""
+"""Decoding: sampling, beam search, translation, and scores of text."""
 
 from rnnjax.decoding.bayes import Posterior as Posterior
 from rnnjax.decoding.bayes import conditional_log_probabilities as conditional_log_probabilities

@@ -1,4 +1,4 @@
-"""What a model of text given a condition says of the condition, given a text."""
+"""Bayes' rule with a conditional language model: which condition does a text have?"""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,10 +14,20 @@ from rnnjax.models.conditional_language_model import ConditionalLanguageModel
 
 
 class Posterior(NamedTuple):
-    """What is known of texts once they are read."""
+    """The result of `posterior`.
 
-    conditions: Array  # (batch, conditions), log p(condition | text)
-    texts: Array  # (batch,), log p(text), whatever the condition
+    Attributes:
+      conditions: `(batch, conditions)`, log p(condition | text).
+      texts: `(batch,)`, log p(text), summed over all conditions.
+
+    Example:
+      >>> found = rx.decoding.posterior(jnp.log(jnp.array([[0.1, 0.3]])), jnp.log(jnp.full(2, 0.5)))
+      >>> round(float(jnp.exp(found.texts[0])), 3)
+      0.2
+    """
+
+    conditions: Array
+    texts: Array
 
 
 def conditional_log_probabilities(
@@ -30,14 +40,26 @@ def conditional_log_probabilities(
     """Return log p(text | condition) of each text under each condition, `(batch, conditions)`.
 
     Args:
-      model: the model; jitted once for each model and shape.
+      model: the model; compiled once for each model and shape.
       variables: its variables, `{"params": ...}`.
-      conditions: what the model's `start` takes, the conditions on the leading axis.
-      tokens: texts `(batch, time)`, as `log_probability` takes them.
+      conditions: the argument of the model's `start`, with the conditions on the leading axis.
+      tokens: texts `(batch, time)`; see `log_probability`.
       lengths: `(batch,)` integers.
 
     Raises:
-      ValueError: tokens or lengths of a wrong shape; they, or classes, out of range where concrete.
+      ValueError: tokens or lengths have a wrong shape; or concrete tokens, lengths or classes are
+        out of range.
+
+    Example:
+      >>> model = rx.models.ConditionalLanguageModel(
+      ...     vocab_size=4, core=rx.GRU(3), reader=nn.Embed(2, 3), condition_size=3
+      ... )
+      >>> tokens, classes = jnp.array([[0, 2, 1]]), jnp.array([0, 1])
+      >>> variables = model.init(jax.random.key(0), tokens, condition=classes[:1])
+      >>> rx.decoding.conditional_log_probabilities(
+      ...     model, variables, classes, tokens, jnp.array([3])
+      ... ).shape
+      (1, 2)
     """
     model.check_condition(conditions)
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
@@ -45,7 +67,7 @@ def conditional_log_probabilities(
 
 
 def posterior(log_likelihoods: ArrayLike, log_priors: ArrayLike) -> Posterior:
-    """Return what Bayes' rule makes of likelihoods and priors.
+    """Return the posterior of the conditions by Bayes' rule.
 
         p(c | text) = p(text | c) p(c) / p(text);   p(text) = sum over c of p(text | c) p(c)
 
@@ -54,7 +76,13 @@ def posterior(log_likelihoods: ArrayLike, log_priors: ArrayLike) -> Posterior:
       log_priors: `(conditions,)`, log p(c).
 
     Raises:
-      ValueError: shapes that are not these.
+      ValueError: the shapes do not fit.
+
+    Example:
+      >>> likelihoods, priors = jnp.log(jnp.array([[0.1, 0.3]])), jnp.log(jnp.full(2, 0.5))
+      >>> found = rx.decoding.posterior(likelihoods, priors)
+      >>> round(float(jnp.exp(found.conditions[0, 1])), 3)
+      0.75
     """
     likelihoods, priors = jnp.asarray(log_likelihoods), jnp.asarray(log_priors)
     if likelihoods.ndim != 2 or priors.shape != likelihoods.shape[1:]:
@@ -77,5 +105,5 @@ def _conditional(
         rows = jax.tree.map(lambda leaf: leaf[None].repeat(len(tokens), axis=0), state)
         return log_probability(model, variables, tokens, lengths, initial_state=rows)
 
-    # One condition after another: the logits of all at once could be too many to hold.
+    # One condition after another: the logits of all conditions might not fit into memory.
     return jax.lax.map(given, states).T

@@ -1,4 +1,4 @@
-"""Beam search, for whatever writes token by token."""
+"""Beam search, for any model that writes token by token."""
 
 import math
 from collections.abc import Callable
@@ -10,18 +10,25 @@ from jax import Array
 
 from rnnjax.checks import check_positive
 
-# (state, tokens (rows,)) -> (state, logits (rows, vocab)); leaves of the state lead with the rows
+# (state, tokens (rows,)) -> (state, logits (rows, vocab)); the first axis of state leaves is rows
 Step = Callable[[Any, Array], tuple[Any, Array]]
 
 
 class Hypotheses(NamedTuple):
-    """What a search has found, best first.
+    """The hypotheses that a beam search has found, best first.
 
     Attributes:
-      tokens: `(batch, beam, num_tokens)` int32, filled up with the stop token.
-      lengths: `(batch, beam)` int32, the tokens of each, the stop token included.
-      scores: `(batch, beam)` float32, log-probability / length ** length_penalty; -inf where
-        there are not as many hypotheses.
+      tokens: `(batch, beam, num_tokens)` int32, padded with the stop token.
+      lengths: `(batch, beam)` int32, the number of tokens, the stop token included.
+      scores: `(batch, beam)` float32, log-probability / length ** length_penalty; -inf if there are
+        fewer hypotheses than `beam`.
+
+    Example:
+      >>> best = rx.decoding.Hypotheses(
+      ...     jnp.array([[[4, 1, 1]]]), jnp.array([[2]]), jnp.array([[-0.5]])
+      ... )
+      >>> best.tokens[0, 0, : best.lengths[0, 0]].tolist()
+      [4, 1]
     """
 
     tokens: Array
@@ -48,32 +55,45 @@ def beam_search(
     stop_token: int,
     length_penalty: float = 0.0,
 ) -> Hypotheses:
-    """Search for the sequences with the highest scores.
+    """Return the sequences with the highest scores that a beam search finds.
 
-    At each step the likeliest continuations of all hypotheses are ranked together. Those among the
-    best `beam` that end with the stop token, or have `num_tokens` tokens, are found; the best
-    `beam` of the others go on. A search is over when it has found `beam` hypotheses. So a beam of 1
-    always takes the likeliest token, and one as wide as there are sequences finds the best.
+    Each step ranks the continuations of all hypotheses together. A continuation among the best
+    `beam` that ends with the stop token, or has `num_tokens` tokens, is finished. The best `beam`
+    of the others continue. The search ends when `beam` hypotheses are finished. So a beam of 1
+    always takes the most likely token, and a beam as wide as the number of sequences finds the
+    best one.
 
     Args:
-      step: reads a token of each row; it is traced once, under `jax.jit` if you wish.
-      state: what `step` reads, before the first token; leaves lead with the batch. Inside, rows
-        are `batch * beam`, those of a sequence together: what `step` knows beside the state it
-        must have so often (`repeat`).
-      tokens: `(batch,)` integers, what each sequence starts after.
-      beam: how many hypotheses go on, and are returned.
-      num_tokens: most tokens of a hypothesis.
-      stop_token: ends a hypothesis.
-      length_penalty: power of the length by which log-probabilities are divided: 0 compares them
-        as they are, which is in favour of short ones, 1 their means (Wu et al. 2016,
-        arXiv:1609.08144, section 7, has more ways).
+      step: `(state, tokens (rows,)) -> (state, logits (rows, vocab))`, reads one token of each row.
+        It is traced once; wrap the search in `jax.jit` to compile it.
+      state: the state before the first token; the first axis of its leaves is the batch. Inside the
+        search there are batch * beam rows, and those of one sequence are adjacent. Other arrays
+        that `step` uses, such as an encoder's output, must be repeated in the same way:
+        `jnp.repeat(array, beam, axis=0)`.
+      tokens: `(batch,)` integers, the token before each sequence.
+      beam: number of hypotheses to continue, and to return.
+      num_tokens: the largest number of tokens in a hypothesis.
+      stop_token: the token that ends a hypothesis.
+      length_penalty: log-probabilities are divided by the length to this power. 0 compares the
+        log-probabilities, which favours short sequences; 1 compares their means. (Wu et al. 2016,
+        arXiv:1609.08144, section 7, describe other penalties.)
 
     Raises:
-      ValueError: beam or num_tokens below 1, or length_penalty below 0.
+      ValueError: `beam` or `num_tokens` is below 1, or `length_penalty` is negative or not finite.
+
+    Example:
+      >>> def step(state, tokens):  # always 0.7 for token 2, 0.3 for the stop token 1
+      ...     logits = jnp.log(jnp.array([[1e-9, 0.3, 0.7]]))
+      ...     return state, jnp.repeat(logits, len(tokens), axis=0)
+      >>> best = rx.decoding.beam_search(
+      ...     step, None, jnp.array([0]), beam=2, num_tokens=2, stop_token=1
+      ... )
+      >>> best.tokens.tolist()
+      [[[2, 2], [1, 1]]]
     """
     check_positive(beam=beam, num_tokens=num_tokens)
     if not 0 <= length_penalty < math.inf:
-        raise ValueError(f"length_penalty must be at least 0, got {length_penalty}")
+        raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
     batch = tokens.shape[0]
     rows = (batch, beam)
     filled = jnp.full((*rows, num_tokens), stop_token, jnp.int32)
@@ -99,7 +119,7 @@ def beam_search(
 
 
 def repeat(tree: Any, beam: int) -> Any:
-    """Return a pytree whose leaves lead with the batch with each row `beam` times over."""
+    """Return a pytree with each row of its leaves repeated `beam` times."""
     return jax.tree.map(lambda leaf: jnp.repeat(leaf, beam, axis=0), tree)
 
 
@@ -108,10 +128,10 @@ def _done(search: _Search) -> Array:
 
 
 def _advance(search: _Search, logs: Array, stop_token: int, length_penalty: float) -> _Search:
-    """Return the search with one token more, of log-probabilities `logs` (batch, beam, vocab)."""
+    """Return the search after one more token; `logs` are log-probabilities (batch, beam, vocab)."""
     batch, beam, vocab = logs.shape
     totals = (search.totals[..., None] + logs).reshape(batch, beam * vocab)
-    # Twice as many as go on: at most `beam` of them stop, one of each hypothesis.
+    # Twice as many as continue: at most `beam` of them stop, one for each hypothesis.
     totals, places = jax.lax.top_k(totals, min(2 * beam, beam * vocab))
     parents, last = places // vocab, places % vocab
     tokens = jnp.take_along_axis(search.tokens, parents[..., None], axis=1)
@@ -139,7 +159,7 @@ def _advance(search: _Search, logs: Array, stop_token: int, length_penalty: floa
 
 
 def _best(old: Hypotheses, new: Hypotheses) -> Hypotheses:
-    """Return the best of both, as many as there are old ones."""
+    """Return the best hypotheses of both, as many as in `old`."""
     both = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=1), old, new)
     scores, chosen = jax.lax.top_k(both.scores, old.scores.shape[1])
     return Hypotheses(

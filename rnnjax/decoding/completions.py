@@ -1,4 +1,4 @@
-"""The likeliest words to come, where a word is several tokens."""
+"""The most likely next words, where a word has several tokens."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,19 @@ from rnnjax.decoding.stream import Stream, step
 
 
 class Completion(NamedTuple):
-    """What may be typed up to a word's end."""
+    """One way to complete a word.
+
+    Attributes:
+      tokens: the tokens up to the end of the word.
+      log_probability: log-probability of these tokens, followed by the end of the word.
+
+    Example:
+      >>> rx.decoding.Completion((4, 2), -1.5).tokens
+      (4, 2)
+    """
 
     tokens: tuple[int, ...]
-    log_probability: float  # of these tokens, and of an end of the word behind them
+    log_probability: float
 
 
 def completions(
@@ -27,19 +36,31 @@ def completions(
     beam: int = 16,
     longest: int = 24,
 ) -> list[Completion]:
-    """Return the likeliest ways to go on to a word's end, likeliest first.
+    """Return the most likely completions of a word, the most likely first.
 
-    A beam: of the words begun, the `beam` likeliest are read on by one token, all in one step,
-    until none of them can reach the `count` best that have ended.
+    This is a beam search. In each step, the `beam` most likely incomplete words are extended by one
+    token. The search ends when none of them can become one of the `count` best.
 
     Args:
-      stream: what has been read.
-      inside: `(vocab,)` bool, which tokens are part of a word; any other ends it.
-      count: how many to return at most.
-      begun: whether the text ends within a word, which may then end at once. Otherwise a word
-        begins, and probabilities are given that one does.
-      beam: words read side by side.
-      longest: tokens at most.
+      stream: the text so far.
+      inside: `(vocab,)` bool, True for tokens that are part of a word; any other token ends it.
+      count: the largest number of completions to return.
+      begun: True if the text ends within a word, which may already be complete. False if a new
+        word begins; probabilities are then conditional on that.
+      beam: number of incomplete words that are extended in parallel.
+      longest: the largest number of tokens in a completion.
+
+    Raises:
+      ValueError: `count`, `beam` or `longest` is below 1.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
+      >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 2), int))
+      >>> stream = rx.decoding.Stream(model, variables, start=0)
+      >>> inside = np.array([False, True, True, True])
+      >>> found = rx.decoding.completions(stream, inside, count=2, begun=False, beam=2, longest=3)
+      >>> len(found), found[0].log_probability >= found[1].log_probability
+      (2, True)
     """
     check_positive(count=count, beam=beam, longest=longest)
     inside = np.asarray(inside, bool)
@@ -47,7 +68,7 @@ def completions(
     if not begun:
         logs = np.where(inside, logs, -np.inf)
         logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
-    # Always as many rows, so that a step is compiled once; those beyond the first are impossible.
+    # Always `beam` rows, so that a step is compiled once; all but the first have probability 0.
     state: State = jax.tree.map(lambda leaf: leaf.repeat(beam, axis=0), stream.state)
     logs, scores = logs.repeat(beam, axis=0), np.full(beam, -np.inf)
     scores[0], rows = 0.0, [()] * beam

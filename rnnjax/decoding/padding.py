@@ -1,4 +1,4 @@
-"""What sampling and scoring ask of the text that they are given."""
+"""Checks of padded text, for sampling and scoring."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -12,11 +12,11 @@ from rnnjax.sequence.masks import inside
 def padded_text(
     model: LanguageModel, tokens: ArrayLike, lengths: ArrayLike, *, least: int
 ) -> tuple[Array, Array]:
-    """Return tokens `(batch, time)`, with token 0 for whatever stood in the padding, and lengths.
+    """Return tokens `(batch, time)`, with token 0 in the padding, and lengths.
 
     Raises:
-      ValueError: a wrong shape; lengths outside [least, time] or tokens outside the vocabulary,
-        where they are concrete.
+      ValueError: a shape is wrong; or concrete lengths are outside [least, time], or concrete
+        tokens outside the vocabulary.
     """
     tokens, lengths = jnp.asarray(tokens), jnp.asarray(lengths)
     if tokens.ndim != 2 or lengths.shape != tokens.shape[:1]:

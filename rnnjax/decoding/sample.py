@@ -1,7 +1,7 @@
 """Sampling from a language model."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
-from rnnjax.checks import check_positive
+from rnnjax.checks import check_at_least, check_positive
 from rnnjax.decoding.padding import padded_text
 from rnnjax.models.language_model import LanguageModel
 
@@ -28,33 +28,42 @@ def sample(
     stop_token: int | None = None,
     initial_state: State | None = None,
 ) -> tuple[Array, Array]:
-    """Continue each prompt by tokens drawn from the model.
+    """Return random continuations of prompts.
 
     Args:
-      model: the model; jitted once for each model, shape and set of options.
+      model: the model; compiled once for each model, shape and set of options.
       variables: its variables, `{"params": ...}`.
-      prompts: `(batch, time)` integers; padding stands at the end.
-      lengths: `(batch,)` integers from 1 to time, the tokens of each prompt.
-      key: random key; unused where `temperature` is 0.
-      num_tokens: how many tokens to add at most.
-      temperature: what logits are divided by; 0 always takes the likeliest token.
-      top_k: draw among the k likeliest tokens only.
-      top_p: draw among the fewest likeliest tokens whose probability sums to p or more only
-        (Holtzman et al. 2020, arXiv:1904.09751), after temperature and `top_k`.
-      stop_token: a sequence ends with this token, and is filled up with it.
+      prompts: `(batch, time)` integers; padding is at the end.
+      lengths: `(batch,)` integers from 1 to time, the number of tokens of each prompt.
+      key: random key; not used if `temperature` is 0.
+      num_tokens: the largest number of tokens to add.
+      temperature: logits are divided by it; 0 always takes the most likely token.
+      top_k: draw only among the k most likely tokens.
+      top_p: draw only among the smallest set of most likely tokens with a total probability of at
+        least p (Holtzman et al. 2020, arXiv:1904.09751), after temperature and `top_k`.
+      stop_token: a sequence ends with this token, and is padded with it.
       initial_state: the state before each prompt, such as that of a condition
         (`ConditionalLanguageModel.start`); None is the zero state.
 
     Returns:
-      The tokens `(batch, num_tokens)` int32, and how many of each row were drawn, the stop token
-      included, `(batch,)` int32.
+      Tokens `(batch, num_tokens)` int32, and the number of tokens drawn for each row, the stop
+      token included, `(batch,)` int32.
 
     Raises:
-      ValueError: an option or a length out of range.
+      ValueError: an option or a length is out of range.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
+      >>> prompts = jnp.array([[0, 2]])
+      >>> variables = model.init(jax.random.key(0), prompts)
+      >>> tokens, drawn = rx.decoding.sample(
+      ...     model, variables, prompts, jnp.array([2]), jax.random.key(1), num_tokens=5
+      ... )
+      >>> tokens.shape, drawn.tolist()
+      ((1, 5), [5])
     """
     check_positive(num_tokens=num_tokens)
-    if temperature < 0:
-        raise ValueError(f"temperature must be at least 0, got {temperature}")
+    check_at_least(0, temperature=temperature)
     if top_k is not None:
         check_positive(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
@@ -78,9 +87,8 @@ def _sample(
     key: Array,
     initial_state: State | None,
 ) -> tuple[Array, Array]:
-    state, features = model.apply(
-        variables, prompts, initial_state, lengths=lengths, method="features"
-    )
+    read = model.apply(variables, prompts, initial_state, lengths=lengths, method="features")
+    state, features = cast(tuple[State, Array], read)
     last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
     logits = model.apply(variables, last, method="logits")
 
@@ -104,7 +112,7 @@ def _sample(
 
 
 def restrict(logits: Array, top_k: int | None, top_p: float | None) -> Array:
-    """Return `logits` `(..., vocab)` with -inf at the tokens that are not to be drawn."""
+    """Return `logits` `(..., vocab)` with -inf for the tokens that `top_k` or `top_p` exclude."""
     if top_k is not None and top_k < logits.shape[-1]:
         least = jax.lax.top_k(logits, top_k)[0][..., -1:]
         logits = jnp.where(logits < least, -jnp.inf, logits)
@@ -112,7 +120,7 @@ def restrict(logits: Array, top_k: int | None, top_p: float | None) -> Array:
         ordered = jnp.sort(logits, axis=-1, descending=True)
         probabilities = jax.nn.softmax(ordered, axis=-1)
         before = jnp.cumsum(probabilities, axis=-1) - probabilities
-        # The likeliest token always stays: nothing stands before it.
+        # The most likely token always stays, as no probability is before it.
         least = jnp.min(jnp.where(before < top_p, ordered, jnp.inf), axis=-1, keepdims=True)
         logits = jnp.where(logits < least, -jnp.inf, logits)
     return logits

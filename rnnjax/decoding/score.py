@@ -1,7 +1,7 @@
-"""The probability that a language model gives to text."""
+"""The probability of a text under a language model."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -29,16 +29,23 @@ def log_probability(
     Args:
       model: the model.
       variables: its variables, `{"params": ...}`.
-      tokens: `(batch, time)` integers; padding stands at the end.
-      lengths: `(batch,)` integers, the tokens of each row, the first included.
+      tokens: `(batch, time)` integers; padding is at the end.
+      lengths: `(batch,)` integers, the number of tokens of each row, the first one included.
       initial_state: the state before each first token, such as that of a condition
         (`ConditionalLanguageModel.start`); None is the zero state.
 
     Returns:
-      `(batch,)` float32; 0 where the length is 0 or 1.
+      `(batch,)` float32; 0 if the length is 0 or 1.
 
     Raises:
-      ValueError: tokens or lengths of a wrong shape, or out of range where concrete.
+      ValueError: tokens or lengths have a wrong shape; or concrete ones are out of range.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
+      >>> tokens = jnp.array([[0, 2, 1], [0, 3, 0]])
+      >>> variables = model.init(jax.random.key(0), tokens)
+      >>> rx.decoding.log_probability(model, variables, tokens, jnp.array([3, 1]))[1].tolist()
+      0.0
     """
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
     return _log_probability(model, variables, tokens, lengths, initial_state)
@@ -53,7 +60,8 @@ def _log_probability(
     initial_state: State | None,
 ) -> Array:
     before = jnp.maximum(lengths - 1, 0)
-    _, logits = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
+    read = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
+    _, logits = cast(tuple[State, Array], read)
     logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
     counted = inside(tokens.shape[1], lengths)[1:].T
     return jnp.where(counted, logs, 0.0).sum(axis=1)

@@ -1,8 +1,8 @@
-"""Reading a text as it is typed, one step a token."""
+"""Reading a text while it is typed, one step per token."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,28 @@ from rnnjax.models.language_model import LanguageModel
 
 
 class Stream:
-    """What a language model expects after a text that changes at its end.
+    """A language model that reads a text which changes at its end.
 
-    Every state on the way is kept: a token more costs one step, and a token taken back costs none.
+    It keeps the state after every token: another token takes one step, and removing a token takes
+    none.
 
     Args:
-      model: the model; its step is jitted once.
+      model: the model; its step is compiled once.
       variables: its variables, `{"params": ...}`.
-      start: the token that a text is read after.
-      initial_state: the state before it, of batch 1; None is the zero state.
+      start: the token before the text.
+      initial_state: the state before that token, of batch 1; None is the zero state.
+
+    Raises:
+      ValueError: from `read`, if a token is outside the vocabulary.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
+      >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 2), int))
+      >>> stream = rx.decoding.Stream(model, variables, start=0)
+      >>> stream.read([2, 3]), stream.read([2, 3, 1]), stream.read([2])  # steps
+      (2, 1, 0)
+      >>> stream.log_probabilities.shape
+      (4,)
     """
 
     def __init__(
@@ -38,13 +51,13 @@ class Stream:
         self._read = [self._step(state, start)]
 
     def read(self, tokens: Sequence[int]) -> int:
-        """Read up to the end of a text, `tokens` from its beginning; return the steps it took."""
+        """Read the text `tokens`, given from its beginning; return the number of steps."""
         tokens = [int(token) for token in tokens]
         self.model.check_tokens(np.array([*tokens, 0], np.int32), ndim=1)
         pairs = zip(tokens, self._tokens, strict=False)
         same = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
         same = min(len(tokens), len(self._tokens)) if same is None else same
-        # At each moment the states of `_tokens` must be there: reading may be interrupted.
+        # `_read` must always have the states of `_tokens`, as an interrupt may come at any time.
         self._tokens = tokens[:same]
         del self._read[same + 1 :]
         for token in tokens[same:]:
@@ -59,7 +72,7 @@ class Stream:
 
     @property
     def log_probabilities(self) -> np.ndarray:
-        """The logarithm of each next token's probability, `(vocab,)` float32."""
+        """The log-probability of each possible next token, `(vocab,)` float32."""
         return np.asarray(self._read[-1][1][0])
 
     def _step(self, state: State, token: int) -> tuple[State, Array]:
@@ -68,6 +81,7 @@ class Stream:
 
 @partial(jax.jit, static_argnums=0)
 def step(model: LanguageModel, variables: Any, state: State, token: Array) -> tuple[State, Array]:
-    """Read a token `(batch,)`; return the state and log-probabilities `(batch, vocab)`."""
-    state, logits = model.apply(variables, state, token, method="step")
+    """Read a token `(batch,)`; return the state and the log-probabilities `(batch, vocab)`."""
+    read = model.apply(variables, state, token, method="step")
+    state, logits = cast(tuple[State, Array], read)
     return state, jax.nn.log_softmax(logits)

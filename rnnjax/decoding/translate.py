@@ -1,7 +1,7 @@
-"""Translating with an encoder and a decoder."""
+"""Translation with an encoder and a decoder."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -30,20 +30,32 @@ def translate(
     """Return the best translations of each row, best first.
 
     Args:
-      model: the model; jitted once for each model, shape and set of options.
+      model: the model; compiled once for each model, shape and set of options.
       variables: its variables, `{"params": ...}`.
-      source: `(batch, places)` integers; padding stands at the end.
-      lengths: `(batch,)` integers, the tokens of each row.
-      start_token: what the decoder reads first.
+      source: `(batch, places)` integers; padding is at the end.
+      lengths: `(batch,)` integers, the number of tokens of each row.
+      start_token: the first token that the decoder reads.
       stop_token: see `beam_search`.
       num_tokens: see `beam_search`.
-      beam: see `beam_search`; 1 always takes the likeliest token.
+      beam: see `beam_search`; 1 always takes the most likely token.
       length_penalty: see `beam_search`.
-      never: tokens that are not to be written, such as the one for unknown words.
+      never: tokens that are never written, such as the one for unknown words.
 
     Raises:
-      ValueError: shapes that do not fit, lengths or tokens out of range where concrete, beam or
-        num_tokens below 1.
+      ValueError: shapes do not fit, `beam` or `num_tokens` is below 1, or concrete lengths or
+        tokens are out of range.
+
+    Example:
+      >>> model = rx.models.EncoderDecoder(
+      ...     5, 6, encoder=rx.GRU(3), decoder=rx.GRU(3), embed_size=2, attention="dot"
+      ... )
+      >>> source, lengths = jnp.array([[2, 4, 1]]), jnp.array([3])
+      >>> variables = model.init(jax.random.key(0), source, lengths, jnp.array([[2, 3]]))
+      >>> best = rx.decoding.translate(
+      ...     model, variables, source, lengths, start_token=2, stop_token=3, num_tokens=4, beam=2
+      ... )
+      >>> best.tokens.shape
+      (1, 2, 4)
     """
     source, lengths = jnp.asarray(source), jnp.asarray(lengths)
     check_tokens("source", source)
@@ -68,7 +80,8 @@ def _translate(
     memory = repeat(memory, beam)
 
     def step(state: Any, tokens: Array) -> tuple[Any, Array]:
-        state, logits = model.apply(variables, memory, state, tokens, method="step")
+        read = model.apply(variables, memory, state, tokens, method="step")
+        state, logits = cast(tuple[Any, Array], read)
         return state, logits.at[:, jnp.array(never, int)].set(-jnp.inf)
 
     return beam_search(

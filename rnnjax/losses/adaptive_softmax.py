@@ -1,4 +1,4 @@
-"""Adaptive softmax: frequent words in a short head, rare ones in narrow tails."""
+"""Adaptive softmax: frequent classes in a short head, rare ones in narrow tails."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,7 +10,7 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params
-from rnnjax.checks import check_positive
+from rnnjax.checks import check_at_least, check_positive
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
 from rnnjax.losses.shapes import check_rows
 from rnnjax.products import lead, product
@@ -23,16 +23,26 @@ class AdaptiveSoftmax:
         log p(w) = log softmax(h @ head)[w]                                         w < cutoffs[0]
         log p(w) = log softmax(h @ head)[tail i] + log softmax(h @ down_i @ up_i)[w]      otherwise
 
-    Classes must be numbered by falling frequency. The head knows the first `cutoffs[0]` classes
-    and one more for each tail; tail i holds the classes from `cutoffs[i]` up to the next cutoff
-    (the last, up to `num_classes`) behind a projection to width / divisor ** (i + 1). A row pays
-    for the head, and for the tail of its own target.
+    Classes must be numbered by decreasing frequency. The head has the first `cutoffs[0]` classes,
+    and one more class for each tail. Tail i has the classes from `cutoffs[i]` to the next cutoff,
+    or to `num_classes`; it first projects the features to width / divisor ** (i + 1). Only the head
+    and the tail of its target are computed for a row.
 
-    Args:
+    Attributes:
       num_classes: number of classes.
-      cutoffs: where tails begin, increasing, each in (0, num_classes).
-      divisor: how much narrower each tail is than the one before.
+      cutoffs: the first class of each tail, increasing, each in (0, num_classes).
+      divisor: how much narrower each tail is than the previous one, at least 1.
       kernel_init: initialiser of all matrices.
+
+    Raises:
+      ValueError: the cutoffs do not increase, or a number is out of range.
+
+    Example:
+      >>> softmax = rx.losses.AdaptiveSoftmax(num_classes=6, cutoffs=(2,))
+      >>> params = softmax.init(jax.random.key(0), width=4)
+      >>> logs = softmax.log_probabilities(params, jnp.ones((1, 4)))
+      >>> logs.shape, round(float(jnp.exp(logs).sum()), 3)
+      ((1, 6), 1.0)
     """
 
     num_classes: int
@@ -47,16 +57,15 @@ class AdaptiveSoftmax:
             raise ValueError(
                 f"cutoffs must increase within (0, {self.num_classes}), got {self.cutoffs}"
             )
-        if not self.divisor >= 1:
-            raise ValueError(f"divisor must be at least 1, got {self.divisor}")
+        check_at_least(1, divisor=self.divisor)
 
     @property
     def tails(self) -> list[tuple[int, int]]:
-        """The first class of each tail, and the one after its last."""
+        """The first class of each tail, and the end of its classes."""
         return list(pairwise((*self.cutoffs, self.num_classes)))
 
     def init(self, key: Array, width: int) -> dict[str, Any]:
-        """Return new parameters for features of `width`: `head` and `tail_i`, a dict each."""
+        """Return new parameters for features of `width`: a dict for "head" and each "tail_i"."""
         check_positive(width=width)
         key, *keys = jax.random.split(key, 1 + 2 * len(self.tails))
         first = self.cutoffs[0] + len(self.tails)
@@ -72,17 +81,17 @@ class AdaptiveSoftmax:
     def cross_entropy(
         self, params: Params, features: Array, targets: Array, mask: Array | None = None
     ) -> tuple[Array, Array]:
-        """Return the summed - log p(target) in nats, and how many targets it sums.
+        """Return the sum of - log p(target) in nats, and the number of targets.
 
         Args:
-          params: what `init` makes.
+          params: the parameters, from `init`.
           features: `(..., width)`.
-          targets: `(...)` integers in [0, num_classes), which is not checked.
-          mask: `(...)` bool, True where a position counts; None counts all. What stands at the
-            others, NaN included, reaches neither value nor gradient.
+          targets: `(...)` integers in [0, num_classes); the range is not checked.
+          mask: `(...)` bool, True where a position counts; None counts all. Values at the other
+            positions, even NaN, do not affect the loss or its gradient.
 
         Raises:
-          ValueError: shapes that do not fit.
+          ValueError: shapes do not fit.
         """
         check_rows(features.shape[:-1], targets, mask)
         if mask is None:
@@ -93,7 +102,7 @@ class AdaptiveSoftmax:
         nats, count = linear_cross_entropy(rows, head["kernel"], head["bias"], in_head, counts)
         for i, (low, high) in enumerate(self.tails):
             tail, own = params[f"tail_{i}"], counts & (ids >= low) & (ids < high)
-            # Rows of this tail first, so that the chunks behind them are skipped.
+            # Rows of this tail first, so that the chunks after them are skipped.
             order = jnp.argsort(~own, stable=True)
             chosen = jnp.where(own[order][:, None], rows[order], 0)
             narrow = product(chosen, tail["projection"], rows.dtype)
@@ -103,7 +112,7 @@ class AdaptiveSoftmax:
         return nats, count
 
     def log_probabilities(self, params: Params, features: Array) -> Array:
-        """Return log p of every class `(..., num_classes)`, for features `(..., width)`."""
+        """Return log p of all classes, `(..., num_classes)`, for features `(..., width)`."""
         head = _log_softmax(features, params["head"])
         parts = [head[..., : self.cutoffs[0]]]
         for i in range(len(self.tails)):
@@ -114,7 +123,7 @@ class AdaptiveSoftmax:
         return jnp.concatenate(parts, axis=-1)
 
     def _tail_of(self, ids: Array) -> Array:
-        """Return which tail holds each class; -1 for the head's own."""
+        """Return the tail of each class; -1 for classes of the head."""
         return jnp.searchsorted(jnp.asarray(self.cutoffs), ids, side="right") - 1
 
     def _linear(self, key: Array, width: int, classes: int) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""Cross-entropy of a softmax, in float32 or better whatever the model computes in."""
+"""Cross-entropy of a softmax, in float32 or wider for every compute dtype."""
 
 import jax
 import jax.numpy as jnp
@@ -13,34 +13,39 @@ from rnnjax.products import accumulator
 def cross_entropy(
     logits: Array, targets: Array, mask: Array | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[Array, Array]:
-    """Return the summed cross-entropy in nats, and how many targets it sums.
+    """Return the sum of the cross-entropy in nats, and the number of targets.
 
         - sum over positions that count of log softmax(logits)[target]
 
-    Sums rather than means, so that chunks and shards of different sizes add up exactly.
+    The loss is a sum, not a mean, so that chunks and shards of different sizes add up exactly.
 
     Args:
       logits: `(..., classes)`.
-      targets: `(...)` integers in [0, classes), which is not checked.
-      mask: `(...)` bool, True where a position counts; None counts all. What stands at the
-        others, NaN included, reaches neither value nor gradient.
-      label_smoothing: e in [0, 1), the share of each target spread evenly over all classes
-        (Szegedy et al. 2016, arXiv:1512.00567): the target's log-probability counts 1 - e, and
-        the mean of all log-probabilities e.
+      targets: `(...)` integers in [0, classes); the range is not checked.
+      mask: `(...)` bool, True where a position counts; None counts all. Values at the other
+        positions, even NaN, do not affect the loss or its gradient.
+      label_smoothing: e in [0, 1): the share of each target that is spread evenly over all
+        classes (Szegedy et al. 2016, arXiv:1512.00567). The log-probability of the target has the
+        weight 1 - e, and the mean of all log-probabilities the weight e.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes do not fit, or `label_smoothing` is out of range.
+
+    Example:
+      >>> nats, count = rx.losses.cross_entropy(jnp.zeros((2, 4)), jnp.array([0, 3]))
+      >>> round(float(nats), 3), int(count)  # 2 log 4
+      (2.773, 2)
     """
     check_rate("label_smoothing", label_smoothing)
     check_rows(logits.shape[:-1], targets, mask)
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
-    # Before the softmax, not after: a NaN that is computed makes NaN gradients even if dropped.
+    # Mask before the softmax, not after: a NaN makes NaN gradients even if it is dropped later.
     logits = jnp.where(mask[..., None], logits.astype(accumulator(logits.dtype)), 0.0)
     targets = jnp.where(mask, targets, 0)
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
     if label_smoothing:
-        # The mean of - log softmax is the log of the norm less the mean of the logits.
+        # The mean of - log softmax is the log of the norm minus the mean of the logits.
         even = jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)
         nats = (1 - label_smoothing) * nats + label_smoothing * even
     return jnp.where(mask, nats, 0.0).sum(), mask.sum()

@@ -1,4 +1,4 @@
-"""Losses of a student that learns from a teacher's logits."""
+"""Loss of a student that learns from the logits of a teacher."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import log_softmax
 
+from rnnjax.checks import check_choice
 from rnnjax.losses.cross_entropy import cross_entropy
 from rnnjax.losses.shapes import check_rows
 from rnnjax.products import accumulator
@@ -26,38 +27,44 @@ def distillation_loss(
     targets: Array | None = None,
     alpha: float | None = None,
 ) -> tuple[Array, Array]:
-    """Return how far the student is from its teacher, summed, and how many positions it sums.
+    """Return the sum of a student's distance to its teacher, and the number of positions.
 
-        soft = T^2 * D(s / T, t / T)      T the temperature, s and t the logits
+        soft = T^2 * D(s / T, t / T)      T is the temperature, s and t are the logits
         "kl"                  D(s, t) = KL(p || q)            p = softmax(t), q = softmax(s)
         "soft_cross_entropy"  D(s, t) = - sum of p * log q
-        "logit_mse"           D(s, t) = mean of (s - t)^2     at every T the same loss
+        "logit_mse"           D(s, t) = mean of (s - t)^2     the same loss at every T
 
-    (Hinton et al. 2015, arXiv:1503.02531; the last, up to a factor, Ba and Caruana 2014,
-    arXiv:1312.6184). The second is the first and T^2 times the teacher's entropy, and has its
-    gradient, T * (q - p) of the tempered p and q; as T grows, the first tends to half of the last
-    of centred logits.
+    Sources: Hinton et al. 2015, arXiv:1503.02531; for the last, up to a factor, Ba and Caruana
+    2014, arXiv:1312.6184. "soft_cross_entropy" is "kl" plus T^2 times the teacher's entropy, so
+    both have the same gradient, T * (q - p) with p and q at temperature T. As T grows, "kl" tends
+    to half of "logit_mse" of centred logits.
 
-    With `targets`, a position that has one pays for it too:
+    With `targets`, the loss of a position with a known target is a mixture:
 
-        (1 - alpha) * cross-entropy(softmax(s), target) + alpha * soft      where target >= 0
-        soft                                                                elsewhere
+        (1 - alpha) * cross-entropy(softmax(s), target) + alpha * soft      if target >= 0
+        soft                                                                otherwise
 
-    No gradient reaches the teacher.
+    The teacher gets no gradient.
 
     Args:
       student_logits: `(..., classes)`.
       teacher_logits: `(..., classes)`.
       temperature: T, above 0.
-      mask: `(...)` bool, True where a position counts; None counts all. What stands at the
-        others, NaN included, reaches neither value nor gradient.
-      kind: which D.
-      targets: `(...)` integers below `classes`, which is not checked; a negative one is not
-        known, and there the teacher alone teaches. None: nowhere is one known.
-      alpha: in [0, 1], the teacher's share where there is a target; goes with `targets`.
+      mask: `(...)` bool, True where a position counts; None counts all. Values at the other
+        positions, even NaN, do not affect the loss or its gradient.
+      kind: name of D.
+      targets: `(...)` integers below `classes`; the range is not checked. A negative target is
+        unknown, and the student learns only from the teacher there. None: no target is known.
+      alpha: the weight of the teacher where a target is known, in [0, 1]; required with `targets`.
 
     Raises:
-      ValueError: shapes that do not fit, or values out of range.
+      ValueError: shapes do not fit, or values are out of range.
+
+    Example:
+      >>> student, teacher = jnp.zeros((1, 2)), jnp.array([[0.0, 2.0]])
+      >>> loss, count = rx.losses.distillation_loss(student, teacher, temperature=2.0)
+      >>> round(float(loss), 3), int(count)
+      (0.444, 1)
     """
     _check(student_logits, teacher_logits, temperature, kind)
     _check_alpha(targets, alpha)
@@ -65,7 +72,7 @@ def distillation_loss(
     if mask is None:
         mask = jnp.ones(student_logits.shape[:-1], bool)
     wide = accumulator(jnp.result_type(student_logits, teacher_logits))
-    # Before the softmax, not after: a NaN that is computed makes NaN gradients even if dropped.
+    # Mask before the softmax, not after: a NaN makes NaN gradients even if it is dropped later.
     student, teacher = (
         jnp.where(mask[..., None], logits.astype(wide), 0.0) / temperature
         for logits in (student_logits, jax.lax.stop_gradient(teacher_logits))
@@ -93,7 +100,7 @@ def _logit_mse(student: Array, teacher: Array) -> Array:
 
 
 def _mean_under(log_p: Array, values: Array) -> Array:
-    """Return the mean of `values` under p, to which a class of no probability adds nothing."""
+    """Return the mean of `values` under p; a class of probability 0 adds 0."""
     p = jnp.exp(log_p)
     return jnp.where(p > 0, p * values, 0.0).sum(axis=-1)
 
@@ -113,8 +120,7 @@ def _check(student_logits: Array, teacher_logits: Array, temperature: float, kin
         )
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be finite and above 0, got {temperature!r}")
-    if kind not in _DIVERGENCES:
-        raise ValueError(f"kind must be one of {', '.join(_DIVERGENCES)}, got {kind!r}")
+    check_choice("kind", kind, Divergence)
 
 
 def _check_alpha(targets: Array | None, alpha: float | None) -> None:

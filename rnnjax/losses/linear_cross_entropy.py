@@ -1,4 +1,4 @@
-"""A linear layer and the cross-entropy of its softmax, as one function."""
+"""Cross-entropy fused with the output layer."""
 
 from functools import partial
 from typing import Any
@@ -22,27 +22,33 @@ def linear_cross_entropy(
     dtype: Any = None,
     rows_at_once: int = 1024,
 ) -> tuple[Array, Array]:
-    """Return `cross_entropy` of `features @ kernel + bias`, never holding all logits.
+    """Return the `cross_entropy` of `features @ kernel + bias`, without storing all logits.
 
-    Rows are taken in chunks, and the gradient, softmax less (smoothed) one-hot, is computed with
-    the loss; see `linear_loss`.
+    The rows are processed in chunks. The gradient, the softmax minus the (smoothed) one-hot target,
+    is computed together with the loss.
 
     Args:
       features: `(..., width)`.
-      kernel: `(width, classes)`; a tied embedding transposed.
+      kernel: `(width, classes)`; the transposed embedding if it is tied.
       bias: `(classes,)`.
-      targets: `(...)` integers in [0, classes), which is not checked.
+      targets: `(...)` integers in [0, classes); the range is not checked.
       mask: `(...)` bool, True where a position counts; None counts all.
       label_smoothing: see `cross_entropy`.
-      dtype: of the products' operands; None is what features and kernel promote to.
-      rows_at_once: rows in a chunk; the default makes efficient products, and its logits take
-        136 MB at 33,278 classes.
+      dtype: dtype of the operands of products; None promotes features and kernel.
+      rows_at_once: rows in a chunk. The default makes efficient products; its logits take 136 MB
+        for 33,278 classes.
 
     Returns:
-      The summed cross-entropy in nats, and how many targets it sums.
+      The sum of the cross-entropy in nats, and the number of targets.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes do not fit, or `label_smoothing` is out of range.
+
+    Example:
+      >>> features, kernel, bias = jnp.ones((2, 3)), jnp.zeros((3, 4)), jnp.zeros(4)
+      >>> nats, count = rx.losses.linear_cross_entropy(features, kernel, bias, jnp.array([0, 3]))
+      >>> round(float(nats), 3), int(count)  # 2 log 4
+      (2.773, 2)
     """
     check_rate("label_smoothing", label_smoothing)
     check_kernel(features, kernel, bias)
@@ -58,7 +64,7 @@ def linear_cross_entropy(
 def _judge(
     smoothing: float, logits: Array, counts: Array, targets: Array, held: tuple[()]
 ) -> tuple[Array, Array]:
-    """Return the rows' cross-entropy, summed, and its gradient by the logits."""
+    """Return the sum of the cross-entropy of the rows, and its gradient by the logits."""
     classes = logits.shape[1]
     top = jnp.max(logits, axis=1, keepdims=True)
     exps = jnp.exp(logits - top)

@@ -1,4 +1,4 @@
-"""The last linear layers of a student and of its teacher, and the distillation loss, as one."""
+"""Distillation loss fused with the output layers of student and teacher."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,29 +27,36 @@ def linear_distillation_loss(
     dtype: Any = None,
     rows_at_once: int = 1024,
 ) -> tuple[Array, Array]:
-    """Return `distillation_loss` of two linear layers, never holding all logits of either.
+    """Return the `distillation_loss` of two linear layers, without storing all logits.
 
-    Rows are taken in chunks, and the gradient is computed with the loss; see `linear_loss`. No
-    gradient reaches the teacher. Hard `targets` cost no product: all that is learnt from a row
-    is learnt from the logits that are at hand.
+    The rows are processed in chunks, and the gradient is computed together with the loss. The
+    teacher gets no gradient. Hard `targets` need no additional matrix product.
 
     Args:
       student: features `(..., width)`, kernel `(width, classes)`, bias `(classes,)`.
-      teacher: the same, of a width of its own.
+      teacher: the same for the teacher; the width may differ.
       temperature: see `distillation_loss`.
-      mask: `(...)` bool, True where a position counts; None counts all. What stands at the
-        others, NaN included, reaches neither value nor gradient.
+      mask: `(...)` bool, True where a position counts; None counts all. Values at the other
+        positions, even NaN, do not affect the loss or its gradient.
       kind: see `distillation_loss`.
       targets: `(...)` integers, see `distillation_loss`.
       alpha: see `distillation_loss`.
-      dtype: of the products' operands; None is what features and kernels of both promote to.
-      rows_at_once: rows in a chunk; some five arrays of the size of its logits are held at once.
+      dtype: dtype of the operands of products; None promotes the features and kernels of both.
+      rows_at_once: rows in a chunk. About five arrays of the size of its logits are in memory.
 
     Returns:
-      The summed loss in nats, and how many positions it sums.
+      The sum of the loss in nats, and the number of positions.
 
     Raises:
-      ValueError: shapes that do not fit, or values out of range.
+      ValueError: shapes do not fit, or values are out of range.
+
+    Example:
+      >>> features, bias = jnp.ones((1, 1)), jnp.zeros(2)
+      >>> student = features, jnp.zeros((1, 2)), bias
+      >>> teacher = features, jnp.array([[0.0, 2.0]]), bias
+      >>> loss, count = rx.losses.linear_distillation_loss(student, teacher, temperature=2.0)
+      >>> round(float(loss), 3), int(count)
+      (0.444, 1)
     """
     shape = student[0].shape[:-1]
     _check(student, teacher)
@@ -72,7 +79,7 @@ def _judge(
     beside: tuple[Array, Array | None],
     held: tuple[Array, Array],
 ) -> tuple[Array, Array]:
-    """Return the rows' loss, summed, and its gradient by the student's logits."""
+    """Return the sum of the loss of the rows, and its gradient by the student's logits."""
     features, targets = beside
     teacher_logits = linear(features, *held, dtype)
 

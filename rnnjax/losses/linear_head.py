@@ -1,4 +1,4 @@
-"""A linear layer and a loss of its logits, in chunks of rows, so that all logits never exist."""
+"""A linear layer and a loss of its logits, in chunks of rows, without storing all logits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,13 +13,14 @@ from rnnjax.products import accumulator, last_first, lead, outer, product
 
 
 class Plan(NamedTuple):
-    """What does not change while a program runs.
+    """The static part of `linear_loss`.
 
     Attributes:
-      judge: `(logits, counts, beside, held) -> (sum, d sum / d logits)` of one chunk, logits
-        `(rows, classes)`; `counts` `(rows,)` is True where a row counts, and where it is not,
-        the gradient must be zero. `beside` and `held` are what `linear_loss` was given of them.
-      dtype: of the products' operands.
+      judge: `(logits, counts, beside, held) -> (sum, d sum / d logits)`, the loss of one chunk.
+        Logits are `(rows, classes)`, and `counts` `(rows,)` is True where a row counts; the
+        gradient must be zero in the other rows. `beside` is the chunk of that argument of
+        `linear_loss`, `held` the whole argument.
+      dtype: dtype of the operands of products.
       rows_at_once: rows in a chunk.
     """
 
@@ -37,28 +38,29 @@ def linear_loss(
     beside: Any,
     held: Any = (),
 ) -> Array:
-    """Return the sum over chunks of what `plan.judge` makes of `features @ kernel + bias`.
+    """Return the sum of `plan.judge(features @ kernel + bias, ...)` over chunks of rows.
 
-    The gradient is computed with the loss while a chunk's logits are at hand, so that nothing of a
-    row's logits outlives its chunk. A chunk in which nothing counts is skipped.
+    The gradient is computed together with the loss of a chunk, so no logits are kept after their
+    chunk. A chunk without rows that count is skipped.
 
     Args:
-      plan: see there.
-      features: `(..., width)`; NaN where nothing counts reaches neither value nor gradient.
+      plan: see `Plan`.
+      features: `(..., width)`. Rows that do not count, even NaN, do not affect the loss or its
+        gradient.
       kernel: `(width, classes)`.
       bias: `(classes,)`.
       mask: `(...)` bool, True where a row counts.
-      beside: arrays `(..., *)` that are cut as the features are; they get no gradient.
-      held: arrays that every chunk sees whole; they get no gradient.
+      beside: arrays `(..., *)`, cut into chunks like the features; they get no gradient.
+      held: arrays that every chunk gets whole; they get no gradient.
     """
     check_positive(rows_at_once=plan.rows_at_once)
-    # Before the product, not after: a NaN that is computed makes NaN gradients even if dropped.
+    # Mask before the product, not after: a NaN makes NaN gradients even if it is dropped later.
     rows = jnp.where(mask[..., None], features, 0)
     count = max(1, -(-mask.size // plan.rows_at_once))
     size = -(-mask.size // count)
 
     def cut(values: Array) -> Array:
-        """Return `(chunks, chunk, *)`, filled up with zeros: rows that do not count."""
+        """Return `(chunks, chunk, *)`, padded with rows of zeros, which do not count."""
         flat = values.reshape(-1, *values.shape[mask.ndim :])
         widths = ((0, count * size - flat.shape[0]),) + ((0, 0),) * (flat.ndim - 1)
         return jnp.pad(flat, widths).reshape(count, size, *flat.shape[1:])
@@ -67,7 +69,7 @@ def linear_loss(
 
 
 def linear(x: Array, kernel: Array, bias: Array, dtype: Any) -> Array:
-    """Return `x @ kernel + bias` of `(rows, width)`, operands in `dtype`, as `product` does."""
+    """Return `x @ kernel + bias` for x `(rows, width)`, with operands in `dtype`; see `product`."""
     logits = product(x, kernel, dtype)
     return logits + lead(bias.astype(logits.dtype), 2)
 
@@ -126,7 +128,7 @@ _total.defvjp(_total_fwd, _total_bwd)
 
 
 def _unless_empty(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a scan's body that does nothing, and gives zeros, where no row counts."""
+    """Return the body of a scan that skips a chunk without rows that count, and returns zeros."""
 
     def guarded(sums: Any, chunk: Chunks) -> Any:
         _, given = jax.eval_shape(body, sums, chunk)

@@ -1,4 +1,4 @@
-"""Sampled softmax: a target against a few drawn classes rather than all."""
+"""Sampled softmax: compares a target with a sample of the classes, not with all."""
 
 import math
 
@@ -22,32 +22,40 @@ def sampled_cross_entropy(
     num_sampled: int,
     mask: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the cross-entropy of each target against `num_sampled` classes drawn for all rows.
+    """Return the cross-entropy of targets against `num_sampled` random classes.
 
         - log(exp(a_t) / (exp(a_t) + sum over drawn s != t of exp(a_s) / (num_sampled * q(s))))
         a_k = features @ kernel[:, k] + bias[k]
         q(k) = log((k + 2) / (k + 1)) / log(classes + 1)
 
-    (importance sampling of the norm: Bengio and Senécal 2008, Jean et al. 2015, arXiv:1412.2007).
-    Classes must be numbered by falling frequency: q is then near Zipf's law. It trains the model
-    that `linear_cross_entropy` evaluates: as `num_sampled` grows, value and gradient tend to those
-    of the full softmax.
+    Sources: importance sampling of the norm, Bengio and Senécal 2008, Jean et al. 2015,
+    arXiv:1412.2007. Classes must be numbered by decreasing frequency, so that q is close to Zipf's
+    law. Train with this loss and evaluate the same parameters with `linear_cross_entropy`: as
+    `num_sampled` grows, the value and the gradient tend to those of the full softmax.
 
     Args:
       features: `(..., width)`.
-      kernel: `(width, classes)`; a tied embedding transposed.
+      kernel: `(width, classes)`; the transposed embedding if it is tied.
       bias: `(classes,)`.
-      targets: `(...)` integers in [0, classes), which is not checked.
+      targets: `(...)` integers in [0, classes); the range is not checked.
       key: random key.
-      num_sampled: classes drawn, with replacement, shared by all rows.
-      mask: `(...)` bool, True where a position counts; None counts all. What stands at the
-        others, NaN included, reaches neither value nor gradient.
+      num_sampled: number of classes to draw, with replacement; all rows share them.
+      mask: `(...)` bool, True where a position counts; None counts all. Values at the other
+        positions, even NaN, do not affect the loss or its gradient.
 
     Returns:
-      The sum over positions that count, in nats, and their number.
+      The sum over the positions that count, in nats, and their number.
 
     Raises:
-      ValueError: shapes that do not fit, or `num_sampled` below 1.
+      ValueError: shapes do not fit, or `num_sampled` is below 1.
+
+    Example:
+      >>> nats, count = rx.losses.sampled_cross_entropy(
+      ...     jnp.ones((2, 3)), jnp.zeros((3, 9)), jnp.zeros(9), jnp.array([0, 5]),
+      ...     jax.random.key(0), num_sampled=4,
+      ... )
+      >>> nats.shape, int(count)
+      ((), 2)
     """
     check_positive(num_sampled=num_sampled)
     check_kernel(features, kernel, bias)
@@ -58,7 +66,7 @@ def sampled_cross_entropy(
     classes = bias.shape[0]
     drawn = _draw(key, num_sampled, classes)
     dtype = jnp.result_type(features, kernel)
-    # Rows of the transposed kernel: what is gathered lies together where an embedding is tied.
+    # Gather rows of the transposed kernel: in a tied embedding, these are contiguous.
     wide = accumulator(dtype)
     of_target = jnp.sum(features.astype(wide) * kernel.T[targets].astype(wide), axis=-1)
     of_target += bias[targets]
@@ -70,7 +78,7 @@ def sampled_cross_entropy(
 
 
 def _draw(key: Array, num_sampled: int, classes: int) -> Array:
-    """Return classes drawn from q, by its inverse: the whole part of (classes + 1)^u - 1."""
+    """Return classes drawn from q by its inverse, the integer part of (classes + 1)^u - 1."""
     u = jax.random.uniform(key, (num_sampled,))
     drawn = jnp.expm1(u * math.log(classes + 1)).astype(jnp.int32)
     return jnp.clip(drawn, 0, classes - 1)

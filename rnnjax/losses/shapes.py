@@ -1,10 +1,10 @@
-"""Checks of what losses are given."""
+"""Checks of the arguments of losses."""
 
 from jax import Array
 
 
 def check_rows(shape: tuple[int, ...], targets: Array | None, mask: Array | None) -> None:
-    """Raise `ValueError` unless `targets` and `mask`, where given, have one entry a row."""
+    """Raise `ValueError` unless `targets` and `mask`, if given, have one entry per row."""
     if targets is not None and targets.shape != shape:
         raise ValueError(f"targets must have shape {shape}, got {targets.shape}")
     if mask is not None and mask.shape != shape:
@@ -12,7 +12,7 @@ def check_rows(shape: tuple[int, ...], targets: Array | None, mask: Array | None
 
 
 def check_kernel(features: Array, kernel: Array, bias: Array) -> None:
-    """Raise `ValueError` unless `kernel` leads from the features to the bias's classes."""
+    """Raise `ValueError` unless `kernel` maps the features to the classes of the bias."""
     want = (features.shape[-1], *bias.shape)
     if kernel.shape != want:
         raise ValueError(

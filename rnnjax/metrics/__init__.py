@@ -1,4 +1,4 @@
-"""Metrics: what is reported of losses and predictions; no JAX."""
+"""Metrics of losses and predictions; no JAX."""
 
 from rnnjax.metrics.labels import Score as Score
 from rnnjax.metrics.labels import accuracy as accuracy

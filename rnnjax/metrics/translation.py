@@ -1,4 +1,4 @@
-"""How good translations are."""
+"""Metrics of translations."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,23 @@ from rnnjax.extras import require
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """Return BLEU of a corpus, from 0 to 100, and the signature that says how it was counted.
+    """Return the BLEU of a corpus, from 0 to 100, and the signature that describes the metric.
 
-    Texts are compared as they are, cased and detokenised, by `sacrebleu` (Post 2018,
-    arXiv:1804.08771; BLEU is of Papineni et al. 2002), of the extra "translation".
+    `sacrebleu` compares cased, detokenised texts (Post 2018, arXiv:1804.08771; BLEU: Papineni et
+    al. 2002). It needs the extra "translation".
 
     Args:
-      hypotheses: translations.
-      references: one for each of them.
+      hypotheses: the translations of a model, at least one.
+      references: the reference translation of each.
 
     Raises:
-      ValueError: there are none, or not as many of one as of the other.
+      ValueError: there are no hypotheses, or the numbers differ.
+
+    Example:
+      >>> text = ["the cat sat on the mat"]
+      >>> score, signature = rx.metrics.bleu(text, text)
+      >>> round(score, 1)
+      100.0
     """
     _check(hypotheses, references)
     metric = require("sacrebleu", "translation").BLEU()
@@ -25,7 +31,19 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, s
 
 
 def exact_matches(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Return the share of hypotheses that are their reference to the letter; errors as `bleu`."""
+    """Return the share of hypotheses that equal their reference exactly.
+
+    Args:
+      hypotheses: the translations of a model, at least one.
+      references: the reference translation of each.
+
+    Raises:
+      ValueError: there are no hypotheses, or the numbers differ.
+
+    Example:
+      >>> rx.metrics.exact_matches(["2026-05-03", "2026-05-04"], ["2026-05-03", "2026-05-05"])
+      0.5
+    """
     _check(hypotheses, references)
     pairs = list(zip(hypotheses, references, strict=True))
     return sum(ours == theirs for ours, theirs in pairs) / len(pairs)
@@ -34,6 +52,6 @@ def exact_matches(hypotheses: Sequence[str], references: Sequence[str]) -> float
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
     if not hypotheses or len(hypotheses) != len(references):
         raise ValueError(
-            "hypotheses must be at least one, and as many as references, got "
+            "hypotheses must be at least one and as many as references, got "
             f"{len(hypotheses)} and {len(references)}"
         )

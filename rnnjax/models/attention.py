@@ -27,6 +27,16 @@ class Attention(nn.Module):
       features: width of what queries and values are compared in.
       kind: "additive" or "dot".
       dtype: compute dtype; softmax and weights are float32 or wider.
+
+    Example:
+      >>> attention = rx.models.Attention(features=4, kind="dot")
+      >>> queries, memory = jnp.ones((2, 3, 4)), jnp.ones((2, 5, 4))
+      >>> inside = jnp.ones((2, 5), bool)
+      >>> (context, weights), _ = attention.init_with_output(
+      ...     jax.random.key(0), queries, memory, memory, inside
+      ... )
+      >>> context.shape, weights.shape
+      ((2, 3, 4), (2, 3, 5))
     """
 
     features: int

@@ -47,6 +47,14 @@ class Classifier(nn.Module):
       pooling: how outputs become one vector: "last", "mean", "max" or "attention".
       dropout: share of the pooled vector dropped in training.
       dtype: compute dtype of the last layers (the others have their own); logits are float32.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> words, lengths = jnp.ones((2, 5), int), jnp.array([5, 3])
+      >>> logits, variables = model.init_with_output(jax.random.key(0), words, None, lengths)
+      >>> logits.shape
+      (2, 2)
     """
 
     labels: tuple[str, ...]

@@ -35,6 +35,15 @@ class ConditionalLanguageModel(LanguageModel):
         `nn.Dense` of vectors, a `TextReader` of texts, or a module of your own.
       condition_size: width of these vectors.
       entry: how they enter, "state" or "input".
+
+    Example:
+      >>> model = rx.models.ConditionalLanguageModel(
+      ...     vocab_size=9, core=rx.GRU(4), embed_size=3, reader=nn.Embed(2, 3), condition_size=3
+      ... )
+      >>> tokens, classes = jnp.ones((2, 5), int), jnp.array([0, 1])
+      >>> variables = model.init(jax.random.key(0), tokens, condition=classes)
+      >>> model.apply(variables, classes, method="start").h.shape
+      (2, 4)
     """
 
     reader: nn.Module = field(kw_only=True)

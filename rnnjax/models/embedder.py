@@ -24,6 +24,12 @@ class TokenEmbedder(nn.Module):
       character_features: width of the characters' part.
       dropout: share of features dropped in training.
       dtype: compute dtype.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> xs, variables = embedder.init_with_output(jax.random.key(0), jnp.ones((2, 5), int))
+      >>> xs.shape
+      (2, 5, 3)
     """
 
     vocab_size: int

@@ -66,6 +66,17 @@ class EncoderDecoder(nn.Module):
       dropout: share of the embeddings, of the memory, and of what the head reads, dropped in
         training.
       dtype: compute dtype of all but the cores, which have their own; logits are float32.
+
+    Example:
+      >>> model = rx.models.EncoderDecoder(
+      ...     source_size=9, target_size=7, encoder=rx.GRU(4), decoder=rx.GRU(4), embed_size=3
+      ... )
+      >>> source, tokens = jnp.ones((2, 5), int), jnp.ones((2, 6), int)
+      >>> logits, variables = model.init_with_output(
+      ...     jax.random.key(0), source, jnp.array([5, 3]), tokens
+      ... )
+      >>> logits.shape
+      (2, 6, 7)
     """
 
     source_size: int

@@ -6,6 +6,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.nn import initializers
 
@@ -36,6 +37,14 @@ class LanguageModel(nn.Module):
       embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
       kernel_init: initialiser of the head and of the projection.
       dtype: compute dtype of embedding and head (the core has its own); logits are float32.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> tokens = jnp.ones((2, 5), int)
+      >>> variables = model.init(jax.random.key(0), tokens)
+      >>> final, logits = model.apply(variables, tokens)
+      >>> final.h.shape, logits.shape
+      ((2, 4), (2, 5, 9))
     """
 
     vocab_size: int
@@ -55,6 +64,7 @@ class LanguageModel(nn.Module):
         if self.tie_embeddings and self.embed_size is None:
             raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
         self.rnn = RNN(self.running_core)
+        width = output_size(self.core)
         if self.embed_size is not None:
             self.embedding = nn.Embed(
                 self.vocab_size,
@@ -62,11 +72,10 @@ class LanguageModel(nn.Module):
                 dtype=self.dtype,
                 embedding_init=self.embedding_init,
             )
-        width = output_size(self.core)
-        if self.tie_embeddings and width != self.embed_size:
-            self.projection = nn.Dense(
-                self.embed_size, dtype=self.dtype, kernel_init=self.kernel_init
-            )
+            if self.tie_embeddings and width != self.embed_size:
+                self.projection = nn.Dense(
+                    self.embed_size, dtype=self.dtype, kernel_init=self.kernel_init
+                )
         if not self.tie_embeddings:
             self.kernel = self.param("kernel", self.kernel_init, (width, self.vocab_size))
         self.bias = self.param("bias", initializers.zeros, (self.vocab_size,))
@@ -199,7 +208,7 @@ class LanguageModel(nn.Module):
         return self.core
 
     @nn.nowrap
-    def check_tokens(self, tokens: Array, ndim: int) -> None:
+    def check_tokens(self, tokens: Array | np.ndarray, ndim: int) -> None:
         """Raise `ValueError` unless `tokens` are `ndim` axes of integers below `vocab_size`."""
         check_tokens("tokens", tokens, ndim)
         check_range("tokens", tokens, self.vocab_size)

@@ -21,6 +21,15 @@ class MaskedLanguageModel(nn.Module):
 
     What hides the tokens is `rnnjax.data.mask_tokens`. The parameters under "encoder" are those of
     a `TransformerEncoder` with the same config, to go on with in another task.
+
+    Example:
+      >>> config = rx.models.TransformerConfig(
+      ...     vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=5
+      ... )
+      >>> model = rx.models.MaskedLanguageModel(config)
+      >>> logits, variables = model.init_with_output(jax.random.key(0), jnp.ones((2, 5), int))
+      >>> logits.shape
+      (2, 5, 9)
     """
 
     config: TransformerConfig

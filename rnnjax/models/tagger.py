@@ -41,6 +41,14 @@ class Tagger(nn.Module):
       scheme: with `crf`, the scheme of spans whose contradictions get probability 0.
       dropout: share of the core's outputs dropped in training, one mask a sentence.
       dtype: compute dtype of the last layer (the others have their own); emissions are float32.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Tagger(("NOUN", "VERB"), embedder, rx.GRU(4))
+      >>> words, lengths = jnp.ones((2, 5), int), jnp.array([5, 3])
+      >>> emissions, variables = model.init_with_output(jax.random.key(0), words, None, lengths)
+      >>> model.apply(variables, emissions, lengths, method="predict").shape
+      (2, 5)
     """
 
     tags: tuple[str, ...]

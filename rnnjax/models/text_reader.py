@@ -21,6 +21,13 @@ class TextReader(nn.Module):
       embed_size: width of a token's embedding.
       core: what runs over the text; the vector is as wide as its output.
       dtype: compute dtype of the embedding; vectors are float32.
+
+    Example:
+      >>> reader = rx.models.TextReader(vocab_size=9, embed_size=3, core=rx.GRU(4))
+      >>> text = jnp.ones((2, 5), int), jnp.array([5, 3])
+      >>> vectors, variables = reader.init_with_output(jax.random.key(0), text)
+      >>> vectors.shape
+      (2, 4)
     """
 
     vocab_size: int

@@ -25,6 +25,15 @@ class TransformerClassifier(nn.Module):
       config: what the encoder is made of.
       labels: names of the labels; a label's id is its place.
       per_token: whether each token gets a label; else the sentence, by its first token.
+
+    Example:
+      >>> config = rx.models.TransformerConfig(
+      ...     vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=5
+      ... )
+      >>> model = rx.models.TransformerClassifier(config, labels=("bad", "good"))
+      >>> logits, variables = model.init_with_output(jax.random.key(0), jnp.ones((2, 5), int))
+      >>> logits.shape
+      (2, 2)
     """
 
     config: TransformerConfig

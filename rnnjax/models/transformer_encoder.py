@@ -33,6 +33,13 @@ class TransformerConfig:
       dtype: compute dtype; None takes that of the parameters, float32.
       remat: whether to compute each layer once more for its gradient, instead of keeping what is
         inside it.
+
+    Example:
+      >>> config = rx.models.TransformerConfig(
+      ...     vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=5
+      ... )
+      >>> config.positions
+      'learned'
     """
 
     vocab_size: int
@@ -85,6 +92,15 @@ class TransformerEncoder(nn.Module):
 
     Parameters, the residual sum, the softmax and the normalisation's statistics are float32
     whatever the compute dtype; the features are of the compute dtype.
+
+    Example:
+      >>> config = rx.models.TransformerConfig(
+      ...     vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=5
+      ... )
+      >>> encoder = rx.models.TransformerEncoder(config)
+      >>> features, variables = encoder.init_with_output(jax.random.key(0), jnp.ones((2, 5), int))
+      >>> features.shape
+      (2, 5, 4)
     """
 
     config: TransformerConfig

@@ -22,6 +22,13 @@ class Checkpoints:
     Args:
       folder: where; made at the first save.
       keep: how many of the newest to keep.
+
+    Example:
+      >>> checkpoints = rx.train.Checkpoints(Path("run/latest"), keep=2)
+      >>> checkpoints.save(10, {"w": jnp.ones(3)})
+      >>> step, tree = checkpoints.restore({"w": jnp.zeros(3)})
+      >>> step, tree["w"].tolist()
+      (10, [1.0, 1.0, 1.0])
     """
 
     def __init__(self, folder: Path, keep: int) -> None:

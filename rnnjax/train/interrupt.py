@@ -8,7 +8,13 @@ from typing import Any
 
 
 class InterruptedRunError(Exception):
-    """The run was asked to stop, and saved what it had."""
+    """The run was asked to stop, and saved what it had.
+
+    Example:
+      >>> raise rx.train.InterruptedRunError("interrupted at step 3 of 9")
+      Traceback (most recent call last):
+      rnnjax.train.interrupt.InterruptedRunError: interrupted at step 3 of 9
+    """
 
 
 @contextmanager

@@ -15,6 +15,12 @@ class MetricsLog:
     Args:
       path: the file.
       tensorboard: folder to write TensorBoard events to as well (extra "tensorboard"), or None.
+
+    Example:
+      >>> log = rx.train.MetricsLog(Path("metrics.jsonl"))
+      >>> log.append("train", 20, {"loss": 1.5})
+      >>> Path("metrics.jsonl").read_text()
+      '{"split": "train", "step": 20, "loss": 1.5}\\n'
     """
 
     def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
@@ -45,7 +51,13 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics file; none without a file. Torn lines are left out."""
+    """Return the records of a metrics file; none without a file. Torn lines are left out.
+
+    Example:
+      >>> _ = Path("records.jsonl").write_text('{"split": "train", "step": 20, "loss": 1.5}')
+      >>> rx.train.read_metrics(Path("records.jsonl"))
+      [{'split': 'train', 'step': 20, 'loss': 1.5}]
+    """
     records = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:

@@ -24,11 +24,23 @@ _LAST_COUNTS = {"grad_norm", "skipped", "skipped_in_a_row"}
 
 
 class DivergedError(Exception):
-    """Several updates in a row had a gradient that is not finite."""
+    """Several updates in a row had a gradient that is not finite.
+
+    Example:
+      >>> raise rx.train.DivergedError("stopped at step 3")
+      Traceback (most recent call last):
+      rnnjax.train.loop.DivergedError: stopped at step 3
+    """
 
 
 class FitResult(NamedTuple):
-    """How a run ended."""
+    """How a run ended.
+
+    Example:
+      >>> state = rx.train.TrainState(jnp.array(4), {}, (), None)
+      >>> rx.train.FitResult(state, best=0.5, seconds=1.0).best
+      0.5
+    """
 
     state: TrainState
     best: float  # the lowest monitored value of an evaluation
@@ -46,6 +58,11 @@ class Schedule:
       save_every: seconds between checkpoints, beside those at evaluations.
       max_skipped: updates skipped in a row that end the run.
       patience: evaluations in a row without a new best that end the run; None: it goes to its end.
+
+    Example:
+      >>> schedule = rx.train.Schedule(total_steps=1000, evaluations=10)
+      >>> schedule.log_every
+      20
     """
 
     total_steps: int
@@ -97,6 +114,21 @@ def fit(
       InterruptedRunError: Ctrl-C or SIGTERM came; the state was saved.
       DivergedError: `schedule.max_skipped` updates in a row were skipped.
       OSError: a checkpoint could not be written.
+
+    Example:
+      >>> def loss_fn(params, carry, batch, key):
+      ...     return (params["w"] - batch["x"]) ** 2, carry
+      >>> optimizer = rx.train.Optimizer(learning_rate=0.1).make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(())}, optimizer, carry=None)
+      >>> result = rx.train.fit(
+      ...     Path("quadratic"), state, rx.train.make_train_step(loss_fn, optimizer, seed=0),
+      ...     batch_at=lambda step: {"x": 1.0},
+      ...     evaluate=lambda params: {"loss": float((params["w"] - 1.0) ** 2)},
+      ...     schedule=rx.train.Schedule(total_steps=4, evaluations=1), tokens_per_step=1,
+      ... )
+      step ...
+      >>> int(result.state.step), result.best < 1
+      (4, True)
     """
     run = _Run(folder, evaluate, schedule, monitor, tensorboard)
     state = run.resume(state)
@@ -228,6 +260,11 @@ def load_best(folder: Path, params: Any) -> Any:
 
     Raises:
       ValueError: there is no such checkpoint, or none that fits.
+
+    Example:
+      >>> rx.train.Checkpoints(Path("trained/best"), keep=1).save(4, {"params": {"w": jnp.ones(2)}})
+      >>> rx.train.load_best(Path("trained"), {"w": jnp.zeros(2)})["w"].tolist()
+      [1.0, 1.0]
     """
     restored = Checkpoints(folder / "best", keep=1).restore({"params": params})
     if restored is None:

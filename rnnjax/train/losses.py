@@ -1,6 +1,6 @@
 """Losses as the training loop reads them: of a batch, and of what a teacher says of it."""
 
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.losses import Divergence, distillation_loss, linear_distillation_loss
-from rnnjax.models.interface import Batch
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.train.step import LossFn
 
@@ -28,6 +28,7 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         variables, rngs = {"params": params}, {"dropout": key}
         found = model.apply(variables, batch, carry, rngs=rngs, method="batch_loss", **options)
+        found = cast(BatchLoss, found)
         return found.total / jnp.maximum(found.number, 1), found.carry
 
     return loss_fn
@@ -58,7 +59,7 @@ def taught_loss(
         rngs = {"dropout": key}
         logits = model.apply({"params": params}, batch, rngs=rngs, method="batch_logits")
         loss, count = distillation_loss(
-            logits,
+            cast(Array, logits),
             batch["teacher"],
             temperature,
             batch["teacher_known"],
@@ -92,9 +93,10 @@ def taught_language_model_loss(
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         tokens, members = batch["inputs"], batch["teacher"]
         ours, theirs = jax.tree.map(lambda leaf: jnp.where(batch["fresh"], 0, leaf), carry)
-        ours, head = student.apply(
+        found = student.apply(
             {"params": params}, tokens, ours, rngs={"dropout": key}, method="head"
         )
+        ours, head = cast(tuple[Any, tuple[Array, Array, Array]], found)
         theirs, heads = jax.vmap(
             lambda params, state: teacher.apply({"params": params}, tokens, state, method="head")
         )(members, theirs)

@@ -32,6 +32,12 @@ class Optimizer:
       weight_decay: of matrices only, for "adamw".
       b1: decay of the mean of gradients, for "adamw".
       b2: decay of the mean of squared gradients, for "adamw".
+
+    Example:
+      >>> optimizer = rx.train.Optimizer("sgd", learning_rate=1.0, schedule="linear", warmup=0.0)
+      >>> rate = optimizer.rate(total_steps=10, steps_per_epoch=5)
+      >>> float(rate(0)), float(rate(5))
+      (1.0, 0.5)
     """
 
     method: Literal["adamw", "sgd"] = "adamw"

@@ -15,6 +15,13 @@ def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: floa
       picture: file to write.
       unit: name of the loss's unit, for the axis.
       scale: what a loss in nats is multiplied by to be in `unit`.
+
+    Example:
+      >>> log = rx.train.MetricsLog(Path("curves.jsonl"))
+      >>> log.append("train", 20, {"loss": 1.5, "grad_norm": 0.3})
+      >>> rx.train.plot_curves(Path("curves.jsonl"), Path("curves.png"))
+      >>> Path("curves.png").exists()
+      True
     """
     require("matplotlib", "plots").use("Agg")
     plt = require("matplotlib.pyplot", "plots")

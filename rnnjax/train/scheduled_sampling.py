@@ -1,6 +1,6 @@
 """Scheduled sampling: a decoder that reads some of its own guesses in training."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,8 @@ def scheduled_sampling_loss(model: EncoderDecoder, *, label_smoothing: float = 0
 def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Array:
     """Return tokens of which a share is the model's own."""
     source, lengths, tokens = batch["source"], batch["source_lengths"], jnp.asarray(batch["tokens"])
-    guesses = model.apply({"params": params}, source, lengths, tokens).argmax(axis=-1)
+    logits = cast(Array, model.apply({"params": params}, source, lengths, tokens))
+    guesses = logits.argmax(axis=-1)
     # A guess stands where its token would: behind the one that it was made after.
     guesses = jnp.concatenate([tokens[:, :1], guesses[:, :-1].astype(tokens.dtype)], axis=1)
     return jnp.where(jax.random.bernoulli(key, batch["mix"], tokens.shape), guesses, tokens)

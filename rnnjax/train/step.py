@@ -1,7 +1,7 @@
 """One update of the parameters."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,18 @@ TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
 
 
 class TrainState(NamedTuple):
-    """All that training changes; with the data's seed, all that a resumed run needs."""
+    """All that training changes; with the data's seed, all that a resumed run needs.
+
+    Example:
+      >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(3)}, optimizer, carry=None)
+      >>> int(state.step), list(state.params)
+      (0, ['w'])
+    """
 
     step: Array  # int32, updates done or skipped
     params: Any
-    opt_state: Any
+    opt_state: optax.OptState
     carry: Any  # what the loss hands from batch to batch
 
 
@@ -38,7 +45,14 @@ def guard(optimizer: optax.GradientTransformation) -> optax.GradientTransformati
 
 
 def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
-    """Return the state before the first update."""
+    """Return the state before the first update.
+
+    Example:
+      >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(3)}, optimizer, carry=None)
+      >>> int(state.step)
+      0
+    """
     return TrainState(jnp.zeros((), jnp.int32), params, guard(optimizer).init(params), carry)
 
 
@@ -51,6 +65,16 @@ def make_train_step(
     parameters, optimiser and carry as they were. Metrics are device arrays: `loss`, `grad_norm`
     (global, before clipping), `skipped` (updates skipped so far) and `skipped_in_a_row`, and those
     that `loss_fn` returns, which must have other names.
+
+    Example:
+      >>> def loss_fn(params, carry, batch, key):
+      ...     return (params["w"] - batch["x"]) ** 2, carry
+      >>> optimizer = rx.train.Optimizer(learning_rate=0.1).make(total_steps=4, steps_per_epoch=4)
+      >>> state = rx.train.init_state({"w": jnp.zeros(())}, optimizer, carry=None)
+      >>> train_step = rx.train.make_train_step(loss_fn, optimizer, seed=0)
+      >>> state, metrics = train_step(state, {"x": 1.0})
+      >>> int(state.step), float(metrics["loss"])
+      (1, 1.0)
     """
     optimizer = guard(optimizer)
 
@@ -66,6 +90,7 @@ def make_train_step(
         value_and_grad = jax.value_and_grad(loss_and_others, has_aux=True)
         (loss, (carry, given)), grads = value_and_grad(state.params, state.carry, batch, key)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        opt_state = cast(optax.ApplyIfFiniteState, opt_state)
         params = optax.apply_updates(state.params, updates)
         carry = jax.tree.map(
             lambda new, old: jnp.where(opt_state.last_finite, new, old), carry, state.carry

@@ -58,5 +58,5 @@ def test_the_figures_for_the_manual():
 
 
 def test_empty_held_out_text_is_refused():
-    with pytest.raises(ValueError, match="held_out is empty"):
+    with pytest.raises(ValueError, match="held_out must contain at least one character"):
         compression_bits("text", "")

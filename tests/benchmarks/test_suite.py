@@ -163,7 +163,7 @@ def test_a_dying_process_is_said_so():
     [
         (["layer", "--implementations", "tensorflow"], "tensorflow"),
         (["report", "no/such.jsonl"], "no such file: no/such.jsonl"),
-        (["report", "pyproject.toml"], "pyproject.toml, line 1: not JSON"),
+        (["report", "pyproject.toml"], "pyproject.toml, line 1: must be JSON"),
     ],
 )
 def test_bad_commands_exit_with_a_line(arguments, said):

@@ -234,9 +234,9 @@ def test_vectors_are_read_and_their_coverage_is_said(films, cli, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("fine\tgood\nfine good\n", ["bad.tsv, line 2", "has no tab"]),
+        ("fine\tgood\nfine good\n", ["bad.tsv, line 2", "a tab and a label"]),
         ("fine\t\n", ["bad.tsv, line 1", "label", "empty"]),
-        ("", ["bad.tsv is empty"]),
+        ("", ["bad.tsv must contain text"]),
         ("\n\n", ["the train split holds no sentence"]),
         ("\tgood\n", ["the train split holds no sentence with a token"]),
         ("fine\t_\n", ["nothing in the train split is labelled"]),

@@ -198,7 +198,7 @@ def test_an_unknown_condition_is_named(trained, cli):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("fine\tgood\nfine good\n", ["bad.tsv, line 2", "has no tab"]),
+        ("fine\tgood\nfine good\n", ["bad.tsv, line 2", "a tab and a label"]),
         ("fine\t\n", ["bad.tsv, line 1", "label", "empty"]),
         ("\tgood\n", ["the train split holds no sentence with a token"]),
         ("fine\t_\n", ["nothing in the train split is labelled"]),

@@ -436,10 +436,10 @@ CONLLU = "1\tdog\t_\tNOUN\t_\t_\t0\t_\t_\t_\n"
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("bad.conllu", CONLLU + "2\tdog\tNOUN\n", ["bad.conllu, line 2", "3 tab-separated"]),
-        ("bad.txt", "dog NOUN\n\ncat\n", ["bad.txt, line 3", "one column"]),
-        ("bad.txt", "Ada B-PER\nBo O\nCy I-PER\n", ["bad.txt", "obey no scheme", "line 3"]),
-        ("bad.txt", "", ["bad.txt is empty"]),
+        ("bad.conllu", CONLLU + "2\tdog\tNOUN\n", ["bad.conllu, line 2", "10 columns", "got 3"]),
+        ("bad.txt", "dog NOUN\n\ncat\n", ["bad.txt, line 3", "2 columns"]),
+        ("bad.txt", "Ada B-PER\nBo O\nCy I-PER\n", ["bad.txt", "follow no scheme", "line 3"]),
+        ("bad.txt", "", ["bad.txt must contain text"]),
         ("bad.conllu", "# a comment\n", ["bad.conllu holds no sentence"]),
         ("bad.txt", "dog _\n", ["nothing in the train split is labelled"]),
         ("bad.txt", None, ["cannot read", "bad.txt"]),

@@ -81,17 +81,17 @@ def test_rescore_adds_given_scores_by_their_weight(trained, cli, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "options", "words"),
     [
-        ("\n \n", (), ["standard input holds no candidate"]),
+        ("\n \n", (), ["standard input must have at least one candidate"]),
         ("1 ||| a ||| b\n", (), ["line 1", "score", "'b'"]),
-        ("1 ||| a\nb\n", (), ["line 2", "in all lines or in none"]),
+        ("1 ||| a\nb\n", (), ["line 2", "all lines or none"]),
         ("a\n", ("--weight", "1"), ["weight is of given scores", "has none"]),
         ("1 ||| a ||| 1\n", ("--weight", "nan"), ["weight must be finite"]),
         (
             "the cat\n\nthe Zebra\n",
             (),
-            ["standard input, line 3: character 'Z' at offset 4 is not"],
+            ["standard input, line 3: text must", "got 'Z' at offset 4"],
         ),
-        ("1 ||| Z ||| 0\n", (), ["standard input, line 1: character 'Z'"]),
+        ("1 ||| Z ||| 0\n", (), ["standard input, line 1: text must", "got 'Z'"]),
         ("the cat\nthe \udcff\n", (), ["standard input, line 2, must be UTF-8"]),
     ],
 )

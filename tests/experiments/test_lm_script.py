@@ -144,10 +144,10 @@ def test_score_of_nothing_is_named(trained, cli, tmp_path):
     ("content", "words"),
     [
         (None, ["cannot read", "No such file"]),
-        (b"", ["is empty"]),
+        (b"", ["must contain text"]),
         (b"caf\xe9 is not UTF-8\n" * 99, ["UTF-8", "0xe9", "offset 3"]),
-        (b"too short\n" * 7, ["tokens are 63", "need at least 79"]),
-        (b"x", ["1 characters", "too few"]),
+        (b"too short\n" * 7, ["tokens must be at least 79", "got 63"]),
+        (b"x", ["character for each", "got 1 characters"]),
     ],
 )
 def test_a_bad_text_is_named_and_leaves_no_claim_on_the_folder(cli, tmp_path, content, words):

@@ -147,7 +147,7 @@ def test_long_texts_are_cut_and_lose_nothing():
         (("--steps", "0"), ("steps", "0")),
         (("--vocab-size", "3"), ("vocab_size", "3")),
         (("--pairs", "{en}"), ("pairs", "twos", "1")),
-        (("--pairs", "{en}", "{short}"), ("a.en has 200 lines", "has 1", "as many")),
+        (("--pairs", "{en}", "{short}"), ("a.en and", "same number of lines", "got 200 and 1")),
         (("--pairs", "{en}", "{nl}", "--max-length", "9"), ("a.en, line 1", "positions for 9")),
         (("--text", "en={en}", "--pairs", "{en}", "{nl}"), ("a.en, line 1", "language", "none")),
         (("--text", "en={en}", "{nl}"), ("language", "all files", "none")),

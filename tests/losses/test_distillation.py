@@ -216,7 +216,7 @@ def test_bfloat16_logits_are_summed_in_float32():
         ({"temperature": -1.0}, "temperature must .*got -1.0"),
         ({"temperature": np.inf}, "temperature must .*got inf"),
         ({"temperature": np.nan}, "temperature must .*got nan"),
-        ({"kind": "l2"}, "kind must be one of kl, .*got 'l2'"),
+        ({"kind": "l2"}, "kind must be one of 'kl', .*got 'l2'"),
         ({"targets": jnp.zeros((3, 4), int), "alpha": 1.5}, "alpha must .*got 1.5"),
         ({"targets": jnp.zeros((3, 4), int), "alpha": -0.1}, "alpha must .*got -0.1"),
         ({"targets": jnp.zeros((3, 4), int), "alpha": np.nan}, "alpha must .*got nan"),

@@ -73,16 +73,16 @@ def test_nothing_at_all_has_scores():
 
 @pytest.mark.parametrize("function", [accuracy, label_scores, span_scores])
 def test_what_is_not_as_many_is_refused(function):
-    with pytest.raises(ValueError, match="as many, got 2 and 1"):
+    with pytest.raises(ValueError, match="same length, got 2 and 1"):
         function(["a", "b"], ["a"])
-    with pytest.raises(ValueError, match="as many, got 2 and 1"):
+    with pytest.raises(ValueError, match="same length, got 2 and 1"):
         confusion(["a", "b"], ["a"], ["a", "b"])
-    with pytest.raises(ValueError, match="as many, got 2 and 1"):
+    with pytest.raises(ValueError, match="same length, got 2 and 1"):
         span_scores([["O", "O"]], [["O"]])
 
 
 def test_a_label_without_a_place_is_named():
-    with pytest.raises(ValueError, match=r"lack \['c', 'd'\]"):
+    with pytest.raises(ValueError, match=r"got none of \['c', 'd'\]"):
         confusion(GOLD, PREDICTED, ["a", "b"])
 
 

@@ -118,7 +118,7 @@ def test_one_embedding_serves_both_sides_where_it_is_shared():
 def test_a_decoder_that_reads_the_future_is_refused(name):
     cores = {"decoder": rx.LSTM(3), "upper": rx.LSTM(3), name: rx.Bidirectional(rx.LSTM(3))}
     model = EncoderDecoder(READ, WRITTEN, rx.LSTM(3), **cores, embed_size=4)
-    with pytest.raises(ValueError, match=f"{name} must be able to step, and Bidirectional"):
+    with pytest.raises(ValueError, match=f"{name} must be able to step, got Bidirectional"):
         model.init(jax.random.key(0), SOURCE, LENGTHS, TOKENS)
 
 

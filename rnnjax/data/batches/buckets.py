@@ -1,4 +1,4 @@
-"""Batches of sentences of like length, so that little is padded and few shapes compile."""
+"""Batches of sentences of similar length, for little padding and few compiled shapes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,28 +7,37 @@ from itertools import pairwise
 
 import numpy as np
 
+from rnnjax.checks.values import check_at_least, check_positive
+
 
 def choose_borders(lengths: np.ndarray, count: int) -> tuple[int, ...]:
-    """At most `count` lengths to pad to, the longest among them, that pad least in all.
+    """Return the lengths to pad sentences to that need the least padding in total.
+
+    Dynamic programming over the distinct lengths finds the exact optimum.
 
     Args:
-      lengths: (sentences,) integers.
-      count: at least 1.
+      lengths: `(sentences,)` integers, the tokens of each sentence.
+      count: the largest number of lengths to pad to, at least 1.
 
     Returns:
-      Increasing lengths, each at least 1. They are the exact optimum, by dynamic programming over
-      the distinct lengths.
+      Increasing lengths, each at least 1; the last one is the longest sentence's.
+
+    Raises:
+      ValueError: `count` is below 1.
+
+    Example:
+      >>> rx.data.choose_borders(np.array([2, 2, 3, 9, 10]), 2)
+      (3, 10)
     """
-    if count < 1:
-        raise ValueError(f"count is {count}; it must be at least 1")
+    check_positive(count=count)
     values, numbers = np.unique(np.maximum(lengths, 1), return_counts=True)
     before = np.concatenate([[0], np.cumsum(numbers)])
-    # cost[i, j]: places taken by the sentences of the distinct lengths i to j, padded to the last.
+    # cost[i, j]: tokens in a bucket of the distinct lengths i to j, all padded to length j.
     cost = values[None, :] * (before[None, 1:] - before[:-1, None])
     cost = np.where(np.tri(len(values), k=-1, dtype=bool), np.iinfo(np.int64).max // 4, cost)
     best, starts = cost[0] if len(values) else cost[:0], []
     for _ in range(min(count, len(values)) - 1):
-        # A further bucket from length i on, after the best ones before it.
+        # One more bucket, which starts at length i, after the best buckets before it.
         options = np.concatenate([[0], best[:-1]])[:, None] + cost
         starts.append(options.argmin(axis=0))
         best = options.min(axis=0)
@@ -45,15 +54,26 @@ def choose_borders(lengths: np.ndarray, count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Buckets:
-    """Which sentences make up which batch.
+    """Says which sentences are in which batch.
 
     Attributes:
-      lengths: (sentences,) integers, the tokens of each.
-      borders: increasing lengths to pad to; what is longer than the last is padded to the next
-        power of two above it.
-      batch_size: most sentences in a batch.
-      max_tokens: most tokens in a batch, padding included; a longer sentence is a batch by itself.
-      seed: seed of the order; each epoch has its own.
+      lengths: `(sentences,)` integers, the tokens of each sentence.
+      borders: increasing lengths to pad to, each at least 1. A sentence longer than the last one is
+        padded to the next power of two.
+      batch_size: the largest number of sentences in a batch.
+      max_tokens: the largest number of tokens in a batch, padding included. A longer sentence is a
+        batch of its own.
+      seed: seed of the order, at least 0; every epoch has another order.
+
+    Raises:
+      ValueError: there are no sentences, the borders do not increase, or a number is too small.
+
+    Example:
+      >>> buckets = rx.data.Buckets(np.array([2, 9, 3, 10]), (3, 10), batch_size=2)
+      >>> buckets.steps_per_epoch
+      2
+      >>> list(buckets.in_order())
+      [(array([0, 2]), 3), (array([1, 3]), 10)]
     """
 
     lengths: np.ndarray
@@ -64,49 +84,48 @@ class Buckets:
 
     def __post_init__(self) -> None:
         if not len(self.lengths):
-            raise ValueError("lengths are empty; there must be at least one sentence")
-        for name in ("batch_size", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            raise ValueError("lengths must be of at least one sentence, got none")
+        check_positive(batch_size=self.batch_size, max_tokens=self.max_tokens)
         if any(a >= b for a, b in pairwise((0, *self.borders))):
-            raise ValueError(f"borders are {self.borders}; they must be positive and increase")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be at least 0")
+            raise ValueError(f"borders must be positive and increase, got {self.borders}")
+        check_at_least(0, seed=self.seed)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in one epoch."""
+        """The number of batches in one epoch."""
         return len(self._batches)
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """The shapes (batch, length) that occur."""
+        """The shapes `(batch, length)` that occur."""
         return [(self._rows(length), length) for length in self._members]
 
     def at(self, step: int) -> tuple[np.ndarray, int]:
-        """The batch of `step`, counted from 0 over all epochs.
+        """Return the batch of `step`, counted from 0 over all epochs.
 
-        Each epoch shuffles the sentences of a bucket and the order of all batches. Where a bucket
-        does not fill its last batch, that one has rows -1, for no sentence.
+        Each epoch shuffles the sentences of each bucket, and the order of all batches. If a bucket
+        does not fill its last batch, the rows without a sentence are -1.
 
         Returns:
-          The sentences, (batch,) integers, and the length to pad them to.
+          The sentences, `(batch,)` integers, and the length to pad them to.
+
+        Raises:
+          ValueError: `step` is negative.
         """
-        if step < 0:
-            raise ValueError(f"step is {step}; it must be at least 0")
+        check_at_least(0, step=step)
         epoch, number = divmod(step, self.steps_per_epoch)
         order, shuffled = self._of_epoch(epoch)
         length, first = self._batches[order[number]]
         return self._cut(shuffled[length], length, first), length
 
     def in_order(self) -> Iterator[tuple[np.ndarray, int]]:
-        """All sentences once, as `at` gives them, shortest first."""
+        """Yield the batches of all sentences once, as `at` returns them, the shortest first."""
         for length, first in self._batches:
             yield self._cut(self._members[length], length, first), length
 
     @cached_property
     def _members(self) -> dict[int, np.ndarray]:
-        """The sentences of each length to pad to."""
+        """The sentences of each bucket, by the length that it pads to."""
         place = np.searchsorted(np.array(self.borders, np.int64), self.lengths)
         above = 2 ** np.ceil(np.log2(np.maximum(self.lengths, 1))).astype(np.int64)
         padded = np.array([*self.borders, 0])[place]
@@ -115,7 +134,7 @@ class Buckets:
 
     @cached_property
     def _batches(self) -> list[tuple[int, int]]:
-        """The length, and the place in its bucket of the first sentence, of each batch."""
+        """For each batch, its length, and the place of its first sentence in the bucket."""
         return [
             (length, first)
             for length, members in self._members.items()
@@ -124,7 +143,7 @@ class Buckets:
 
     @cached_property
     def _of_epoch(self) -> Callable[[int], tuple[np.ndarray, dict[int, np.ndarray]]]:
-        """`_shuffled`, which keeps the last epoch's: steps come in order."""
+        """`_shuffled` with the last result cached: most steps are of the same epoch."""
         return lru_cache(maxsize=1)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:

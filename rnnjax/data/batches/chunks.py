@@ -1,32 +1,44 @@
-"""Cutting a text into the chunks that truncated back-propagation through time runs on."""
+"""Chunks of a text for truncated backpropagation through time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from rnnjax.checks.values import check_at_least, check_positive, check_text
+
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
-    """Chunks of a text for training, each a function of the step alone.
+    """Chunks of a text for training; the step alone determines a chunk.
 
-    The text is cut into `batch_size` contiguous streams, read side by side, `length` tokens
-    a step: row b of a chunk goes on where row b of the chunk before it ended, so a model may
-    carry its state from one to the next. Every epoch leaves out a number of tokens at the
-    text's beginning, drawn from [0, length), so that the borders of chunks move. As `seed`
-    and the step determine a chunk, a run resumes with nothing but its step.
+    The text is cut into `batch_size` contiguous streams. A step reads `length` tokens of each: row
+    b of a chunk continues where row b of the previous chunk ended, so a model can carry its state
+    from chunk to chunk. Every epoch skips a random number of tokens in [0, length) at the beginning
+    of the text, so that chunks are cut at other places. `seed` and the step determine a chunk, so a
+    run needs only its step to resume.
 
-    An epoch has the same number of steps whatever it leaves out at the beginning; fewer than
-    2 `length` tokens, which would not fill a chunk, are left out at the end of each stream too.
+    All epochs have the same number of steps. At the end of each stream, fewer than 2 `length`
+    tokens are left out, as they would not fill a chunk.
 
     Attributes:
-        tokens: the text, (n,) integers.
-        batch_size: streams side by side, at least 1.
-        length: tokens a step, at least 1.
-        start: the token that the text is read after.
-        seed: a non-negative integer that the epochs' beginnings are drawn from.
+      tokens: the text, `(n,)` integers, at least `length` * (`batch_size` + 1) - 1 of them.
+      batch_size: number of streams, at least 1.
+      length: tokens per step, at least 1.
+      start: the token before the first one of the text.
+      seed: seed of the skipped tokens, at least 0.
 
-    ValueError if the text does not fill one chunk: `length` * (`batch_size` + 1) - 1 tokens.
+    Raises:
+      ValueError: `tokens` are too few or not integers, or a number is too small.
+
+    Example:
+      >>> chunks = rx.data.Chunks(np.arange(1, 20), batch_size=2, length=3, start=0, seed=0)
+      >>> chunks.at(0)["inputs"]
+      array([[ 2,  3,  4],
+             [10, 11, 12]], dtype=int32)
+      >>> chunks.at(1)["inputs"]
+      array([[ 5,  6,  7],
+             [13, 14, 15]], dtype=int32)
     """
 
     tokens: np.ndarray
@@ -36,31 +48,33 @@ class Chunks:
     seed: int
 
     def __post_init__(self) -> None:
-        _check(self.tokens, self.batch_size, self.length)
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be at least 0")
+        check_text("tokens", self.tokens)
+        check_positive(batch_size=self.batch_size, length=self.length)
+        check_at_least(0, seed=self.seed)
         needed = self.length * (self.batch_size + 1) - 1
         if len(self.tokens) < needed:
             raise ValueError(
-                f"tokens are {len(self.tokens)}, but batch_size {self.batch_size} and length "
-                f"{self.length} need at least {needed}; use a smaller batch_size or length"
+                f"tokens must be at least {needed} for batch_size {self.batch_size} and length "
+                f"{self.length}, got {len(self.tokens)}; use a smaller batch_size or length"
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Chunks in one epoch: those that fit when most tokens are left out."""
+        """The number of chunks in one epoch: those that fit if most tokens are skipped."""
         return (len(self.tokens) - (self.length - 1)) // (self.batch_size * self.length)
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The chunk of `step`, counted from 0 over all epochs.
+        """Return the chunk of `step`, counted from 0 over all epochs.
 
         Returns:
-            `inputs` and `targets`, (batch_size, length) int32, where the targets are the
-            tokens that follow the inputs; and `fresh`, () bool: whether the chunk is the first
-            of its epoch, and the state therefore starts at zero.
+          "inputs" and "targets", `(batch_size, length)` int32, where the targets are the tokens
+          that follow the inputs; and "fresh", `()` bool, True if the chunk is the first of its
+          epoch, where the state starts at zero.
+
+        Raises:
+          ValueError: `step` is negative.
         """
-        if step < 0:
-            raise ValueError(f"step is {step}; it must be at least 0")
+        check_at_least(0, step=step)
         epoch, chunk = divmod(step, self.steps_per_epoch)
         offset = int(np.random.default_rng([self.seed, epoch]).integers(self.length))
         stream = (len(self.tokens) - offset) // self.batch_size
@@ -76,25 +90,36 @@ class Chunks:
 def evaluation_chunks(
     tokens: np.ndarray, batch_size: int, length: int, start: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Cut a text so that every token is a target exactly once.
+    """Return an iterator over chunks of a text in which every token is a target exactly once.
 
-    The text is cut into `batch_size` contiguous streams of ceil(n / `batch_size`) tokens, the
-    last of them shorter or none where there are too few, and each stream into chunks as in
-    `Chunks`. All chunks have one shape, so that a model is compiled once.
+    The text is cut into `batch_size` contiguous streams of ceil(n / `batch_size`) tokens; the last
+    streams may be shorter or empty. Each stream is cut into chunks as in `Chunks`. All chunks have
+    the same shape, so that a model is compiled once.
 
     Args:
-        tokens: the text, (n,) integers; none is a ValueError.
-        batch_size: streams side by side, at least 1.
-        length: tokens a chunk, at least 1.
-        start: the token that the text is read after.
+      tokens: the text, `(n,)` integers, at least one.
+      batch_size: number of streams, at least 1.
+      length: tokens per chunk, at least 1.
+      start: the token before the first one of the text.
 
     Yields:
-        `inputs` and `targets`, (batch_size, length) int32; `mask`, (batch_size, length) bool,
-        False where the chunk is padded (with `start`); and `fresh`, () bool, True on the first.
+      "inputs" and "targets", `(batch_size, length)` int32; "mask", `(batch_size, length)` bool,
+      False where the chunk is padded with `start`; and "fresh", `()` bool, True for the first.
+
+    Raises:
+      ValueError: `tokens` are empty or not integers, or a number is below 1.
+
+    Example:
+      >>> chunks = list(rx.data.evaluation_chunks(np.arange(1, 6), 2, 2, start=0))
+      >>> chunks[0]["targets"].tolist(), chunks[0]["inputs"].tolist()
+      ([[1, 2], [4, 5]], [[0, 1], [3, 4]])
+      >>> chunks[1]["mask"].tolist()
+      [[True, False], [False, False]]
     """
-    _check(tokens, batch_size, length)
+    check_text("tokens", tokens)
+    check_positive(batch_size=batch_size, length=length)
     if not len(tokens):
-        raise ValueError("tokens are empty; there must be at least one to evaluate on")
+        raise ValueError("tokens must be at least one, got none")
     return _evaluation_chunks(tokens, batch_size, length, start)
 
 
@@ -116,16 +141,5 @@ def _evaluation_chunks(
 
 
 def _before(tokens: np.ndarray, where: np.ndarray, start: int) -> np.ndarray:
-    """The token before each place of the text, `start` before the first."""
+    """Return the token before each position of the text; `start` is before the first."""
     return np.where(where > 0, tokens[where - 1], start).astype(np.int32)
-
-
-def _check(tokens: np.ndarray, batch_size: int, length: int) -> None:
-    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            f"tokens have shape {tokens.shape} and dtype {tokens.dtype}; they must be (n,) integers"
-        )
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    if length < 1:
-        raise ValueError(f"length is {length}; it must be at least 1")

@@ -1,8 +1,8 @@
-"""Hiding tokens for a model to tell."""
+"""Masking tokens that a model learns to predict."""
 
 import numpy as np
 
-_MASKED, _RANDOM = 0.8, 0.1  # shares of the chosen tokens; the rest stays as it is
+_MASKED, _RANDOM = 0.8, 0.1  # shares of the chosen tokens; the others are kept
 
 
 def mask_tokens(
@@ -15,33 +15,41 @@ def mask_tokens(
     share: float = 0.15,
     starts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose tokens at random and hide them (BERT; Devlin et al. 2019, arXiv:1810.04805).
+    """Return tokens of which a random share is masked, and which these are.
 
-    Of each row, `share` of the tokens that may be chosen are, rounded, and at least one where there
-    is any: a fixed number, as BERT's, so that every sentence teaches something. Of the chosen,
-    each by itself, 80 % become `mask_id`, 10 % a random token, and 10 % stay. The same state of
-    `rng` gives the same result; another draw for each epoch is what RoBERTa calls dynamic.
+    Source: BERT (Devlin et al. 2019, arXiv:1810.04805). In each row, `share` of the maskable tokens
+    are chosen: the number is rounded, and at least one if there are any, so that a model learns
+    from every sentence. Of the chosen tokens, 80 % become `mask_id`, 10 % a random token, and 10 %
+    are kept; this is drawn independently for each token. The same state of `rng` gives the same
+    result. New masks for every epoch are what RoBERTa calls dynamic masking.
 
-    With `starts`, whole words are chosen: `share` of a row's words, rounded, at least one, with
-    all tokens of each. Every word is as likely as another, however long, so the share of tokens is
-    right on average. What happens to a token is still drawn for each by itself, as in BERT.
+    With `starts`, whole words are chosen: `share` of the words of a row, and all tokens of each.
+    Long and short words are equally likely, so the share of tokens is right on average.
 
     Args:
       tokens: `(batch, time)` integers.
       maskable: `(batch, time)` bool, False for padding and special tokens.
-      rng: the source of randomness.
-      vocabulary: `(ids,)` integers, what random tokens are drawn from.
-      mask_id: the id that hides a token.
-      share: in (0, 1].
-      starts: `(batch, time)` bool, True where a word starts; a word ends where the next one
-        starts, or before a token that is not maskable. None chooses single tokens.
+      rng: the random generator.
+      vocabulary: `(ids,)` integers, the tokens that random ones are drawn from.
+      mask_id: the id of the mask token.
+      share: share of the tokens or words to choose, in (0, 1].
+      starts: `(batch, time)` bool, True where a word starts. A word ends where the next one starts,
+        or before a token that is not maskable. None chooses single tokens.
 
     Returns:
-      The tokens that a model reads, and which were chosen, `(batch, time)`: `tokens` are the
-      targets there.
+      The tokens that a model reads, like `tokens`, and the chosen ones, `(batch, time)` bool; the
+      targets there are `tokens`.
 
     Raises:
       ValueError: a wrong shape, dtype or share, or an empty vocabulary.
+
+    Example:
+      >>> tokens = np.array([[2, 7, 9, 8, 3]])
+      >>> inputs, chosen = rx.data.mask_tokens(
+      ...     tokens, tokens > 4, np.random.default_rng(0), vocabulary=np.arange(5, 10), mask_id=4
+      ... )
+      >>> inputs.tolist(), chosen.tolist()
+      ([[2, 7, 9, 4, 3]], [[False, False, False, True, False]])
     """
     _check(tokens, maskable, vocabulary, share, starts)
     chosen = _choose(maskable, rng, share, starts)
@@ -51,10 +59,16 @@ def mask_tokens(
     return np.where(chosen, inputs, tokens).astype(tokens.dtype), chosen
 
 
+def check_share(share: float) -> None:
+    """Raise `ValueError` unless 0 < share <= 1."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie in (0, 1], got {share}")
+
+
 def _choose(
     maskable: np.ndarray, rng: np.random.Generator, share: float, starts: np.ndarray | None
 ) -> np.ndarray:
-    """Choose among the words, `(batch, time)`; without `starts` a token is a word."""
+    """Return which tokens are chosen, `(batch, time)`; without `starts` a token is a word."""
     first = maskable
     if starts is not None:
         before = np.pad(maskable, ((0, 0), (1, 0)))[:, :-1]
@@ -63,7 +77,7 @@ def _choose(
     wanted = np.minimum(words, np.maximum(1, np.rint(share * words)))
     scores = np.where(first, rng.random(first.shape), np.inf)
     ranks = scores.argsort(axis=1).argsort(axis=1)
-    # Each token's first of its word: the last one at or before it.
+    # The first token of each token's word: the last start at or before it.
     where = np.maximum.accumulate(np.where(first, np.arange(first.shape[1]), 0), axis=1)
     return maskable & np.take_along_axis(ranks < wanted, where, axis=1)
 
@@ -77,18 +91,16 @@ def _check(
 ) -> None:
     if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
         raise ValueError(
-            f"tokens have shape {tokens.shape} and dtype {tokens.dtype}; "
-            "they must be (batch, time) integers"
+            f"tokens must be integers of shape (batch, time), got {tokens.dtype} {tokens.shape}"
         )
     for name, marks in (("maskable", maskable), ("starts", starts)):
         if marks is not None and (marks.shape != tokens.shape or marks.dtype != np.bool_):
             raise ValueError(
-                f"{name} has shape {marks.shape} and dtype {marks.dtype}; "
-                f"it must be bool of the tokens' shape {tokens.shape}"
+                f"{name} must be bool of the tokens' shape {tokens.shape}, got {marks.dtype} "
+                f"{marks.shape}"
             )
     if vocabulary.ndim != 1 or not len(vocabulary):
         raise ValueError(
-            f"vocabulary has shape {vocabulary.shape}; it must be (ids,), at least one"
+            f"vocabulary must have shape (ids,) and at least one id, got {vocabulary.shape}"
         )
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}; it must lie in (0, 1]")
+    check_share(share)

@@ -1,4 +1,4 @@
-"""Sentences and their translations: files, and batches."""
+"""Sentences and their translations: reading and batching."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,35 +14,63 @@ from rnnjax.data.vocabularies.subwords import END, START, Subwords
 
 
 class Translation(NamedTuple):
-    """A text and what it is in another language, or another form."""
+    """A text and its translation into another language or form.
+
+    Example:
+      >>> rx.data.Translation("3 May 2026", "2026-05-03").target
+      '2026-05-03'
+    """
 
     source: str
     target: str
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[Translation]:
-    """Read two UTF-8 files that are translations of each other line by line.
+    """Return the translations in two UTF-8 files, line by line.
 
-    ValueError names the files where one has more lines than the other, or cannot be read.
+    Args:
+      source: the file of the texts.
+      target: the file of their translations.
+
+    Raises:
+      ValueError: a file cannot be read, or one has more lines than the other; the message names
+        the files.
+
+    Example:
+      >>> _ = Path("a.de").write_text("guten Tag\\n"), Path("a.en").write_text("good day\\n")
+      >>> rx.data.read_parallel("a.de", "a.en")
+      [Translation(source='guten Tag', target='good day')]
     """
     ours, theirs = ([line for _, line in read_lines(path)] for path in (source, target))
     if len(ours) != len(theirs):
         raise ValueError(
-            f"{source} has {len(ours)} lines and {target} has {len(theirs)}; they must be as "
-            "many, translations of each other"
+            f"{source} and {target} must have the same number of lines, got {len(ours)} and "
+            f"{len(theirs)}"
         )
     return [Translation(*pair) for pair in zip(ours, theirs, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class ParallelBatches:
-    """What `train.fit` reads of translations: the batch of a step.
+    """Batches of translations, as a function of the step.
+
+    Build them with `of`.
 
     Attributes:
-      source: the texts that are read; its input is "source".
-      target: those that are written, with the start token in front and the stop token behind; its
-        input is "tokens", its answers are "targets".
-      buckets: which of them make up a batch, by the longer one of each two.
+      source: the texts to read; the input is "source".
+      target: the texts to write; the input "tokens" begins with the start token, and the answers
+        "targets" end with the stop token.
+      buckets: which translations are in which batch, by the length of the longer side.
+
+    Example:
+      >>> pairs = [rx.data.Translation("3 May", "05-03"), rx.data.Translation("9 May", "05-09")]
+      >>> texts = [text for pair in pairs for text in pair]
+      >>> tokenizer = rx.data.reversible_tokenizer(texts, "character", 30)
+      >>> batches = rx.data.ParallelBatches.of(
+      ...     pairs, (tokenizer, tokenizer), shapes=1, batch_size=2, seed=0
+      ... )
+      >>> {name: array.shape for name, array in batches.at(0).items()}
+      {'source': (2, 6), 'source_lengths': (2,), 'tokens': (2, 6), 'targets': (2, 6), ...}
     """
 
     source: Encoded
@@ -60,41 +88,47 @@ class ParallelBatches:
         seed: int,
         max_length: int | None = None,
     ) -> "ParallelBatches":
-        """Encode translations, with a tokeniser for each side.
+        """Return batches of translations, with a tokeniser for each side.
 
         Args:
-          pairs: at least one.
-          tokenizers: the source's and the target's.
-          shapes: see `choose_borders`.
-          batch_size: most translations in a batch.
+          pairs: the translations, at least one.
+          tokenizers: the tokenisers of the source and of the target.
+          shapes: number of lengths to pad to; see `choose_borders`.
+          batch_size: the largest number of translations in a batch.
           seed: see `Buckets`.
-          max_length: translations with a side of more tokens, start or stop token included, are
-            left out, for a model's memory grows with the product of both sides; None keeps all.
+          max_length: leave out translations with more tokens than this on a side, start or stop
+            token included: a model's memory grows with the product of both sides. None keeps all.
 
         Raises:
-          ValueError: none is short enough.
+          ValueError: no translation is short enough.
         """
         ours, theirs = tokenizers
         rows = [(ours.encode(pair.source).ids, theirs.encode(pair.target).ids) for pair in pairs]
         if max_length is not None:
             rows = [row for row in rows if max(len(row[0]), len(row[1]) + 1) <= max_length]
         if not rows:
-            raise ValueError(f"max_length is {max_length}; none of {len(pairs)} is so short")
+            raise ValueError(
+                f"max_length must keep at least one of {len(pairs)} translations, got {max_length}"
+            )
         source, target = _source([row[0] for row in rows]), _target([row[1] for row in rows])
         longer = np.maximum(source.lengths, target.lengths)
         borders = choose_borders(longer, shapes)
         return cls(source, target, Buckets(longer, borders, batch_size, seed=seed))
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of `step`, counted from 0 over all epochs; see `batch`."""
+        """Return the batch of `step`, counted from 0 over all epochs; see `batch`."""
         return self.batch(*self.buckets.at(step))
 
     def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
-        """The translations `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
+        """Return a batch of translations, padded.
+
+        Args:
+          rows: `(batch,)` integers, the translations; -1 gives an empty row.
+          length: tokens to pad to.
 
         Returns:
-          "source", "tokens", "targets" and "targets_known" (batch, length), and "source_lengths"
-          (batch,).
+          "source", "tokens" and "targets", `(batch, length)` int32; "targets_known",
+          `(batch, length)` bool; and "source_lengths", `(batch,)`.
         """
         source, target = self.source.batch(rows, length), self.target.batch(rows, length)
         del target["lengths"]
@@ -102,7 +136,18 @@ class ParallelBatches:
 
 
 def encode_source(texts: Sequence[str], tokenizer: Subwords) -> Encoded:
-    """Encode texts that are to be read, without start or stop token; the input is "source"."""
+    """Return texts to translate as arrays, without start and stop token; the input is "source".
+
+    Args:
+      texts: the texts.
+      tokenizer: the tokeniser of the source.
+
+    Example:
+      >>> tokenizer = rx.data.reversible_tokenizer(["3 May"], "character", 30)
+      >>> encoded = rx.data.encode_source(["3 May", "May"], tokenizer)
+      >>> encoded.lengths
+      array([5, 3])
+    """
     return _source([tokenizer.encode(text).ids for text in texts])
 
 

@@ -1,4 +1,4 @@
-"""Training batches of sentences as a function of the step."""
+"""Batches of sentences, as a function of the step."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,24 @@ from rnnjax.data.vocabularies.lexicon import UNKNOWN
 
 @dataclass(frozen=True, eq=False)
 class SentenceBatches:
-    """What `train.fit` reads: the batch of a step, rare words hidden at random.
+    """Batches of sentences, in which some rare words are replaced by the unknown word.
 
     Attributes:
       encoded: the sentences.
-      buckets: which of them make up a batch.
+      buckets: which sentences are in which batch.
       first_rare: words with this id or a larger one are rare (`Lexicon.first_rare`).
-      hide_rare: share of their occurrences that are read as unknown words, so that a model learns
-        what an unknown word is like; their characters stay. 0 for inputs without words.
+      hide_rare: share of the rare words to replace, so that a model learns what unknown words are
+        like. Their characters are kept. Must be 0 for inputs without words.
+
+    Raises:
+      ValueError: `hide_rare` is not in [0, 1].
+
+    Example:
+      >>> sentences = [rx.data.Labelled(("what", "fun"), "good"), rx.data.Labelled(("bad",), "bad")]
+      >>> encoded = rx.data.fit_indexer(sentences, characters=False).encode(sentences)
+      >>> buckets = rx.data.Buckets(encoded.lengths, (2,), batch_size=2)
+      >>> rx.data.SentenceBatches(encoded, buckets).at(0)["words"].shape
+      (2, 2)
     """
 
     encoded: Encoded
@@ -28,10 +38,10 @@ class SentenceBatches:
 
     def __post_init__(self) -> None:
         if not 0 <= self.hide_rare <= 1:
-            raise ValueError(f"hide_rare is {self.hide_rare}; it must lie in [0, 1]")
+            raise ValueError(f"hide_rare must lie in [0, 1], got {self.hide_rare}")
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of `step`, counted from 0; see `Encoded.batch`."""
+        """Return the batch of `step`, counted from 0 over all epochs; see `Encoded.batch`."""
         batch = self.encoded.batch(*self.buckets.at(step))
         if not self.hide_rare:
             return batch

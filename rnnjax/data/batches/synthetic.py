@@ -1,26 +1,26 @@
-"""Tasks made up to see what a recurrent network can remember and count; batches of a step."""
+"""Synthetic tasks that test what a recurrent network can remember and count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnnjax.checks.values import check_at_least
+
 COPIED = 10  # symbols to remember
-BLANK, GO = 8, 9  # after the eight symbols of the copy task
+BLANK, GO = 8, 9  # ids after those of the eight symbols of the copy task
 
 
 @dataclass(frozen=True)
 class _Batches:
-    """What the tasks share: positive sizes, a seed, and random numbers of a step."""
+    """What the tasks share: checks of the sizes and the seed, and the random numbers of a step."""
 
     batch_size: int = field(kw_only=True)
     seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in vars(self):
-            value, least = getattr(self, name), 0 if name == "seed" else 1
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+        for name, value in vars(self).items():
+            check_at_least(0 if name == "seed" else 1, **{name: value})
 
     def _random(self, step: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, step])
@@ -28,32 +28,38 @@ class _Batches:
 
 @dataclass(frozen=True)
 class AddingProblem(_Batches):
-    """The sum of the two numbers of a sequence that are marked.
+    """The adding problem: the sum of the two marked numbers of a sequence.
 
-    Hochreiter and Schmidhuber 1997 ("Long short-term memory"), as Le, Jaitly and Hinton 2015
-    (arXiv:1504.00941) have it: numbers from U(0, 1), the marked ones anywhere. Always to say 1, the
-    mean, has the squared error 1/6.
+    Source: Hochreiter and Schmidhuber 1997 ("Long short-term memory"), in the form of Le, Jaitly
+    and Hinton 2015 (arXiv:1504.00941): the numbers are from U(0, 1), and the marks can be anywhere.
+    A model that always answers 1, the mean, has a squared error of 1/6.
 
     Attributes:
       length: numbers in a sequence, at least 2.
       batch_size: sequences in a batch.
-      seed: another seed, other sequences.
+      seed: seed of the sequences, at least 0.
 
-    ValueError if a size is too small.
+    Raises:
+      ValueError: a size or the seed is too small.
+
+    Example:
+      >>> batch = rx.data.AddingProblem(5, batch_size=3).at(0)
+      >>> batch["inputs"].shape, batch["targets"].shape
+      ((3, 5, 2), (3,))
     """
 
     length: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 2:
-            raise ValueError(f"length must be at least 2, got {self.length}")
+        check_at_least(2, length=self.length)
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of `step`, counted from 0.
+        """Return the batch of `step`, counted from 0.
 
         Returns:
-          `inputs` (batch_size, length, 2) float32, numbers and marks, and `targets` (batch_size,).
+          "inputs" `(batch_size, length, 2)` float32, numbers and marks, and "targets"
+          `(batch_size,)` float32.
         """
         rng, shape = self._random(step), (self.batch_size, self.length)
         numbers = rng.random(shape, np.float32)
@@ -64,34 +70,43 @@ class AddingProblem(_Batches):
 
 @dataclass(frozen=True)
 class CopyMemory(_Batches):
-    """Ten symbols of eight, to be repeated after a delay (Arjovsky et al. 2016, arXiv:1511.06464).
+    """The copy task: repeat ten symbols after a delay (Arjovsky et al. 2016, arXiv:1511.06464).
 
-    A sequence is the symbols, delay - 1 blanks, the signal to go and ten blanks; its answer is
-    blanks, and the symbols from the signal's next step on. Who remembers nothing pays 10 ln 8
-    nats a sequence, 10 ln 8 / (delay + 20) a step.
+    A sequence is ten symbols (ids 0 to 7), delay - 1 blanks (8), the signal to go (9), and ten
+    blanks. The targets are blanks and, after the signal, the ten symbols. A model that remembers
+    nothing has a loss of 10 ln 8 nats per sequence, or 10 ln 8 / (delay + 20) per step.
 
     Attributes:
-      delay: steps between the last symbol read and the first to be told.
+      delay: steps between the last symbol of the input and the first one of the answer.
       batch_size: sequences in a batch.
-      seed: another seed, other sequences.
+      seed: seed of the sequences, at least 0.
 
-    ValueError if a size is not positive.
+    Raises:
+      ValueError: a size or the seed is too small.
+
+    Example:
+      >>> task = rx.data.CopyMemory(3, batch_size=1)
+      >>> batch = task.at(0)
+      >>> batch["tokens"][0, 10:].tolist()
+      [8, 8, 9, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]
+      >>> bool((batch["targets"][0, 13:] == batch["tokens"][0, :10]).all())
+      True
     """
 
     delay: int
 
     @property
     def length(self) -> int:
-        """Steps of a sequence."""
+        """The number of steps of a sequence."""
         return self.delay + 2 * COPIED
 
     @property
     def baseline(self) -> float:
-        """Nats a step of who remembers nothing."""
+        """The loss of a model that remembers nothing, in nats per step."""
         return COPIED * float(np.log(BLANK)) / self.length
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of `step`, counted from 0: `tokens`, `targets` (batch_size, length) int32."""
+        """Return the batch of `step`: "tokens" and "targets", `(batch_size, length)` int32."""
         symbols = self._random(step).integers(0, BLANK, (self.batch_size, COPIED), np.int32)
         tokens = np.full((self.batch_size, self.length), BLANK, np.int32)
         targets = tokens.copy()
@@ -102,19 +117,24 @@ class CopyMemory(_Batches):
 
 @dataclass(frozen=True)
 class Counting(_Batches):
-    """Words such as a^n b^n (`letters` of 2) and a^n b^n c^n (3), n drawn from 1 to `max_n`.
+    """The counting task: words a^n b^n (2 letters) or a^n b^n c^n (3), with n from 1 to `max_n`.
 
-    The task is to tell the next symbol where it is determined: from the first b on, the end
-    included (Gers and Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and
-    context-sensitive languages").
+    A model predicts the next symbol where the word determines it: from the first b on, the end
+    included. Source: Gers and Schmidhuber 2001, "LSTM recurrent networks learn simple context-free
+    and context-sensitive languages".
 
     Attributes:
-      letters: how many letters take turns; 1 determines nothing.
+      letters: number of different letters, at least 2.
       max_n: the largest n.
       batch_size: words in a batch.
-      seed: another seed, other words.
+      seed: seed of the words, at least 0.
 
-    ValueError if a size is too small.
+    Raises:
+      ValueError: a size or the seed is too small.
+
+    Example:
+      >>> rx.data.Counting(2, 3, batch_size=4).at(0)["tokens"].shape
+      (4, 7)
     """
 
     letters: int
@@ -122,11 +142,10 @@ class Counting(_Batches):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.letters < 2:
-            raise ValueError(f"letters must be at least 2, got {self.letters}")
+        check_at_least(2, letters=self.letters)
 
     def at(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of `step`, counted from 0; see `counting_words`."""
+        """Return the batch of `step`, counted from 0; see `counting_words`."""
         ns = self._random(step).integers(1, self.max_n + 1, self.batch_size)
         return counting_words(self.letters, ns, self.letters * self.max_n + 1)
 
@@ -134,19 +153,27 @@ class Counting(_Batches):
 def counting_words(
     letters: int, ns: Sequence[int] | np.ndarray, length: int
 ) -> dict[str, np.ndarray]:
-    """Words with each letter n times, one for every n.
+    """Return one word for each n, in which every letter is repeated n times.
 
     Args:
-      letters: how many letters take turns.
-      ns: times of each letter, for each word.
-      length: what words are padded to, at least letters * n + 1.
+      letters: number of different letters.
+      ns: `(words,)` integers, how often each letter is repeated.
+      length: symbols to pad to, at least letters * n + 1.
 
     Returns:
-      `tokens` (words, length) int32, 0 before the word and letters from 1; `targets`, the symbols
-      that follow, 0 at the end; and `counted`, bool, which of them are determined.
+      "tokens" `(words, length)` int32, where 0 is the start and letters count from 1; "targets",
+      the symbols that follow, where 0 is the end; and "counted" bool, which targets the word
+      determines.
 
     Raises:
-      ValueError: a word does not fit.
+      ValueError: a word does not fit into `length`.
+
+    Example:
+      >>> words = rx.data.counting_words(2, [2], 5)
+      >>> words["tokens"].tolist(), words["targets"].tolist()
+      ([[0, 1, 1, 2, 2]], [[1, 1, 2, 2, 0]])
+      >>> words["counted"].tolist()
+      [[False, False, False, True, True]]
     """
     column, steps = np.asarray(ns)[:, None], np.arange(length)
     if (column < 1).any() or (letters * column + 1 > length).any():

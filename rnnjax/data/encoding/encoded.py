@@ -1,4 +1,4 @@
-"""Sentences as arrays, and the batches cut from them."""
+"""Sentences as arrays, and batches of them."""
 
 from collections.abc import Mapping, Sequence, Sized
 from types import MappingProxyType
@@ -8,16 +8,21 @@ import numpy as np
 
 from rnnjax.data.readers.records import UNLABELLED, Sentences, Tagged
 
-NO_TARGET = -1  # in place of a tag or label that is not known, or not one of the model's
+NO_TARGET = -1  # instead of a tag or label that is unknown, or not one of the model's
 
 
 class Answer(NamedTuple):
-    """What a model is to say, of any dtype, and where it is known.
+    """What a model learns to answer, of any dtype, and where it is known.
 
     Attributes:
-      values: (tokens, ...), or of whole sentences (sentences, ...).
-      per_token: which of the two.
-      known: (tokens,) or (sentences,) bool; None: everywhere.
+      values: `(tokens, ...)`, or `(sentences, ...)` if there is one answer per sentence.
+      per_token: whether there is one answer per token.
+      known: `(tokens,)` or `(sentences,)` bool, True where the answer is known; None: everywhere.
+
+    Example:
+      >>> labels = np.array([1, 0], np.int32)
+      >>> rx.data.Answer(labels, per_token=False, known=np.array([True, False])).values.shape
+      (2,)
     """
 
     values: np.ndarray
@@ -26,15 +31,22 @@ class Answer(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Sentences as arrays, end to end; sentence s holds the tokens from starts[s] to starts[s + 1].
+    """Sentences as arrays, concatenated: sentence s has the tokens starts[s] to starts[s + 1] - 1.
 
     Attributes:
-      starts: (sentences + 1,) where each starts.
-      inputs: what a model reads, by the name of its argument, each (tokens, ...); padded with 0.
-      answers: what it is to say, by name; padded with 0.
-      wholes: what a model reads of whole sentences, each (sentences, ...); 0 for no sentence.
-      marks: what neither is read nor answered, such as where words start, each (tokens,);
-        padded with 0.
+      starts: `(sentences + 1,)` integers, where each sentence starts, and where the last one ends.
+      inputs: what a model reads, by the name of its argument, each `(tokens, ...)`; padded with 0.
+      answers: what a model learns to answer, by name; padded with 0.
+      wholes: inputs of whole sentences, each `(sentences, ...)`; 0 for an empty row.
+      marks: what a model neither reads nor answers, such as where words start, each
+        `(tokens, ...)`; padded with 0.
+
+    Example:
+      >>> sentences = [rx.data.Labelled(("what", "fun"), "good"), rx.data.Labelled(("bad",), "bad")]
+      >>> encoded = rx.data.fit_indexer(sentences, characters=False).encode(sentences)
+      >>> batch = encoded.batch(np.array([0, 1]), length=3)
+      >>> batch["words"].tolist(), batch["targets"].tolist(), batch["lengths"].tolist()
+      ([[4, 3, 0], [2, 0, 0]], [1, 0], [2, 1])
     """
 
     starts: np.ndarray
@@ -45,16 +57,20 @@ class Encoded(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each sentence, (sentences,)."""
+        """The number of tokens of each sentence, `(sentences,)`."""
         return np.diff(self.starts)
 
     def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
-        """The sentences `rows` (batch,), padded to `length` tokens; row -1 is an empty one.
+        """Return a batch of sentences, padded.
+
+        Args:
+          rows: `(batch,)` integers, the sentences; -1 gives an empty row.
+          length: tokens to pad to.
 
         Returns:
-          Inputs and marks (batch, length, ...), answers (batch, length, ...) or (batch, ...), and
-          for each answer `{name}_known`, bool, False in the padding; wholes (batch, ...), and
-          `lengths` (batch,).
+          By name: inputs and marks `(batch, length, ...)`; answers `(batch, length, ...)` or
+          `(batch, ...)`, and for each answer "{name}_known" bool, False in the padding; wholes
+          `(batch, ...)`; and "lengths" `(batch,)` int32.
 
         Raises:
           ValueError: a sentence has more than `length` tokens.
@@ -62,7 +78,9 @@ class Encoded(NamedTuple):
         none = rows < 0
         lengths = np.where(none, 0, self.starts[rows + 1] - self.starts[rows]).astype(np.int32)
         if lengths.max(initial=0) > length:
-            raise ValueError(f"length is {length}; a sentence has {lengths.max()} tokens")
+            raise ValueError(
+                f"length must be at least {lengths.max()}, the longest sentence's, got {length}"
+            )
         inside = np.arange(length) < lengths[:, None]
         where = (self.starts[rows][:, None] + np.arange(length))[inside]
         columns = {**self.inputs, **self.marks}
@@ -77,26 +95,36 @@ class Encoded(NamedTuple):
 
 
 def ragged(rows: Sequence[Sized]) -> np.ndarray:
-    """Where each of `rows` starts if they stand end to end, and where the last ends."""
+    """Return where each of `rows` starts when they are concatenated, and where the last ends."""
     return np.cumsum([0, *map(len, rows)], dtype=np.int64)
 
 
 def joined(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of ids end to end, int32; there may be none."""
+    """Return rows of ids concatenated, int32; there may be no rows."""
     return np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32)
 
 
 def names_of(sentences: Sentences) -> tuple[str, ...]:
-    """The tags or labels of sentences, each once and in order; `UNLABELLED` is none."""
+    """Return the distinct tags or labels of sentences, sorted, without `UNLABELLED`.
+
+    Args:
+      sentences: any number of them.
+
+    Example:
+      >>> rx.data.names_of([rx.data.Tagged(("Ada", "wrote"), ("NOUN", "VERB"))])
+      ('NOUN', 'VERB')
+    """
     found = {n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label])}
     return tuple(sorted(found - {UNLABELLED}))
 
 
 def target_ids(targets: Sequence[str], sentences: Sentences) -> np.ndarray:
-    """The ids of sentences' labels (sentences,), or of their tags (tokens,), int32.
+    """Return the ids of labels `(sentences,)`, or of tags `(tokens,)`, int32.
 
-    What is not among `targets` becomes `NO_TARGET`; ValueError names the sentence that has more or
-    fewer tags than tokens.
+    A name that is not among `targets` becomes `NO_TARGET`.
+
+    Raises:
+      ValueError: the number of tags of a sentence differs from its tokens.
     """
     names: list[str] = []
     for number, sentence in enumerate(sentences, 1):
@@ -105,8 +133,8 @@ def target_ids(targets: Sequence[str], sentences: Sentences) -> np.ndarray:
             continue
         if len(sentence.tags) != len(sentence.tokens):
             raise ValueError(
-                f"sentence {number} has {len(sentence.tokens)} tokens and "
-                f"{len(sentence.tags)} tags; they must be as many"
+                f"sentences must have one tag per token, got {len(sentence.tokens)} tokens and "
+                f"{len(sentence.tags)} tags in sentence {number}"
             )
         names.extend(sentence.tags)
     index = {name: i for i, name in enumerate(targets)}
@@ -114,12 +142,12 @@ def target_ids(targets: Sequence[str], sentences: Sentences) -> np.ndarray:
 
 
 def id_answer(ids: np.ndarray, *, per_token: bool) -> Answer:
-    """The answer that is the id of a tag or label, known unless it is `NO_TARGET`."""
+    """Return the answer for ids of tags or labels; `NO_TARGET` is unknown."""
     return Answer(ids, per_token, ids != NO_TARGET)
 
 
 def _spread(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The values where `inside` is true, in order, and 0 elsewhere."""
+    """Return an array with `values`, in order, where `inside` is true, and 0 elsewhere."""
     spread = np.zeros((*inside.shape, *values.shape[1:]), values.dtype)
     spread[inside] = values
     return spread

@@ -1,4 +1,4 @@
-"""Sentences, and pairs of them, as the rows that a transformer encoder reads."""
+"""Sentences and pairs of sentences as rows of subwords, which a transformer reads."""
 
 import json
 from collections.abc import Sequence
@@ -18,19 +18,28 @@ Row = tuple[Pieces, ...]  # one text, or two
 def join_pieces(
     rows: Sequence[Row], languages: Sequence[tuple[int, ...]] | None = None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Lay texts out as rows of tokens: START text END, or START first END second END.
+    """Return rows of tokens: START text END, or START first END second END.
 
-    The positions of a second text start again, so that its word i stands where that of the first
-    does, at i + 1 (Conneau and Lample 2019, arXiv:1901.07291).
+    The positions of a second text start again, so that piece i of both texts has the position i + 1
+    (Conneau and Lample 2019, arXiv:1901.07291).
 
     Args:
       rows: one or two texts each.
-      languages: of each row, the id of each text's language; None where there is one.
+      languages: for each row, the id of the language of each of its texts; None if there is only
+        one language.
 
     Returns:
-      Where each row starts, (rows + 1,), and by name, each (tokens,): "tokens", "segments" (0 in
-      the first text, 1 in the second), "positions", "word_starts" (True where a word starts), and
-      "languages" where they are given.
+      Where each row starts, `(rows + 1,)`, and by name, each `(tokens,)`: "tokens", "segments" (0
+      for the first text, 1 for the second), "positions", "word_starts" (True at the first piece of
+      a word), and "languages" if they are given.
+
+    Example:
+      >>> hello = rx.data.Pieces(np.array([7, 9], np.int32), np.array([0]))
+      >>> starts, columns = rx.data.join_pieces([(hello, hello)])
+      >>> columns["tokens"].tolist()
+      [2, 7, 9, 3, 7, 9, 3]
+      >>> columns["positions"].tolist()
+      [0, 1, 2, 3, 1, 2, 3]
     """
     laid = [_lay(row) for row in rows]
     names = ("tokens", "segments", "positions", "word_starts")
@@ -56,14 +65,21 @@ def _lay(row: Row) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class PieceIndexer:
-    """Between sentences with their answers and what an `TransformerClassifier` is trained on.
+    """Encodes sentences and their tags or labels for a `TransformerClassifier`.
 
     Attributes:
       subwords: the tokeniser.
-      targets: names of tags or labels; a target's id is its place.
-      max_length: most tokens that a row may have, START and END included.
-      paired: whether sentences come in pairs, and tokens have segments and positions.
-      language: id of their language; None where there is one.
+      targets: names of tags or labels; the id of a target is its index.
+      max_length: the largest number of tokens in a row, START and END included.
+      paired: whether sentences come in pairs; tokens then have segments and positions.
+      language: id of the language of all texts; None if a model knows only one language.
+
+    Example:
+      >>> subwords = rx.data.Subwords.train(["what fun what a bad film"], 40)
+      >>> indexer = rx.data.PieceIndexer(subwords, ("bad", "good"), max_length=16)
+      >>> encoded = indexer.encode([rx.data.Labelled(("fun",), "good")])
+      >>> encoded.answers["targets"].values
+      array([1], dtype=int32)
     """
 
     subwords: Subwords
@@ -74,7 +90,11 @@ class PieceIndexer:
 
     @classmethod
     def load(cls, folder: Path) -> "PieceIndexer":
-        """Read what `save` wrote; ValueError names the file if it cannot be read or is broken."""
+        """Return the indexer that `save` wrote.
+
+        Raises:
+          ValueError: a file cannot be read or is damaged; the message names it.
+        """
         path, subwords = folder / "indexer.json", Subwords.load(folder / "tokenizer.json")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
@@ -83,31 +103,31 @@ class PieceIndexer:
             raise ValueError(f"{path} is not a saved indexer: {error!r}") from error
 
     def save(self, folder: Path) -> None:
-        """Write `indexer.json` and `tokenizer.json` into `folder`, each wholly or not at all."""
+        """Write `indexer.json` and `tokenizer.json` to `folder`, each completely or not at all."""
         self.subwords.save(folder / "tokenizer.json")
         names = ("targets", "max_length", "paired", "language")
         stored = {name: getattr(self, name) for name in names}
         write_whole(folder / "indexer.json", json.dumps(stored) + "\n")
 
     def encode(self, sentences: Sentences) -> Encoded:
-        """Encode sentences; a target that is not among `targets` becomes `NO_TARGET`.
+        """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.
 
-        A tag stands at the first piece of its word, where "firsts" is True.
+        A tag is placed at the first piece of its word, where "firsts" is True.
 
         Raises:
-          ValueError: a row has more tokens than `max_length`, a tagged sentence more or fewer tags
-            than tokens, or sentences are pairs where `paired` is False.
+          ValueError: a row has more tokens than `max_length`, the number of tags of a sentence
+            differs from its tokens, or there are pairs although `paired` is False.
         """
         if not self.paired and any(isinstance(sentence, Paired) for sentence in sentences):
-            raise ValueError("sentences must not be pairs: the indexer has paired=False")
+            raise ValueError("sentences must be single, as paired is False, got a pair")
         rows = [self._pieces(sentence) for sentence in sentences]
         starts, columns = join_pieces(rows, self._languages(rows))
         longest = np.diff(starts).max(initial=0)
         if longest > self.max_length:
             number = int(np.diff(starts).argmax()) + 1
             raise ValueError(
-                f"sentence {number} makes {longest} tokens, START and END included; "
-                f"there are positions for {self.max_length}"
+                f"sentences must have at most max_length = {self.max_length} tokens, START and END "
+                f"included, got {longest} in sentence {number}"
             )
         targets, marks = target_ids(self.targets, sentences), {}
         tagged = any(isinstance(sentence, Tagged) for sentence in sentences)

@@ -1,4 +1,4 @@
-"""Between labelled sentences and the arrays that models are trained on."""
+"""Encoding labelled sentences as arrays of word and character ids."""
 
 import dataclasses
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnjax.checks.values import check_at_least
 from rnnjax.data.encoding.encoded import Encoded, id_answer, names_of, ragged, target_ids
 from rnnjax.data.readers.records import Sentences, Tagged
 from rnnjax.data.vocabularies.lexicon import PAD, Lexicon
@@ -18,14 +19,24 @@ from rnnjax.files import write_whole
 
 @dataclass(frozen=True)
 class WordIndexer:
-    """What ids stand for.
+    """Encodes sentences of words and their tags or labels.
 
     Attributes:
-      words: the words.
-      characters: their characters; None where a model does not read them.
-      targets: names of tags or labels; a target's id is its place.
-      max_word_length: characters that are kept of a word; of a longer one, half of them from its
-        start and half from its end, where most of its form is.
+      words: ids of words.
+      characters: ids of characters; None if a model does not read them.
+      targets: names of tags or labels; the id of a target is its index.
+      max_word_length: characters to keep of a word, at least 2. Half of them come from its start
+        and half from its end, where prefixes and suffixes are.
+
+    Raises:
+      ValueError: `max_word_length` is below 2.
+
+    Example:
+      >>> sentences = [rx.data.Tagged(("Ada", "wrote"), ("NOUN", "VERB"))]
+      >>> indexer = rx.data.fit_indexer(sentences, max_word_length=5)
+      >>> encoded = indexer.encode(sentences)
+      >>> encoded.inputs["words"].shape, encoded.inputs["characters"].shape
+      ((2,), (2, 5))
     """
 
     words: Lexicon
@@ -34,12 +45,15 @@ class WordIndexer:
     max_word_length: int = 16
 
     def __post_init__(self) -> None:
-        if self.max_word_length < 2:
-            raise ValueError(f"max_word_length is {self.max_word_length}; it must be at least 2")
+        check_at_least(2, max_word_length=self.max_word_length)
 
     @classmethod
     def load(cls, path: Path) -> "WordIndexer":
-        """Read what `save` wrote; ValueError names the file if it cannot be read or is broken."""
+        """Return the indexer that `save` wrote.
+
+        Raises:
+          ValueError: the file cannot be read or is damaged; the message names it.
+        """
         try:
             stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             words, characters = stored.pop("words"), stored.pop("characters")
@@ -49,14 +63,14 @@ class WordIndexer:
             raise ValueError(f"{path} is not a saved indexer: {error!r}") from error
 
     def save(self, path: Path) -> None:
-        """Write the indexer to `path` as JSON, wholly or not at all."""
+        """Write the indexer to `path` as JSON, completely or not at all."""
         write_whole(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
     def encode(self, sentences: Sentences) -> Encoded:
-        """Encode sentences; a target that is not among `targets` becomes `NO_TARGET`.
+        """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.
 
         Raises:
-          ValueError: a tagged sentence has more or fewer tags than tokens.
+          ValueError: the number of tags of a sentence differs from its tokens.
         """
         starts = ragged([sentence.tokens for sentence in sentences])
         tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
@@ -68,7 +82,7 @@ class WordIndexer:
         return Encoded(starts, inputs, {"targets": targets})
 
     def _spell(self, tokens: Sequence[str]) -> np.ndarray:
-        """The ids of each token's characters, (tokens, max_word_length), padded at the end."""
+        """Return the ids of each token's characters, `(tokens, max_word_length)`, padded."""
         assert self.characters is not None
         types = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
         spelled = np.full((len(types), self.max_word_length), PAD, np.int32)
@@ -89,9 +103,20 @@ def fit_indexer(
     fold_digits: bool = False,
     max_word_length: int = 16,
 ) -> WordIndexer:
-    """The indexer of a training text: its words, characters, and tags or labels in order.
+    """Return the indexer of training sentences: their words, characters, and tags or labels.
 
-    Characters keep their case and their digits. `more_words` are those of `Lexicon.of`.
+    Args:
+      sentences: the training sentences.
+      more_words: words that are known from elsewhere; see `Lexicon.of`.
+      characters: whether to index characters; they keep their case and digits.
+      lowercase: see `Lexicon`; for words only.
+      fold_digits: see `Lexicon`; for words only.
+      max_word_length: see `WordIndexer`.
+
+    Example:
+      >>> indexer = rx.data.fit_indexer([rx.data.Labelled(("what", "fun"), "good")])
+      >>> indexer.targets, indexer.words.symbols
+      (('good',), ('fun', 'what'))
     """
     tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
     return WordIndexer(

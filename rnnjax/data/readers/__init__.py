@@ -1,1 +1,1 @@
-"""Readers: from bytes to records."""
+"""Readers: from files to records, which hold strings."""

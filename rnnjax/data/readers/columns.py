@@ -10,17 +10,25 @@ from rnnjax.schemes import detect
 
 
 def read_columns(path: str | Path) -> list[Tagged]:
-    """Read a UTF-8 file with one token a line and a blank line between sentences.
+    """Return the sentences of a UTF-8 file with one token per line and blank lines between them.
 
-    The token is the first column and its tag the last. Tabs alone separate the columns of a
-    line that holds one, so that a token may hold spaces (WikiANN); else spaces do
-    (CoNLL-2003's four columns). A line that begins with -DOCSTART- counts as a blank one, and
-    so does one of nothing but spaces and tabs.
+    The first column is the token, the last one its tag. If a line contains tabs, only tabs
+    separate its columns, so a token may contain spaces (WikiANN). Otherwise spaces separate them
+    (CoNLL-2003). A line that begins with -DOCSTART- counts as blank, and so does a line of spaces
+    and tabs.
 
-    ValueError names file and line where the token or the tag is empty, where there are fewer
-    than 2 columns and where there are not as many as in the lines before; it names the file
-    where that cannot be read. Where tags look like spans but obey no scheme, it names file and
-    lines too; see `rnnjax.schemes.detect`.
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file cannot be read. Or a line has fewer than 2 columns, another number of
+        columns than the lines before it, or an empty token or tag. Or the tags look like spans
+        but follow no scheme (`rnnjax.schemes.detect`). The message names the file and the line.
+
+    Example:
+      >>> _ = Path("names.txt").write_text("Ada B-PER\\nLovelace I-PER\\nwrote O\\n")
+      >>> rx.data.read_columns("names.txt")
+      [Tagged(tokens=('Ada', 'Lovelace', 'wrote'), tags=('B-PER', 'I-PER', 'O'))]
     """
     sentences: list[Tagged] = []
     lines: list[int] = []  # of each sentence's first token
@@ -46,18 +54,18 @@ def read_columns(path: str | Path) -> list[Tagged]:
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    r"""The lines of a UTF-8 file, each with its number, from 1.
+    r"""Return the lines of a UTF-8 file, each with its number, counted from 1.
 
-    Lines end with \n or \r\n, which is taken off, as is a byte order mark. Nothing else ends a
-    line: a token may hold what Unicode calls a line separator. A line end at the end of the
-    file begins no further line.
+    Lines end with \n or \r\n, which is removed, and so is a byte order mark. Nothing else ends a
+    line: a token may contain a Unicode line separator. A line end at the end of the file does not
+    start another line.
     """
     text = read_text(path).removeprefix("\ufeff").removesuffix("\n")
     return ((i, line.removesuffix("\r")) for i, line in enumerate(text.split("\n"), 1))
 
 
 def blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """The runs of lines between empty lines, none of them empty, as `read_lines` gives them."""
+    """Yield the groups of lines that empty lines separate; no group is empty."""
     block: list[tuple[int, str]] = []
     for number, line in lines:
         if line:
@@ -71,7 +79,7 @@ def blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
 
 def _without_marks(numbered: tuple[int, str]) -> tuple[int, str]:
     number, line = numbered
-    # Of all white space only these two: a no-break space may well be a token.
+    # Only these two, not all white space: a no-break space may be a token.
     blank = line.startswith("-DOCSTART-") or not line.strip(" \t")
     return number, "" if blank else line
 
@@ -85,10 +93,12 @@ def _cells(line: str) -> list[str]:
 def _check(row: list[str], width: int, place: str) -> None:
     if len(row) < 2:
         raise ValueError(
-            f"{place}: {row[0]!r} is one column; a token, then its tag, must be separated by a "
-            "tab or by spaces"
+            f"{place}: a line must have at least 2 columns, a token and its tag, separated by a "
+            f"tab or spaces, got {row[0]!r}"
         )
     if len(row) != width:
-        raise ValueError(f"{place} has {len(row)} columns; the lines before it have {width}")
+        raise ValueError(
+            f"{place}: a line must have as many columns as those before, {width}, got {len(row)}"
+        )
     if not row[0] or not row[-1]:
-        raise ValueError(f"{place}: its {'tag' if row[0] else 'token'} is empty")
+        raise ValueError(f"{place}: the {'tag' if row[0] else 'token'} must not be empty")

@@ -2,32 +2,43 @@
 
 import re
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
+from rnnjax.checks.values import check_choice
 from rnnjax.data.readers.columns import blocks, read_lines
 from rnnjax.data.readers.records import Tagged
 
 Column = Literal["upos", "xpos", "deprel"]
 
 _COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-# `3-4`, written as one word in the text, and `8.1`, a word that the text leaves out.
+# `3-4`: several words, written as one in the text. `8.1`: a word that the text leaves out.
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 
 
 def read_conllu(path: str | Path, column: Column = "upos") -> list[Tagged]:
-    """Read the words of a CoNLL-U file, tagged with what `column` says of them.
+    """Return the sentences of a CoNLL-U file, each word tagged with its value in `column`.
 
-    A line is a word in ten columns separated by tabs, or a comment that begins with `#`; an
-    empty line ends a sentence. Ranges of words (`3-4`) and empty nodes (`8.1`) are skipped: it
-    is the words that are numbered 1, 2, 3, ... and tagged. A word may hold spaces, and the tag
-    `_` (UNLABELLED) stands as it is. A sentence without words is skipped.
+    A line is either a word, in ten columns separated by tabs, or a comment, which begins with
+    `#`. An empty line ends a sentence. Only the words that are numbered 1, 2, 3, ... are read:
+    ranges (`3-4`), empty nodes (`8.1`) and sentences without words are skipped. A word may
+    contain spaces. The tag `_` (`UNLABELLED`) is kept.
 
-    ValueError names file and line where a line has not ten columns, a word is out of order, or
-    a form or a tag is empty; it names the file where that cannot be read, and `column` where it
-    is none of these.
+    Args:
+      path: the file.
+      column: "upos", "xpos" or "deprel", the column of the tag.
+
+    Raises:
+      ValueError: `column` is unknown, or the file cannot be read. Or a line does not have ten
+        columns, a word is out of order, or a form or tag is empty; the message then names the
+        file and the line.
+
+    Example:
+      >>> line = "1\\tDogs\\tdog\\tNOUN\\t_\\t_\\t0\\troot\\t_\\t_\\n"
+      >>> _ = Path("one.conllu").write_text(line)
+      >>> rx.data.read_conllu("one.conllu")
+      [Tagged(tokens=('Dogs',), tags=('NOUN',))]
     """
-    if column not in get_args(Column):
-        raise ValueError(f"column is {column!r}; it must be one of {get_args(Column)}")
+    check_choice("column", column, Column)
     sentences = (
         _sentence(path, block, _COLUMNS.index(column)) for block in blocks(read_lines(path))
     )
@@ -35,7 +46,19 @@ def read_conllu(path: str | Path, column: Column = "upos") -> list[Tagged]:
 
 
 def is_conllu(path: str | Path) -> bool:
-    """Whether a file's first line that is neither empty nor a comment is one of CoNLL-U."""
+    """Return whether a file is CoNLL-U, judged by its first line with content.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file cannot be read.
+
+    Example:
+      >>> _ = Path("names.txt").write_text("Ada B-PER\\n")
+      >>> rx.data.is_conllu("names.txt")
+      False
+    """
     lines = (line for _, line in read_lines(path))
     first = next((line for line in lines if line and not line.startswith("#")), "")
     row = first.split("\t")
@@ -51,8 +74,8 @@ def _sentence(path: str | Path, block: list[tuple[int, str]], column: int) -> Ta
         row = line.split("\t")
         if len(row) != len(_COLUMNS):
             raise ValueError(
-                f"{path}, line {number} has {len(row)} tab-separated columns; "
-                f"it must have {len(_COLUMNS)}"
+                f"{path}, line {number}: a line must have {len(_COLUMNS)} columns separated by "
+                f"tabs, got {len(row)}"
             )
         if _NO_WORD.fullmatch(row[0]):
             continue
@@ -64,7 +87,7 @@ def _sentence(path: str | Path, block: list[tuple[int, str]], column: int) -> Ta
 
 def _check(row: list[str], word: int, column: int, place: str) -> None:
     if row[0] != str(word):
-        raise ValueError(f"{place}: its id is {row[0]!r}; the sentence's next word must be {word}")
+        raise ValueError(f"{place}: the id must be {word}, the next word's, got {row[0]!r}")
     for i in (1, column):
         if not row[i]:
-            raise ValueError(f"{place}: its {_COLUMNS[i]} is empty; what is unknown must be '_'")
+            raise ValueError(f"{place}: the {_COLUMNS[i]} must not be empty; '_' is unknown")

@@ -1,4 +1,4 @@
-"""Reading labelled sentences, and cutting text into the words of one."""
+"""Reading labelled sentences, and splitting text into words."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -26,14 +26,24 @@ _WORD = re.compile(
 
 
 def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
-    """Read a UTF-8 file with a sentence and its label on each line, a tab between them.
+    """Return the sentences of a UTF-8 file with a sentence, a tab and its label on each line.
 
-    The last tab of the line is the one that separates. White space separates the tokens of the
-    sentence, which may have none; with `plain` they are those of `split_words`. Empty lines
-    at the end of the file are skipped.
+    The last tab of a line separates the two. A sentence may have no tokens. Empty lines at the end
+    of the file are skipped.
 
-    ValueError names file and line where there is no tab (an empty line among others has none)
-    or no label; it names the file where that cannot be read.
+    Args:
+      path: the file.
+      plain: True for plain text, which `split_words` splits into tokens; False if white space
+        separates the tokens.
+
+    Raises:
+      ValueError: the file cannot be read, or a line has no tab or no label; the message names the
+        file and the line.
+
+    Example:
+      >>> _ = Path("reviews.tsv").write_text("what fun !\\tgood\\n")
+      >>> rx.data.read_labelled("reviews.tsv")
+      [Labelled(tokens=('what', 'fun', '!'), label='good')]
     """
     lines = list(read_lines(path))
     while lines and not lines[-1][1]:
@@ -43,12 +53,19 @@ def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Cut English text into words, roughly as treebanks do.
+    """Return the words of English text, split roughly as in treebanks.
 
-    Words, numbers and punctuation stand by themselves, and so do the parts of a contraction:
-    do n't, it 's, can not. Web and e-mail addresses, numbers such as 3.50 or 10:30, common
-    abbreviations, smileys and repeated punctuation stay whole. Nothing is changed or left out
-    but the white space.
+    Words, numbers and punctuation marks are separate tokens, and so are the parts of a
+    contraction: do n't, it 's, can not. Web and e-mail addresses, numbers such as 3.50 or 10:30,
+    common abbreviations, smileys and repeated punctuation marks are one token each. Only white
+    space is left out; nothing is changed.
+
+    Args:
+      text: any text.
+
+    Example:
+      >>> rx.data.split_words("It's $3.50, isn't it?")
+      ('It', "'s", '$', '3.50', ',', 'is', "n't", 'it', '?')
     """
     return tuple(match[0] for match in _WORD.finditer(text))
 
@@ -56,7 +73,7 @@ def split_words(text: str) -> tuple[str, ...]:
 def _labelled(line: str, cut: Callable[[str], Iterable[str]], place: str) -> Labelled:
     sentence, tab, label = line.rpartition("\t")
     if not tab:
-        raise ValueError(f"{place}: {line!r} has no tab; it must be a sentence, a tab, a label")
+        raise ValueError(f"{place}: a line must be a sentence, a tab and a label, got {line!r}")
     if not label.strip():
-        raise ValueError(f"{place}: its label, what follows the last tab, is empty")
+        raise ValueError(f"{place}: the label, after the last tab, must not be empty")
     return Labelled(tuple(cut(sentence)), label.strip())

@@ -1,4 +1,4 @@
-"""Lists of candidates, of which the best is to be found."""
+"""Reading lists of candidates that a model ranks."""
 
 import math
 from collections.abc import Iterable
@@ -9,30 +9,44 @@ _BAR = "|||"
 
 
 class Candidate(NamedTuple):
-    """One of several texts for the same thing; `score` is the given one, the higher the better."""
+    """One of several texts to choose from.
 
-    name: str  # of the list; "" where lists are blocks
+    Attributes:
+      name: name of the list that it belongs to; "" if blank lines separate the lists.
+      text: the text.
+      score: the score in the file, higher is better; None if there is none.
+
+    Example:
+      >>> rx.data.Candidate("0", "I see", -1.5).text
+      'I see'
+    """
+
+    name: str
     text: str
     score: float | None
 
 
 def parse_nbest(lines: Iterable[str], source: str) -> list[list[Candidate]]:
-    """Read lists of candidates, one a line.
+    """Return lists of candidates, one candidate per line.
 
-    A line is `name ||| text` or `name ||| text ||| ... ||| score` as Moses writes them, where lines
-    in a row with one name are a list; or the text alone, where a blank line ends a list. The first
-    line that is not blank says which.
+    There are two formats; the first line that is not blank decides. In the format of Moses, a line
+    is `name ||| text` or `name ||| text ||| ... ||| score`, and consecutive lines with the same
+    name are a list. Otherwise a line is a text, and a blank line ends a list.
 
     Args:
       lines: the lines.
-      source: what they are of, for errors.
+      source: where they come from, for error messages.
 
     Returns:
-      The lists, each with one candidate at least.
+      The lists; each has at least one candidate.
 
     Raises:
-      ValueError: no candidate at all; both sorts of lines; an empty text; a score that is no
-        number, or that some candidates have and others have not.
+      ValueError: there are no candidates, or lines of both formats; a text is empty; a score is
+        not a number, or only some candidates have one.
+
+    Example:
+      >>> rx.data.parse_nbest(["0 ||| I see ||| -1.5"], "a file")
+      [[Candidate(name='0', text='I see', score=-1.5)]]
     """
     blocks: list[list[Candidate]] = [[]]
     barred: bool | None = None
@@ -43,20 +57,22 @@ def parse_nbest(lines: Iterable[str], source: str) -> list[list[Candidate]]:
             continue
         barred = _BAR in line if barred is None else barred
         if barred != (_BAR in line):
-            raise ValueError(f"{place}: {_BAR!r} must be in all lines or in none, got {line!r}")
+            raise ValueError(f"{place}: all lines or none must contain {_BAR!r}, got {line!r}")
         blocks[-1].append(_barred(line, place) if barred else Candidate("", line.strip(), None))
     found = [list(each) for block in blocks for _, each in groupby(block, lambda one: one.name)]
     if not found:
-        raise ValueError(f"{source} holds no candidate")
+        raise ValueError(f"{source} must have at least one candidate, got none")
     if len({one.score is None for each in found for one in each}) > 1:
-        raise ValueError(f"{source}: all candidates must have a score or none of them")
+        raise ValueError(f"{source}: all candidates or none must have a score, got both")
     return found
 
 
 def _barred(line: str, place: str) -> Candidate:
     name, text, *others = (part.strip() for part in line.split(_BAR))
     if not text:
-        raise ValueError(f"{place}: the text, between the first bars, is empty: {line!r}")
+        raise ValueError(
+            f"{place}: the text, after the first bars, must not be empty, got {line!r}"
+        )
     if not others:
         return Candidate(name, text, None)
     try:

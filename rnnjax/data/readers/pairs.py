@@ -13,35 +13,41 @@ def read_pairs(
     columns: Sequence[str] | None = None,
     where: tuple[str, str] | None = None,
 ) -> list[Paired]:
-    """Read a UTF-8 file with two sentences and their label on each line, tabs between them.
+    """Return the pairs of a UTF-8 file with two sentences and a label on each line.
 
-    Sentences are cut into words as `split_words` does. Empty lines at the end of the file are
-    skipped.
+    Tabs separate the columns. `split_words` splits the sentences into words. Empty lines at the
+    end of the file are skipped.
 
     Args:
       path: the file.
-      columns: names of the two sentences' and the label's columns, in the file's first line; None
-        where it has no such line, and three columns.
-      where: a column's name and what must stand there for a line to count; None counts all.
+      columns: the names of three columns, the first sentence, the second sentence and the label.
+        The first line of the file holds the names. None: the file has no such line and exactly
+        these three columns.
+      where: (name, value): read only the lines with this value in this column. None reads all.
 
     Raises:
-      ValueError: names file and line where a line has not as many columns as the first, or an
-        empty label; names the file where it cannot be read, or has no such column.
+      ValueError: the file cannot be read or lacks a column. Or a line has the wrong number of
+        columns, or an empty label; the message then names the file and the line.
+
+    Example:
+      >>> _ = Path("pairs.tsv").write_text("He sleeps\\tHe is awake\\tno\\n")
+      >>> rx.data.read_pairs("pairs.tsv")
+      [Paired(first=('He', 'sleeps'), second=('He', 'is', 'awake'), label='no')]
     """
     lines = list(read_lines(path))
     while lines and not lines[-1][1]:
         lines.pop()
     if columns is None:
         if where is not None:
-            raise ValueError(f"where is {where}; it needs columns, which are named")
+            raise ValueError(f"where must be None without columns, got {where}")
         return [_paired(_split(line, 3, place), place) for line, place in _placed(path, lines)]
     if len(columns) != 3:
-        raise ValueError(f"columns are {columns}; they must be two sentences' and the label's")
+        raise ValueError(f"columns must be three names, got {columns}")
     names = lines[0][1].split("\t") if lines else []
     wanted = [*columns, *([where[0]] if where else [])]
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
+        raise ValueError(f"{path} must have a column {missing[0]!r}, got {', '.join(names)}")
     places = [names.index(name) for name in wanted]
     pairs = []
     for line, place in _placed(path, lines[1:]):
@@ -59,12 +65,12 @@ def _placed(path: str | Path, lines: list[tuple[int, str]]) -> list[tuple[str, s
 def _split(line: str, count: int, place: str) -> list[str]:
     cells = line.split("\t")
     if len(cells) != count:
-        raise ValueError(f"{place}: it has {len(cells)} columns; it must have {count}")
+        raise ValueError(f"{place}: a line must have {count} columns, got {len(cells)}")
     return cells
 
 
 def _paired(cells: Sequence[str], place: str) -> Paired:
     first, second, label = cells
     if not label.strip():
-        raise ValueError(f"{place}: its label is empty")
+        raise ValueError(f"{place}: the label must not be empty")
     return Paired(split_words(first), split_words(second), label.strip())

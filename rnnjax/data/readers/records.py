@@ -1,28 +1,43 @@
-"""What sequence labelling and classification are trained on: sentences with their answers."""
+"""Sentences with tags or labels, as the readers return them."""
 
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-# The tag or label of what is not labelled, as in CoNLL-U: nothing is learnt or counted there.
+# The tag or label of what is not labelled, as in CoNLL-U: losses and metrics skip it.
 UNLABELLED = "_"
 
 
 class Tagged(NamedTuple):
-    """A sentence with a tag for each token."""
+    """A sentence with a tag for each token.
+
+    Example:
+      >>> rx.data.Tagged(("Ada", "wrote"), ("B-PER", "O")).tags
+      ('B-PER', 'O')
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
 
 
 class Labelled(NamedTuple):
-    """A sentence with one label."""
+    """A sentence with one label.
+
+    Example:
+      >>> rx.data.Labelled(("what", "fun"), "good").label
+      'good'
+    """
 
     tokens: tuple[str, ...]
     label: str
 
 
 class Paired(NamedTuple):
-    """Two sentences with one label, such as whether the first entails the second."""
+    """Two sentences with one label, such as whether the first entails the second.
+
+    Example:
+      >>> rx.data.Paired(("He", "sleeps"), ("He", "rests"), "yes").tokens
+      ('He', 'sleeps', 'He', 'rests')
+    """
 
     first: tuple[str, ...]
     second: tuple[str, ...]
@@ -30,7 +45,7 @@ class Paired(NamedTuple):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens of both."""
+        """The tokens of both sentences."""
         return self.first + self.second
 
 
@@ -39,7 +54,13 @@ Sentence = TypeVar("Sentence", Tagged, Labelled, Paired)
 
 
 class Splits(NamedTuple, Generic[Sentence]):
-    """The splits of a labelled corpus; `test` is empty where there is none."""
+    """The splits of a labelled corpus; `test` is empty if there is no test split.
+
+    Example:
+      >>> corpus = rx.data.Splits([rx.data.Labelled(("fun",), "good")], [], [])
+      >>> len(corpus.train), len(corpus.test)
+      (1, 0)
+    """
 
     train: list[Sentence]
     dev: list[Sentence]

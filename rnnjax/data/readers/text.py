@@ -1,4 +1,4 @@
-"""Reading a corpus: one file, or a folder with a file for each split."""
+"""Reading the text of a corpus: one file, or a folder with a file for each split."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 
 class Corpus(NamedTuple):
-    """The three splits of a text; `test` is empty where a corpus has none."""
+    """The splits of a text; `test` is empty if there is no test split.
+
+    Example:
+      >>> rx.data.Corpus("training text", "validation text", "").valid
+      'validation text'
+    """
 
     train: str
     valid: str
@@ -14,10 +19,19 @@ class Corpus(NamedTuple):
 
 
 def read_text(path: str | Path) -> str:
-    """The text of the UTF-8 file `path` as it stands: line ends are not translated.
+    """Return the text of a UTF-8 file; line ends are not changed.
 
-    ValueError names the file where it cannot be read, is empty or is not UTF-8 (and at which
-    byte).
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: the file cannot be read, is empty, or is not UTF-8. The message names the file,
+        and the first byte that is not UTF-8.
+
+    Example:
+      >>> _ = Path("text.txt").write_text("to be or not to be")
+      >>> rx.data.read_text("text.txt")
+      'to be or not to be'
     """
     try:
         data = Path(path).read_bytes()
@@ -26,27 +40,34 @@ def read_text(path: str | Path) -> str:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} must be UTF-8, but the byte 0x{data[error.start]:02x} at offset "
-            f"{error.start} is not ({error.reason})"
+            f"{path} must be UTF-8, got byte 0x{data[error.start]:02x} at offset "
+            f"{error.start} ({error.reason})"
         ) from error
     if not text:
-        raise ValueError(f"{path} is empty; it must hold text")
+        raise ValueError(f"{path} must contain text, got an empty file")
     return text
 
 
 def read_corpus(
     path: str | Path, fractions: tuple[float, float, float] = (0.9, 0.05, 0.05)
 ) -> Corpus:
-    """Read the splits of a corpus from a folder, or cut them from one file.
+    """Return the splits of a corpus, read from a folder or cut from one file.
 
-    A folder holds `train.txt`, `valid.txt` and, if there is a test split, `test.txt`;
-    `fractions` play no part then. One file is cut in order: the first `fractions[0]` of its
-    characters are the training split, the next `fractions[1]` the validation split and the
-    rest the test split, which may be none.
+    Args:
+      path: a folder with `train.txt`, `valid.txt` and, if there is a test split, `test.txt`; or a
+        file, which is cut in order.
+      fractions: the shares of a file's characters in the three splits. They sum to 1; the first
+        two are above 0, and the last may be 0. Not used for a folder.
 
-    ValueError names what is missing or unreadable; it is also raised where `fractions` are
-    not three non-negative numbers that sum to 1 with the first two above 0, and where the
-    file is too short to have a character for each split.
+    Raises:
+      ValueError: a file cannot be read, `fractions` are wrong, or the file has too few characters
+        to fill each split. The message names the file.
+
+    Example:
+      >>> _ = Path("text.txt").write_text("to be or not to be, that is the question")
+      >>> corpus = rx.data.read_corpus("text.txt")
+      >>> corpus.valid, corpus.test
+      ('ti', 'on')
     """
     path = Path(path)
     return _read_folder(path) if path.is_dir() else _cut(read_text(path), path, fractions)
@@ -69,16 +90,17 @@ def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus
         or 0 in fractions[:2]
     ):
         raise ValueError(
-            f"fractions are {fractions}; they must be three numbers that sum to 1, "
-            "the first two above 0, the last at least 0"
+            "fractions must be three numbers that sum to 1, the first two above 0 and the last "
+            f"at least 0, got {fractions}"
         )
     train, valid, test = fractions
     first = int(len(text) * train)
-    # Without a test split the rest is validation, whatever rounding makes of train + valid.
+    # Without a test split, all the rest is validation: train + valid may round to less than 1.
     second = int(len(text) * (train + valid)) if test else len(text)
     corpus = Corpus(text[:first], text[first:second], text[second:])
     if any(fraction and not part for fraction, part in zip(fractions, corpus, strict=True)):
         raise ValueError(
-            f"{path} has {len(text)} characters, too few to cut into fractions {fractions}"
+            f"{path} must have a character for each of the fractions {fractions}, got "
+            f"{len(text)} characters"
         )
     return corpus

@@ -9,20 +9,31 @@ import numpy as np
 
 
 def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """Read the vectors of the `wanted` words from a text file of GloVe or word2vec.
+    """Return the vectors of the `wanted` words in a text file of GloVe or word2vec.
 
-    A line is a word and its numbers, separated by single spaces, in UTF-8; a first line of two
-    whole numbers is word2vec's header, the number of words and of numbers a word. The file is
-    read line by line, and only the vectors of wanted words are kept: (numbers,) float32 each.
-    Of a word that occurs twice the first vector is taken. A wanted word that the file lacks has
-    the vector of its lower-cased form, if that is there, and else is left out.
+    A line is a word and its numbers, in UTF-8, separated by single spaces. A first line of two
+    whole numbers is the header of word2vec: the number of words, and of numbers per word. The file
+    is read line by line, and only the vectors of wanted words are kept. If a word occurs twice,
+    its first vector counts. A word may contain spaces, as in the largest file of GloVe, but its
+    last part must not be a number.
 
-    As in GloVe's largest file a word may hold spaces; its last part must then be no number,
-    for that would be one number too many. ValueError names the file where it has more or fewer
-    vectors than its header says. It names file and line where a line has not
-    as many numbers as the header says or else the first line has, is not UTF-8, or gives a
-    wanted word anything but finite numbers (those of other words are not looked at); it names
-    the file where that cannot be read or is empty.
+    Args:
+      path: the file.
+      wanted: the words to look for.
+
+    Returns:
+      The vector of each wanted word, `(numbers,)` float32. A word that the file lacks gets the
+      vector of its lower-cased form; if that is missing too, the word is left out.
+
+    Raises:
+      ValueError: the file cannot be read, is empty, or has another number of vectors than its
+        header says. Or a line has the wrong number of numbers, is not UTF-8, or gives a wanted
+        word something else than finite numbers. The message names the file and the line.
+
+    Example:
+      >>> _ = Path("vectors.txt").write_text("the 1 2\\nof 3 4\\n")
+      >>> rx.data.read_vectors("vectors.txt", ["The"])
+      {'The': array([1., 2.], dtype=float32)}
     """
     needed = {form for word in wanted for form in (word, word.lower())}
     found: dict[str, np.ndarray] = {}
@@ -38,7 +49,16 @@ def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndar
 
 
 def coverage(counts: Mapping[str, int], vectors: Collection[str]) -> str:
-    """What share of the words with `counts`, and of their occurrences, have `vectors`."""
+    """Return a sentence that says how many words have vectors.
+
+    Args:
+      counts: each word of a text, and how often it occurs.
+      vectors: the words that have vectors.
+
+    Example:
+      >>> rx.data.coverage({"the": 3, "cat": 1}, ["the"])
+      'vectors for 50.0% of 2 words, 75.0% of their 4 occurrences'
+    """
     found = [word for word in counts if word in vectors]
     occurrences = sum(counts.values())
     types = len(found) / max(1, len(counts))
@@ -50,7 +70,7 @@ def coverage(counts: Mapping[str, int], vectors: Collection[str]) -> str:
 
 
 def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[bytes]]]:
-    """The file's words, each with its place, for error messages, and its numbers unread."""
+    """Yield, for each line, its place for error messages, its word, and its numbers as bytes."""
     size, count, promised = 0, 0, None
     for i, line in enumerate(file, 1):
         place = f"{path}, line {i}"
@@ -64,12 +84,14 @@ def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[byt
         count += 1
         row = line.rsplit(b" ", size)
         if len(row) != size + 1 or _has_one_more(row[0]):
-            raise ValueError(f"{place} must be a word and {size} numbers, but is {_cut(line)}")
+            raise ValueError(f"{place}: must be a word and {size} numbers, got {_cut(line)}")
         yield place, _decoded(row[0], place), row[1:]
     if promised is not None and count != promised:
-        raise ValueError(f"{path} has {count} vectors; its first line says {promised}")
+        raise ValueError(
+            f"{path} must have {promised} vectors, as its first line says, got {count}"
+        )
     if not size:
-        raise ValueError(f"{path} is empty; it must hold word vectors")
+        raise ValueError(f"{path} must contain word vectors, got an empty file")
 
 
 def _is_header(row: list[bytes]) -> bool:
@@ -77,18 +99,18 @@ def _is_header(row: list[bytes]) -> bool:
 
 
 def _size(first: list[bytes], place: str) -> int:
-    """How many numbers the file has a word, by its first line."""
+    """Return how many numbers a word has, by the file's first line."""
     size = int(first[1]) if _is_header(first) else len(first) - 1
     if size < 1:
         raise ValueError(
-            f"{place} must be a word and its numbers, or word2vec's header, but is "
+            f"{place}: must be a word and its numbers, or word2vec's header, got "
             f"{_cut(b' '.join(first))}"
         )
     return size
 
 
 def _has_one_more(word: bytes) -> bool:
-    """Whether the last part of a word with spaces is a number."""
+    """Return whether the last part of a word with spaces is a number."""
     if b" " not in word:
         return False
     try:
@@ -101,18 +123,20 @@ def _decoded(word: bytes, place: str) -> str:
     try:
         return word.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{place}: the word must be UTF-8, but {word!r} is not") from error
+        raise ValueError(f"{place}: the word must be UTF-8, got {word!r}") from error
 
 
 def _vector(numbers: list[bytes], place: str) -> np.ndarray:
     try:
-        # What is too large for float32 is refused below rather than warned of.
+        # A number too large for float32 becomes infinite, which is an error below.
         with np.errstate(over="ignore"):
             vector = np.array([float(number) for number in numbers]).astype(np.float32)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}; all but the word must be numbers") from error
+        raise ValueError(f"{place}: what follows the word must be numbers: {error}") from error
     if not np.isfinite(vector).all():
-        raise ValueError(f"{place} has numbers that are not finite in float32")
+        raise ValueError(
+            f"{place}: numbers must be finite in float32, got {_cut(b' '.join(numbers))}"
+        )
     return vector
 
 

@@ -1,4 +1,4 @@
-"""Between strings, words or characters, and their ids."""
+"""Ids of strings, such as words or characters."""
 
 import re
 from collections import Counter
@@ -16,14 +16,24 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Strings and their ids: `symbols[i]` has the id `i + 2`; 0 is padding, 1 what is not here.
+    """Strings and their ids: `symbols[i]` has id i + 2; id 0 is padding and id 1 is unknown.
 
     Attributes:
-      symbols: the strings, normalised.
-      known: how many of them, from the front, there is more to know of than one occurrence; by the
-        others a model may learn what the unknown is like.
-      lowercase: whether case is folded before looking up.
-      fold_digits: whether every digit is read as 0.
+      symbols: the strings, normalised and distinct.
+      known: how many of them, from the front, are well known. The others occurred only once, and a
+        model may learn from them what unknown words are like.
+      lowercase: convert strings to lower case before looking them up.
+      fold_digits: read every digit as 0.
+
+    Raises:
+      ValueError: a symbol occurs twice, or `known` is not between 0 and the number of symbols.
+
+    Example:
+      >>> words = rx.data.Lexicon.of("the cat saw the dog".split())
+      >>> words.symbols
+      ('the', 'cat', 'dog', 'saw')
+      >>> words.encode(["the", "dog", "ran"])
+      array([2, 4, 1], dtype=int32)
     """
 
     symbols: tuple[str, ...]
@@ -33,9 +43,9 @@ class Lexicon:
 
     def __post_init__(self) -> None:
         if len(set(self.symbols)) != len(self.symbols):
-            raise ValueError("symbols must be distinct, but some occur twice")
+            raise ValueError("symbols must be distinct, got some twice")
         if not 0 <= self.known <= len(self.symbols):
-            raise ValueError(f"known is {self.known}; symbols are {len(self.symbols)}")
+            raise ValueError(f"known must lie in [0, {len(self.symbols)}], got {self.known}")
 
     @classmethod
     def of(
@@ -46,11 +56,16 @@ class Lexicon:
         lowercase: bool = False,
         fold_digits: bool = False,
     ) -> "Lexicon":
-        """The distinct strings of a training text and of `more`, the known ones first.
+        """Return a lexicon of the distinct strings, the known ones first.
 
-        Those of the text that occur more than once are known, and so are `more`, because
-        something else, such as a file of vectors, says what they are. The most frequent come
-        first, ties by spelling.
+        A string is known if it occurs more than once or is one of `more`. The most frequent come
+        first; ties are sorted by spelling.
+
+        Args:
+          strings: the strings of a training text, with repetitions.
+          more: strings that are known from elsewhere, such as words with pre-trained vectors.
+          lowercase: see `Lexicon`.
+          fold_digits: see `Lexicon`.
         """
         normal = cls((), 0, lowercase, fold_digits).normal
         counts = Counter(map(normal, strings))
@@ -63,17 +78,17 @@ class Lexicon:
 
     @property
     def first_rare(self) -> int:
-        """The id from which on strings occurred once in training, and nothing else knows them."""
+        """The first id of the strings that are not known: those with this id or a larger one."""
         return self.known + _SPECIAL
 
     def normal(self, string: str) -> str:
-        """The string as it is looked up."""
+        """Return the string in the form that is looked up."""
         if self.lowercase:
             string = string.lower()
         return _DIGIT.sub("0", string) if self.fold_digits else string
 
     def encode(self, strings: Sequence[str]) -> np.ndarray:
-        """The ids of `strings`: (strings,) int32."""
+        """Return the ids of `strings`, `(strings,)` int32."""
         ids = (self._index.get(self.normal(string), UNKNOWN) for string in strings)
         return np.fromiter(ids, np.int32, len(strings))
 

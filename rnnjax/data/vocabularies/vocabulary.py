@@ -1,4 +1,4 @@
-"""Vocabularies: between text and token ids."""
+"""Vocabularies of words, characters or bytes."""
 
 import json
 from collections import Counter
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from rnnjax.checks.values import check_at_least, check_choices, check_ids
 from rnnjax.files import write_whole
 
 Kind = Literal["word", "char", "byte"]
@@ -24,25 +25,38 @@ _UNITS = {"word": "word", "char": "character", "byte": "byte"}
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens of a text and their ids: `symbols[i]` is the token with id `i`.
+    """The tokens of a text and their ids: `symbols[i]` is the token with id i.
 
-    Build one with `characters`, `words`, `bytes` or `load`. Words are what white space
-    separates; `<unk>` (id 0) stands for a word the vocabulary lacks and `<eos>` (id 1) ends
-    every line. Of bytes, symbol `i` is `chr(i)`.
+    Build one with `characters`, `words`, `bytes` or `load`. Words are separated by white space;
+    `<unk>` (id 0) replaces words that the vocabulary lacks, and `<eos>` (id 1) ends every line. The
+    symbol of byte i is `chr(i)`.
+
+    Attributes:
+      kind: what a token is, "word", "char" or "byte".
+      symbols: the tokens, all distinct.
+
+    Raises:
+      ValueError: `kind` is unknown, or the symbols do not fit the kind.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> vocabulary.encode("hole")
+      array([2, 4, 3, 1], dtype=int32)
+      >>> vocabulary.decode([2, 1, 3, 3, 4])
+      'hello'
     """
 
     kind: Kind
     symbols: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"kind is {self.kind!r}; it must be one of {get_args(Kind)}")
+        check_choices(self)
         if not all(isinstance(symbol, str) for symbol in self.symbols):
             raise ValueError("symbols must all be strings")
         if len(set(self.symbols)) != len(self.symbols):
-            raise ValueError("symbols must be distinct, but some occur twice")
+            raise ValueError("symbols must be distinct, got some twice")
         if self.kind == "byte" and self.symbols != _BYTES:
-            raise ValueError("symbols of kind 'byte' must be the 256 that Vocabulary.bytes() has")
+            raise ValueError("symbols of kind 'byte' must be those of Vocabulary.bytes()")
         if self.kind == "word" and self.symbols[:2] != (UNKNOWN, END):
             raise ValueError(f"symbols of kind 'word' must begin with {UNKNOWN} and {END}")
         if self.kind == "char" and "\n" not in self.symbols:
@@ -52,21 +66,24 @@ class Vocabulary:
 
     @classmethod
     def characters(cls, text: str) -> "Vocabulary":
-        """The distinct characters of `text` in code-point order, always with a newline."""
+        """Return the characters of `text`, sorted by code point; a newline is always included."""
         return cls("char", tuple(sorted({*text, "\n"})))
 
     @classmethod
     def words(cls, text: str, max_size: int | None = None, min_count: int = 1) -> "Vocabulary":
-        """`<unk>`, `<eos>`, then the words of `text`, most frequent first, ties by spelling.
+        """Return `<unk>`, `<eos>`, then the words of `text`, the most frequent first.
 
-        `max_size` bounds the number of symbols, those two included (at least 3, else
-        ValueError). Words that occur fewer than `min_count` times are left out, so that a model
-        of the text meets `<unk>` in it.
+        Args:
+          text: the training text. Ties are sorted by spelling.
+          max_size: the largest number of symbols, `<unk>` and `<eos>` included; at least 3.
+          min_count: words that occur less often are left out, so that a model sees `<unk>` in
+            training.
+
+        Raises:
+          ValueError: `max_size` is below 3.
         """
-        if max_size is not None and max_size < 3:
-            raise ValueError(
-                f"max_size is {max_size}; it must be at least 3: {UNKNOWN}, {END} and one word"
-            )
+        if max_size is not None:
+            check_at_least(3, max_size=max_size)
         counts = Counter(text.split())
         for symbol in (UNKNOWN, END):
             counts.pop(symbol, None)
@@ -76,12 +93,16 @@ class Vocabulary:
 
     @classmethod
     def bytes(cls) -> "Vocabulary":
-        """The 256 byte values: any text can be encoded, as its UTF-8."""
+        """Return the vocabulary of the 256 bytes; it encodes any text, as UTF-8."""
         return cls("byte", _BYTES)
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
-        """Read what `save` wrote; ValueError names the file if it cannot be read or is broken."""
+        """Return the vocabulary that `save` wrote.
+
+        Raises:
+          ValueError: the file cannot be read or is damaged; the message names it.
+        """
         try:
             stored = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(stored["kind"], tuple(stored["symbols"]))
@@ -89,7 +110,7 @@ class Vocabulary:
             raise ValueError(f"{path} is not a saved vocabulary: {error!r}") from error
 
     def save(self, path: str | Path) -> None:
-        """Write the vocabulary to `path` as JSON, wholly or not at all."""
+        """Write the vocabulary to `path` as JSON, completely or not at all."""
         stored = {"kind": self.kind, "symbols": self.symbols}
         write_whole(Path(path), json.dumps(stored) + "\n")
 
@@ -98,7 +119,7 @@ class Vocabulary:
 
     @property
     def start(self) -> int:
-        """The id of the token that a split or a sentence is read after."""
+        """The id of the token before the first one of a text or sentence."""
         return self._index[END if self.kind == "word" else "\n"]
 
     @property
@@ -107,11 +128,14 @@ class Vocabulary:
         return _UNITS[self.kind]
 
     def encode(self, text: str) -> np.ndarray:
-        """The ids of `text`: (tokens,) int32.
+        """Return the ids of `text`, `(tokens,)` int32.
 
-        Characters give one id each, and one that the vocabulary lacks is a ValueError. Bytes
-        give one id per byte of UTF-8. Words give one id each, unknown ones that of `<unk>`,
-        and every line ends with `<eos>`, whether or not the text ends with a newline.
+        There is one id for each character, for each byte of UTF-8, or for each word. Unknown words
+        get the id of `<unk>`, and every line ends with `<eos>`, even if the text does not end with
+        a newline.
+
+        Raises:
+          ValueError: the vocabulary lacks a character.
         """
         if self.kind == "word":
             return self._encode_words(text)
@@ -120,23 +144,24 @@ class Vocabulary:
         return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
 
     def decode(self, ids: np.ndarray | Sequence[int]) -> str:
-        """The text of `ids` (tokens,).
+        """Return the text of `ids`.
 
-        Words are joined by spaces and `<eos>` ends a line; bytes that are no UTF-8 become
-        U+FFFD. An id outside the vocabulary is a ValueError.
+        Words are joined by spaces, and `<eos>` ends a line. Bytes that are not UTF-8 become U+FFFD.
+
+        Args:
+          ids: `(tokens,)` integers.
+
+        Raises:
+          ValueError: an id is outside the vocabulary.
         """
         ids = np.asarray(ids, np.int64)
-        if ids.size and not 0 <= ids.min() <= ids.max() < len(self):
-            raise ValueError(
-                f"ids are from {ids.min()} to {ids.max()}; "
-                f"the vocabulary's are from 0 to {len(self) - 1}"
-            )
+        check_ids("ids", ids, len(self))
         if self.kind == "byte":
             return ids.astype(np.uint8).tobytes().decode("utf-8", errors="replace")
         if self.kind == "char":
             return "".join(map(self.symbols.__getitem__, ids.tolist()))
         words = ["\n" if i == self.start else self.symbols[i] for i in ids.tolist()]
-        # No symbol holds white space, so these spaces are only ever those of the join.
+        # No symbol contains white space, so all spaces come from the join.
         return " ".join(words).replace(" \n", "\n").replace("\n ", "\n")
 
     @cached_property
@@ -152,7 +177,7 @@ class Vocabulary:
 
     def _encode_characters(self, text: str) -> np.ndarray:
         known = _code_points("".join(self.symbols))
-        # The last entry serves every code point above the vocabulary's largest.
+        # The last entry is for every code point above the largest in the vocabulary.
         table = np.full(int(known.max()) + 2, -1, np.int32)
         table[known] = np.arange(len(known))
         ids = table[np.minimum(_code_points(text), len(table) - 1)]
@@ -164,9 +189,9 @@ class Vocabulary:
         shown = "".join(self.symbols[:100])
         line = text.count("\n", 0, offset) + 1
         raise ValueError(
-            f"character {text[offset]!r} at offset {offset}"
-            f"{f' (line {line})' if line > 1 else ''} is not in the vocabulary of "
-            f"{len(self)} characters: {shown!r}{'...' if len(self) > 100 else ''}"
+            f"text must contain only the vocabulary's {len(self)} characters, got "
+            f"{text[offset]!r} at offset {offset}{f' (line {line})' if line > 1 else ''}: "
+            f"the characters are {shown!r}{'...' if len(self) > 100 else ''}"
         )
 
 

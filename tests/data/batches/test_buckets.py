@@ -38,7 +38,7 @@ def test_borders_of_hand_computed_lengths():
     assert choose_borders(np.array([1, 1, 1, 9, 10]), 2) == (1, 10)
     assert choose_borders(np.array([1, 1, 1, 9, 10]), 9) == (1, 9, 10)
     assert choose_borders(np.array([], int), 3) == ()
-    with pytest.raises(ValueError, match="count is 0"):
+    with pytest.raises(ValueError, match="count must be an integer of at least 1, got 0"):
         choose_borders(np.array([1]), 0)
 
 
@@ -133,13 +133,13 @@ def test_without_borders_lengths_are_padded_to_powers_of_two():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lengths": np.array([], int)}, "lengths are empty"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"max_tokens": 0}, "max_tokens is 0"),
-        ({"seed": -1}, "seed is -1"),
-        ({"borders": (0, 4)}, r"borders are \(0, 4\); they must be positive and increase"),
-        ({"borders": (4, 2)}, "they must be positive and increase"),
-        ({"borders": (4, 4)}, "they must be positive and increase"),
+        ({"lengths": np.array([], int)}, "lengths must be of at least one sentence"),
+        ({"batch_size": 0}, "batch_size must be .* at least 1, got 0"),
+        ({"max_tokens": 0}, "max_tokens must be .* at least 1, got 0"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"borders": (0, 4)}, r"borders must be positive and increase, got \(0, 4\)"),
+        ({"borders": (4, 2)}, "borders must be positive and increase"),
+        ({"borders": (4, 4)}, "borders must be positive and increase"),
     ],
 )
 def test_bad_input_is_named(options, message):
@@ -148,5 +148,5 @@ def test_bad_input_is_named(options, message):
 
 
 def test_a_step_before_the_first_is_refused():
-    with pytest.raises(ValueError, match="step is -1"):
+    with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         Buckets(np.array([1]), (1,), 1).at(-1)

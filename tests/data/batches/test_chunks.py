@@ -98,7 +98,8 @@ def test_borders_move_between_epochs_and_seeds():
 def test_a_text_that_is_too_short_is_refused():
     assert Chunks(count_up(23), 3, 6, START, seed=0).steps_per_epoch == 1
     with pytest.raises(
-        ValueError, match=r"tokens are 22.*at least 23; use a smaller batch_size or length"
+        ValueError,
+        match=r"tokens must be at least 23 .*, got 22; use a smaller batch_size or length",
     ):
         Chunks(count_up(22), 3, 6, START, seed=0)
 
@@ -106,11 +107,14 @@ def test_a_text_that_is_too_short_is_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"length": 0}, "length is 0"),
-        ({"seed": -1}, "seed is -1"),
-        ({"tokens": np.ones((9, 9), int)}, r"tokens have shape \(9, 9\)"),
-        ({"tokens": np.ones(99)}, "dtype float64"),
+        ({"batch_size": 0}, "batch_size must be .* at least 1, got 0"),
+        ({"length": 0}, "length must be .* at least 1, got 0"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        (
+            {"tokens": np.ones((9, 9), int)},
+            r"tokens must be integers of shape \(n,\), got int64 \(9, 9\)",
+        ),
+        ({"tokens": np.ones(99)}, "got float64"),
     ],
 )
 def test_bad_arguments_are_named(change, message):
@@ -120,7 +124,7 @@ def test_bad_arguments_are_named(change, message):
 
 
 def test_a_negative_step_is_refused():
-    with pytest.raises(ValueError, match="step is -1"):
+    with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         Chunks(count_up(99), 2, 4, START, seed=0).at(-1)
 
 
@@ -173,9 +177,9 @@ def test_evaluation_pads_with_the_start_token():
 @pytest.mark.parametrize(
     ("tokens", "batch_size", "length", "message"),
     [
-        (np.array([], int), 2, 3, "tokens are empty"),
-        (count_up(5), 0, 3, "batch_size is 0"),
-        (count_up(5), 2, 0, "length is 0"),
+        (np.array([], int), 2, 3, "tokens must be at least one"),
+        (count_up(5), 0, 3, "batch_size must be .* at least 1, got 0"),
+        (count_up(5), 2, 0, "length must be .* at least 1, got 0"),
     ],
 )
 def test_evaluation_refuses_before_it_is_read(tokens, batch_size, length, message):

@@ -126,7 +126,11 @@ def test_texts_without_words_hide_nothing():
 
 @pytest.mark.parametrize(
     ("vocab_size", "share", "message"),
-    [(VOCAB, 0.0, "share is 0"), (VOCAB, 1.1, "share is 1.1"), (FIRST, 0.15, "vocabulary has")],
+    [
+        (VOCAB, 0.0, "share must lie in .* got 0"),
+        (VOCAB, 1.1, "share must lie in .* got 1.1"),
+        (FIRST, 0.15, "vocabulary must have"),
+    ],
 )
 def test_bad_values_are_named(vocab_size, share, message):
     with pytest.raises(ValueError, match=message):

@@ -125,19 +125,25 @@ def test_a_seed_says_it_all():
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
 def test_a_share_beyond_0_and_1_is_refused(share):
-    with pytest.raises(ValueError, match=r"share is .*; it must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"share must lie in \(0, 1\], got"):
         masked(np.full((1, 3), 9), np.ones((1, 3), bool), share=share)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tokens": np.zeros(3, int)}, r"tokens have shape \(3,\)"),
-        ({"tokens": np.zeros((1, 3))}, "tokens have shape .* dtype float64"),
-        ({"maskable": np.ones((1, 4), bool)}, r"maskable has shape \(1, 4\) and dtype bool"),
-        ({"maskable": np.ones((1, 3), int)}, "maskable has .* dtype int64; it must be bool"),
-        ({"starts": np.ones((2, 3), bool)}, r"starts has shape \(2, 3\)"),
-        ({"vocabulary": np.array([], int)}, r"vocabulary has shape \(0,\)"),
+        (
+            {"tokens": np.zeros(3, int)},
+            r"tokens must be integers of shape \(batch, time\), got int64 \(3,\)",
+        ),
+        ({"tokens": np.zeros((1, 3))}, "tokens must be integers .* got float64"),
+        (
+            {"maskable": np.ones((1, 4), bool)},
+            r"maskable must be bool of .* \(1, 3\), got bool \(1, 4\)",
+        ),
+        ({"maskable": np.ones((1, 3), int)}, "maskable must be bool .* got int64"),
+        ({"starts": np.ones((2, 3), bool)}, r"starts must be bool of .*, got bool \(2, 3\)"),
+        ({"vocabulary": np.array([], int)}, r"vocabulary must .* at least one id, got \(0,\)"),
     ],
 )
 def test_bad_arguments_are_named(change, message):

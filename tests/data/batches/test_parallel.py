@@ -16,7 +16,9 @@ def test_files_are_read_line_by_line(tmp_path):
     theirs.write_text("Yes.\r\nNo.")
     assert read_parallel(ours, theirs) == [Translation("Ja.", "Yes."), Translation("Nein.", "No.")]
     theirs.write_text("Yes.\n")
-    with pytest.raises(ValueError, match=r"a\.de has 2 lines and .*a\.en has 1; they must be"):
+    with pytest.raises(
+        ValueError, match=r"a\.de and .*a\.en must have the same number of lines, got 2 and 1"
+    ):
         read_parallel(ours, theirs)
 
 
@@ -56,5 +58,7 @@ def test_what_is_too_long_is_left_out_by_either_side():
             if known.any()
         ]
         assert sorted(counted) == lengths
-    with pytest.raises(ValueError, match="max_length is 0; none of 5 is so short"):
+    with pytest.raises(
+        ValueError, match="max_length must keep at least one of 5 translations, got 0"
+    ):
         ParallelBatches.of(PAIRS, TOKENIZERS, shapes=1, batch_size=5, seed=0, max_length=0)

@@ -56,5 +56,5 @@ def test_each_epoch_hides_others():
 
 @pytest.mark.parametrize("hide_rare", [-0.1, 1.1, float("nan")])
 def test_a_share_beyond_0_and_1_is_refused(hide_rare):
-    with pytest.raises(ValueError, match="hide_rare is"):
+    with pytest.raises(ValueError, match="hide_rare must lie in"):
         batches(hide_rare)

@@ -146,16 +146,16 @@ def test_a_row_may_be_as_long_as_there_are_positions():
     sentences = [Labelled((), "N"), Labelled(("low", "low"), "N"), Labelled(("low",), "N")]
     fits = 2 + 2 * len(SUBWORDS.encode(["low"]).ids)
     assert indexer(max_length=fits).encode(sentences).lengths.max() == fits
-    message = f"sentence 2 makes {fits} tokens, .*; there are positions for {fits - 1}"
+    message = f"at most max_length = {fits - 1} tokens, .*, got {fits} in sentence 2"
     with pytest.raises(ValueError, match=message):
         indexer(max_length=fits - 1).encode(sentences)
     pair = [Paired(("low",), ("low",), "N")]  # one END more
-    with pytest.raises(ValueError, match=f"sentence 1 makes {fits + 1} tokens"):
+    with pytest.raises(ValueError, match=f"got {fits + 1} in sentence 1"):
         indexer(max_length=fits, paired=True).encode(pair)
 
 
 def test_more_tags_than_words_are_refused():
-    with pytest.raises(ValueError, match="sentence 1 has 1 tokens and 2 tags"):
+    with pytest.raises(ValueError, match="got 1 tokens and 2 tags in sentence 1"):
         indexer().encode([Tagged(("newlow",), ("N", "V"))])
 
 

@@ -115,12 +115,12 @@ def test_more_words_are_known_and_not_rare():
 
 
 def test_more_tags_than_tokens_are_refused():
-    with pytest.raises(ValueError, match="sentence 2 has 1 tokens and 2 tags"):
+    with pytest.raises(ValueError, match="got 1 tokens and 2 tags in sentence 2"):
         fit_indexer(SENTENCES).encode([SENTENCES[0], Tagged(("a",), ("X", "Y"))])
 
 
 def test_words_of_one_character_cannot_be_halved():
-    with pytest.raises(ValueError, match="max_word_length is 1"):
+    with pytest.raises(ValueError, match="max_word_length must be at least 2, got 1"):
         fit_indexer(SENTENCES, max_word_length=1)
 
 

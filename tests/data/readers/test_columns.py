@@ -49,13 +49,13 @@ def test_tokens_stand_as_they_are(write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Bo", "'Bo' is one column; a token, then its tag"),
-        ("\u00a0", "is one column"),
-        ("Bo X O", "has 3 columns; the lines before it have 2"),
-        ("Bo\tX\tO", "has 3 columns; the lines before it have 2"),
-        ("\tO", "its token is empty"),
-        ("Bo\t", "its tag is empty"),
-        ("Bo\t ", "its tag is empty"),
+        ("Bo", "at least 2 columns, a token and its tag, separated by a tab or spaces, got 'Bo'"),
+        ("\u00a0", "got '\\xa0'"),
+        ("Bo X O", "as many columns as those before, 2, got 3"),
+        ("Bo\tX\tO", "as many columns as those before, 2, got 3"),
+        ("\tO", "the token must not be empty"),
+        ("Bo\t", "the tag must not be empty"),
+        ("Bo\t ", "the tag must not be empty"),
     ],
 )
 def test_errors_name_file_and_line(line, message, write):

@@ -71,15 +71,15 @@ def test_ends_of_lines_and_files_do_not_matter(text, write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("2\tb\tNOUN\n", "has 3 tab-separated columns; it must have 10"),
-        (word(2, "b").replace("\t", "    "), "has 1 tab-separated columns"),
-        (word(2, "b").replace("\n", "\t_\n"), "has 11 tab-separated columns"),
-        (word(3, "b"), "its id is '3'; the sentence's next word must be 2"),
-        (word(1, "b"), "its id is '1'; the sentence's next word must be 2"),
-        (word("b", "b"), "its id is 'b'; the sentence's next word must be 2"),
-        (word("", "b"), "its id is ''"),
-        (word(2, ""), "its form is empty"),
-        (word(2, "b", upos=""), "its upos is empty; what is unknown must be '_'"),
+        ("2\tb\tNOUN\n", "must have 10 columns separated by tabs, got 3"),
+        (word(2, "b").replace("\t", "    "), "separated by tabs, got 1"),
+        (word(2, "b").replace("\n", "\t_\n"), "separated by tabs, got 11"),
+        (word(3, "b"), "the id must be 2, the next word's, got '3'"),
+        (word(1, "b"), "the id must be 2, the next word's, got '1'"),
+        (word("b", "b"), "the id must be 2, the next word's, got 'b'"),
+        (word("", "b"), "the next word's, got ''"),
+        (word(2, ""), "the form must not be empty"),
+        (word(2, "b", upos=""), "the upos must not be empty; '_' is unknown"),
     ],
 )
 def test_errors_name_file_and_line(line, message, write):
@@ -90,7 +90,9 @@ def test_errors_name_file_and_line(line, message, write):
 
 
 def test_other_errors_name_what_is_wrong(tmp_path, write):
-    with pytest.raises(ValueError, match=r"column is 'lemma'; it must be one of \('upos'"):
+    with pytest.raises(
+        ValueError, match="column must be one of 'upos', 'xpos', 'deprel', got 'lemma'"
+    ):
         read_conllu(write(TEXT), "lemma")
     with pytest.raises(ValueError, match=r"cannot read .*absent\.conllu"):
         read_conllu(tmp_path / "absent.conllu")

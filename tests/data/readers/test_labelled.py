@@ -42,11 +42,11 @@ def test_a_sentence_may_be_empty_and_a_label_may_hold_spaces(write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("good 1", "'good 1' has no tab"),
-        ("", "'' has no tab"),
-        (" ", "' ' has no tab"),
-        ("good\t", "its label, what follows the last tab, is empty"),
-        ("good\t1\t ", "its label"),
+        ("good 1", "a sentence, a tab and a label, got 'good 1'"),
+        ("", "a tab and a label, got ''"),
+        (" ", "a tab and a label, got ' '"),
+        ("good\t", "the label, after the last tab, must not be empty"),
+        ("good\t1\t ", "the label"),
     ],
 )
 def test_errors_name_file_and_line(line, message, write):

@@ -24,14 +24,14 @@ def test_blank_lines_part_lists_of_texts():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "x holds no candidate"),
-        (["", " "], "x holds no candidate"),
-        (["0 ||| a", "b"], r"x, line 2: .* in all lines or in none, got 'b'"),
+        ([], "x must have at least one candidate"),
+        (["", " "], "x must have at least one candidate"),
+        (["0 ||| a", "b"], r"x, line 2: all lines or none must contain .*, got 'b'"),
         (["b", "0 ||| a"], "x, line 2"),
-        (["0 |||  ||| 1"], "x, line 1: the text.* is empty"),
+        (["0 |||  ||| 1"], "x, line 1: the text.* must not be empty"),
         (["0 ||| a ||| much"], "x, line 1: the score.* must be a number, got 'much'"),
         (["0 ||| a ||| nan"], "must be a number"),
-        (["0 ||| a ||| 1", "0 ||| a"], "all candidates must have a score or none"),
+        (["0 ||| a ||| 1", "0 ||| a"], "all candidates or none must have a score"),
     ],
 )
 def test_bad_lists_are_named(lines, message):

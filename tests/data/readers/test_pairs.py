@@ -56,7 +56,7 @@ def test_columns_are_found_by_their_names(end, write):
     assert read_pairs(path, ["b", "a", "lang"], ("id", "2")) == [Paired(("B2",), ("A2",), "fr")]
     assert read_pairs(path, ("a", "b", "label"), ("lang", "it")) == []
     assert [pair.label for pair in read_pairs(path, ("a", "b", "id"))] == ["1", "2", "3", "4"]
-    with pytest.raises(ValueError, match=r"some\.tsv, line 4: its label is empty"):
+    with pytest.raises(ValueError, match=r"some\.tsv, line 4: the label must not be empty"):
         read_pairs(path, ("a", "b", "label"))
 
 
@@ -68,11 +68,11 @@ def test_the_first_line_alone_is_no_pair(write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a\tb", "it has 2 columns; it must have 3"),
-        ("a\tb\tc\td", "it has 4 columns; it must have 3"),
-        ("", "it has 1 columns; it must have 3"),
-        ("a\tb\t", "its label is empty"),
-        ("a\tb\t ", "its label is empty"),
+        ("a\tb", "a line must have 3 columns, got 2"),
+        ("a\tb\tc\td", "a line must have 3 columns, got 4"),
+        ("", "a line must have 3 columns, got 1"),
+        ("a\tb\t", "the label must not be empty"),
+        ("a\tb\t ", "the label must not be empty"),
     ],
 )
 @pytest.mark.parametrize("columns", [None, ("a", "b", "label")])
@@ -85,11 +85,11 @@ def test_errors_name_file_and_line(line, message, columns, write):
 @pytest.mark.parametrize(
     ("columns", "where", "message"),
     [
-        (("a", "b", "c"), None, r"some\.tsv has no column 'c'; it has a, b, label"),
-        (("a", "b", "label"), ("lang", "en"), "no column 'lang'"),
-        (("a", "b"), None, r"columns are \('a', 'b'\)"),
-        (("a", "b", "label", "id"), None, "columns are .*; they must be two sentences' and"),
-        (None, ("lang", "en"), r"where is \('lang', 'en'\); it needs columns"),
+        (("a", "b", "c"), None, r"some\.tsv must have a column 'c', got a, b, label"),
+        (("a", "b", "label"), ("lang", "en"), "must have a column 'lang'"),
+        (("a", "b"), None, r"columns must be three names, got \('a', 'b'\)"),
+        (("a", "b", "label", "id"), None, "columns must be three names, got"),
+        (None, ("lang", "en"), r"where must be None without columns, got \('lang', 'en'\)"),
     ],
 )
 def test_what_does_not_fit_is_named(columns, where, message, write):

@@ -73,13 +73,15 @@ def test_the_splits_are_the_file_and_have_their_fractions(tmp_path_factory, size
 )
 def test_fractions_must_be_three_that_sum_to_one(fractions, tmp_path):
     write(tmp_path, all="x" * 100)
-    with pytest.raises(ValueError, match="fractions are"):
+    with pytest.raises(ValueError, match="fractions must be three numbers that sum to 1"):
         read_corpus(tmp_path / "all.txt", fractions)
 
 
 def test_a_file_can_be_too_short_to_cut(tmp_path):
     write(tmp_path, all="x" * 10)
-    with pytest.raises(ValueError, match=r"all\.txt has 10 characters, too few"):
+    with pytest.raises(
+        ValueError, match=r"all\.txt must have a character for each .*, got 10 characters"
+    ):
         read_corpus(tmp_path / "all.txt")
 
 
@@ -91,14 +93,12 @@ def test_line_ends_are_kept(tmp_path):
 def test_a_missing_or_empty_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"cannot read .*absent\.txt: No such file"):
         read_corpus(tmp_path / "absent.txt")
-    with pytest.raises(ValueError, match=r"empty\.txt is empty"):
+    with pytest.raises(ValueError, match=r"empty\.txt must contain text"):
         read_corpus(write(tmp_path, empty="") / "empty.txt")
 
 
 def test_the_byte_that_is_not_utf_8_is_named(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes("é caf".encode() + "é".encode("latin-1"))
-    with pytest.raises(
-        ValueError, match=r"latin\.txt must be UTF-8, but the byte 0xe9 at offset 6"
-    ):
+    with pytest.raises(ValueError, match=r"latin\.txt must be UTF-8, got byte 0xe9 at offset 6"):
         read_text(path)

@@ -53,13 +53,16 @@ def test_lines_end_with_a_newline_only(write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("b 1 2", "must be a word and 3 numbers, but is 'b 1 2'"),
-        ("b 1 2 3 4", "must be a word and 3 numbers, but is 'b 1 2 3 4'"),
-        ("", "must be a word and 3 numbers, but is ''"),
-        ("a 1 x 3", "could not convert string to float: b'x'; all but the word must be numbers"),
+        ("b 1 2", "must be a word and 3 numbers, got 'b 1 2'"),
+        ("b 1 2 3 4", "must be a word and 3 numbers, got 'b 1 2 3 4'"),
+        ("", "must be a word and 3 numbers, got ''"),
+        (
+            "a 1 x 3",
+            "what follows the word must be numbers: could not convert string to float: b'x'",
+        ),
         ("a 1  3", "could not convert string to float: b''"),
-        ("a 1 nan 3", "numbers that are not finite in float32"),
-        ("a 1 1e39 3", "numbers that are not finite in float32"),
+        ("a 1 nan 3", "numbers must be finite in float32, got '1 nan 3'"),
+        ("a 1 1e39 3", "numbers must be finite in float32, got '1 1e39 3'"),
         (b"a\xff 1 2 3", "the word must be UTF-8"),
     ],
 )
@@ -75,11 +78,11 @@ def test_errors_name_file_and_line(line, message, header, write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("word\n", r"some\.txt, line 1 must be a word and its numbers, or .*but is 'word'"),
-        ("9 0\n", r"some\.txt, line 1 must be .*but is '9 0'"),
-        ("3 2\na 1 2\n", "some.txt has 1 vectors; its first line says 3"),
-        ("2 3\na 1 2\n", r"some\.txt, line 2 must be a word and 3 numbers"),
-        ("", r"some\.txt is empty"),
+        ("word\n", r"some\.txt, line 1: must be a word and its numbers, or .*got 'word'"),
+        ("9 0\n", r"some\.txt, line 1: must be .*got '9 0'"),
+        ("3 2\na 1 2\n", "some.txt must have 3 vectors, as its first line says, got 1"),
+        ("2 3\na 1 2\n", r"some\.txt, line 2: must be a word and 3 numbers"),
+        ("", r"some\.txt must contain word vectors, got an empty file"),
     ],
 )
 def test_a_file_that_has_no_vectors_is_refused(text, message, write):

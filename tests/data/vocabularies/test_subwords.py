@@ -126,7 +126,7 @@ def test_decoding_shows_masks_and_not_what_frames():
     assert SUBWORDS.decode([START, the, MASK, low, END, PAD, PAD]) == "the[MASK] low"
     assert SUBWORDS.decode([]) == ""
     for wrong in (-1, len(SUBWORDS)):
-        with pytest.raises(ValueError, match=f"ids are from .* are from 0 to {len(SUBWORDS) - 1}"):
+        with pytest.raises(ValueError, match=rf"ids must lie in \[0, {len(SUBWORDS)}\)"):
             SUBWORDS.decode([the, wrong])
 
 
@@ -195,7 +195,9 @@ def test_load_names_a_broken_or_foreign_file(content, tmp_path):
 
 def test_a_foreign_file_is_read_as_far_as_its_special_tokens(tmp_path):
     (tmp_path / "foreign.json").write_text(json.dumps(FOREIGN))
-    with pytest.raises(ValueError, match=r"ids of .*\[PAD\].* must be 0, 1, .* are \[None, 1"):
+    with pytest.raises(
+        ValueError, match=r"tokenizer must give .*\[PAD\].* the ids 0, 1, .*, got \[None, 1"
+    ):
         Subwords.load(tmp_path / "foreign.json")
 
 
@@ -220,13 +222,13 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("size", [-1, 0, 6])
 def test_a_vocabulary_without_room_is_refused(size):
-    with pytest.raises(ValueError, match=f"vocab_size is {size}; it must be at least 7"):
+    with pytest.raises(ValueError, match=f"vocab_size must be at least 7, got {size}"):
         Subwords.train(TEXTS, size)
 
 
 @pytest.mark.parametrize("texts", [[], [""], [" \n"]])
 def test_texts_without_words_are_refused(texts):
-    with pytest.raises(ValueError, match="texts hold no words"):
+    with pytest.raises(ValueError, match="texts must contain at least one word"):
         Subwords.train(texts, 100)
 
 

@@ -1,38 +1,17 @@
-"""Checks of arguments: every error names the argument, what it must be, and what it is.
+"""Checks of JAX arrays and cores.
 
-Values are checked where they are concrete; under a trace only shapes and dtypes are known.
+Values are checked if they are concrete; under a trace, only shapes and dtypes are known.
 """
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-
-def check_positive(**sizes: int) -> None:
-    """Raise `ValueError` naming the first of `sizes` that is not an integer of at least 1."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
-
-
-def check_rate(name: str, rate: float) -> None:
-    """Raise `ValueError` naming the argument unless 0 <= rate < 1."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {rate!r}")
-
-
-def check_choices(described: Any) -> None:
-    """Raise `ValueError` naming the first field of a dataclass outside its `Literal`'s names."""
-    for name, hint in get_type_hints(type(described)).items():
-        value = getattr(described, name)
-        if get_origin(hint) is Literal and value not in get_args(hint):
-            names = ", ".join(map(repr, get_args(hint)))
-            raise ValueError(f"{name} must be one of {names}, got {value!r}")
+from rnnjax.checks.values import check_ids
 
 
 def check_floating(**dtypes: Any) -> None:
@@ -50,7 +29,7 @@ def check_integers(name: str, values: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-def check_tokens(name: str, tokens: Array, ndim: int = 2) -> None:
+def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
     """Raise `ValueError` unless tokens are integers `(batch, time)`, or `(batch,)` of `ndim` 1."""
     if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
         shape = ("(batch,)", "(batch, time)")[ndim - 1]
@@ -59,14 +38,11 @@ def check_tokens(name: str, tokens: Array, ndim: int = 2) -> None:
         )
 
 
-def check_range(name: str, values: Array, end: int) -> None:
-    """Raise `ValueError` unless all `values`, where they are concrete, lie in [0, end)."""
+def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
+    """Raise `ValueError` unless all `values` lie in [0, end); a traced array is not checked."""
     found = concrete(values)
-    if found is None or not found.size:
-        return
-    low, high = found.min(), found.max()
-    if low < 0 or high >= end:
-        raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")
+    if found is not None:
+        check_ids(name, found, end)
 
 
 def check_lengths(
@@ -75,7 +51,7 @@ def check_lengths(
     """Return `lengths` as an array; raise `ValueError` unless they fit a batch of that shape."""
     if lengths is None:
         return None
-    # A list or a numpy array is checked before JAX sees it: under jit it would be traced.
+    # Check a list or a numpy array before JAX converts it: under jit it would be traced.
     given: Any = lengths if isinstance(lengths, Array) else np.asarray(lengths)
     if not jnp.issubdtype(given.dtype, jnp.integer):
         raise ValueError(f"lengths must be integers, got {given.dtype}")
@@ -92,7 +68,7 @@ def check_lengths(
 
 
 def check_steps(name: str, core: Any) -> None:
-    """Raise `ValueError` unless `core` can `step`, as one that goes token by token must."""
+    """Raise `ValueError` unless `core` has a `step` that works, to run token by token."""
 
     def one(key: Array) -> Any:
         return core.step(core.init(key, 1), core.initial_state(), jnp.zeros(1))
@@ -100,11 +76,11 @@ def check_steps(name: str, core: Any) -> None:
     try:
         jax.eval_shape(one, jax.random.key(0))
     except ValueError as error:
-        raise ValueError(f"{name} must be able to step, and {core!r} is not: {error}") from error
+        raise ValueError(f"{name} must be able to step, got {core!r}: {error}") from error
 
 
 def concrete(values: Any) -> np.ndarray | None:
-    """Return `values` as a numpy array, or None where this process cannot read them all."""
+    """Return `values` as a numpy array, or None if this process cannot read all of them."""
     if isinstance(values, jax.core.Tracer) or not getattr(values, "is_fully_addressable", True):
         return None
     # As numpy: under a trace, JAX would trace even the minimum of a concrete array.
