@@ -59,7 +59,14 @@ def trained(films, cli):
 
 def test_train_leaves_all_that_a_run_needs(trained):
     folder, out = trained
-    files = {"config.json", "indexer.json", "metrics.jsonl", "curves.png", "confusion.png"}
+    files = {
+        "config.json",
+        "model.json",
+        "indexer.json",
+        "metrics.jsonl",
+        "curves.png",
+        "confusion.png",
+    }
     assert {p.name for p in folder.iterdir()} == {*files, "errors.txt", "best", "latest"}
     for picture in ("curves.png", "confusion.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
@@ -259,7 +266,7 @@ def test_bad_data_at_evaluation_is_one_line(trained, cli, tmp_path):
     call = ("evaluate", "--run", trained[0], "--data")
     assert_fails(cli(*call, write(tmp_path / "a.tsv", "fine\n")), "a.tsv, line 1")
     assert_fails(cli(*call, write(tmp_path / "a.tsv", "fine\t_\n")), "no sentence is labelled")
-    assert_fails(cli(*call, write(tmp_path / "a.tsv", "\n")), "at least one sentence")
+    assert_fails(cli(*call, write(tmp_path / "a.tsv", "\n")), "no sentence is labelled")
 
 
 def test_one_file_alone_is_refused(films, cli, tmp_path):

@@ -62,7 +62,14 @@ def trained(files, cli):
 
 def test_train_leaves_all_that_a_run_needs(trained):
     folder, out = trained
-    names = {"config.json", "vocabulary.json", "classes.json", "metrics.jsonl", "curves.png"}
+    names = {
+        "config.json",
+        "model.json",
+        "vocabulary.json",
+        "classes.json",
+        "metrics.jsonl",
+        "curves.png",
+    }
     assert {p.name for p in folder.iterdir()} == {*names, "samples.txt", "best", "latest"}
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

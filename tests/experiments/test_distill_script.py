@@ -79,7 +79,7 @@ def test_students_are_trained_alone_and_taught_and_compared(taught, films, cli_o
     # Labelled sentences, a span of each and two of the file; alone, twice as many epochs or so.
     sizes = [int(n) for n in re.findall(r"(\d+) / 12 / 16 sentences", out)]
     assert sizes == 2 * [40, 82]
-    steps = [int(n) for n in re.findall(r"(\d+) of \d+ steps; the update", out)]
+    steps = [int(n) for n in re.findall(r"minutes, (\d+) of \d+ steps", out)]
     assert steps[0] == pytest.approx(steps[1], rel=0.2)
     # What was computed is not computed again, and all ends the same.
     before = {path: path.stat().st_mtime_ns for path in folder.glob("teacher-*.npy")}

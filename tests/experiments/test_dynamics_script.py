@@ -12,7 +12,7 @@ from experiments.dynamics import commands as dynamics
 from experiments.dynamics import untrained as dynamics_untrained
 from experiments.dynamics.plots import plot_counting
 from experiments.dynamics.presets import CELLS, CountingWords, Task, make_cell
-from experiments.dynamics.training import Learnt, reach
+from experiments.dynamics.training import TrainedCell, reach
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -125,7 +125,7 @@ class Counter:
 
 @pytest.mark.parametrize(("limit", "want"), [(80, 6), (6, 6), (5, 5)])
 def test_reach_is_where_the_first_word_goes_wrong(limit, want):
-    learnt = Learnt(CountingWords(), Task(Counter(), None, []), {}, [])
+    learnt = TrainedCell(CountingWords(), Task(Counter(), None, []), {}, [])
     assert reach(learnt, 2, limit) == want
 
 

@@ -72,14 +72,14 @@ def test_it_starts_from_the_pretrained_weights_or_from_new_ones(pretrained, data
     call = ("train", "sentiment", "--encoder", pretrained[0], "--data", *data["sentences"], *still)
     assert cli(*call, "--out", tmp_path / "tuned")[0] == 0
     assert cli(*call, "--scratch", "--out", tmp_path / "scratch")[0] == 0
-    was = load_pretrained(pretrained[0]).params["encoder"]["token_embedding"]["embedding"]
+    was = load_pretrained(pretrained[0])[1].params["encoder"]["token_embedding"]["embedding"]
     tuned, scratch = (
-        load_tuned(tmp_path / name).params["encoder"]["token_embedding"]["embedding"]
+        load_tuned(tmp_path / name)[1].params["encoder"]["token_embedding"]["embedding"]
         for name in ("tuned", "scratch")
     )
     np.testing.assert_array_equal(tuned, was)
     assert np.abs(np.asarray(scratch) - np.asarray(was)).max() > 0.1
-    sizes = [load_tuned(tmp_path / name).size for name in ("tuned", "scratch")]
+    sizes = [load_tuned(tmp_path / name)[1].size for name in ("tuned", "scratch")]
     assert sizes[0] == sizes[1]
 
 
@@ -159,7 +159,7 @@ def test_another_encoder_is_another_run(tuned, pretrained, cli, tmp_path):
     other.mkdir()
     for name in ("config.json", "tokenizer.json"):
         (other / name).symlink_to(pretrained[0] / name)
-    params = load_pretrained(pretrained[0]).params
+    params = load_pretrained(pretrained[0])[1].params
     Checkpoints(other / "best", keep=1).save(1, {"params": {**params, "bias": params["bias"]}})
     call = list(tuned[2])
     call[call.index("--encoder") + 1] = other

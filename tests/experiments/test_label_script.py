@@ -101,7 +101,14 @@ def found(tmp_path_factory, cli):
 
 def test_train_leaves_all_that_a_run_needs(tagged):
     folder, out = tagged
-    files = {"config.json", "indexer.json", "metrics.jsonl", "curves.png", "confusion.png"}
+    files = {
+        "config.json",
+        "model.json",
+        "indexer.json",
+        "metrics.jsonl",
+        "curves.png",
+        "confusion.png",
+    }
     assert {p.name for p in folder.iterdir()} == {*files, "errors.txt", "best", "latest"}
     for picture in ("curves.png", "confusion.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"

@@ -56,10 +56,8 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, trained, start, wr
     if wrong == "damaged":
         damage(folder / "best")
     else:
-        config = (
-            (folder / "config.json").read_text().replace('"hidden_size": 12', '"hidden_size": 20')
-        )
-        (folder / "config.json").write_text(config)
+        path = folder / "model.json"
+        path.write_text(path.read_text().replace('"hidden_size": 12', '"hidden_size": 20'))
     code, out, err = finish(start("generate", "--run", folder))
     said = [line for line in err.splitlines() if not line.startswith("host: ")]
     assert_fails((code, out, "\n".join(said)), "no readable checkpoint", folder / "best")

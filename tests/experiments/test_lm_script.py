@@ -13,7 +13,14 @@ from experiments.lm import commands as lm
 
 def test_train_leaves_all_that_a_run_needs(trained):
     folder, out = trained
-    names = {"config.json", "vocabulary.json", "metrics.jsonl", "curves.png", "sample.txt"}
+    names = {
+        "config.json",
+        "model.json",
+        "vocabulary.json",
+        "metrics.jsonl",
+        "curves.png",
+        "sample.txt",
+    }
     assert {p.name for p in folder.iterdir()} == {*names, "best", "latest"}
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     experiment = json.loads((folder / "config.json").read_text())

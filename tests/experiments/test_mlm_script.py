@@ -40,7 +40,15 @@ def files(texts):
 
 def test_train_leaves_all_that_tuning_needs(pretrained, cli):
     folder, out, text = pretrained
-    wanted = {"config.json", "tokenizer.json", "metrics.jsonl", "curves.png", "best", "latest"}
+    wanted = {
+        "config.json",
+        "model.json",
+        "tokenizer.json",
+        "metrics.jsonl",
+        "curves.png",
+        "best",
+        "latest",
+    }
     assert {p.name for p in folder.iterdir()} == wanted
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     losses = [record["loss"] for record in records if record["split"] == "valid"]
@@ -170,7 +178,7 @@ def test_what_cannot_be_trained_on_is_said_before_training(options, names, texts
 def test_another_run_s_tokeniser_is_refused(pretrained, cli, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    for name in ("config.json", "best"):
+    for name in ("config.json", "model.json", "best"):
         (folder / name).symlink_to(pretrained[0] / name)
     Subwords.train(["other words of another text, other words"], 80).save(folder / "tokenizer.json")
     assert_fails(cli("fill", "--run", folder, stdin="[MASK]\n"), "tokenizer.json", "not the")

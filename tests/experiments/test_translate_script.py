@@ -76,7 +76,14 @@ def trained(files, cli):
 
 def test_train_learns_and_leaves_its_folder(trained):
     out, printed = trained
-    wanted = {"config.json", "source.json", "target.json", "metrics.jsonl", "curves.png"}
+    wanted = {
+        "config.json",
+        "model.json",
+        "source.json",
+        "target.json",
+        "metrics.jsonl",
+        "curves.png",
+    }
     assert {p.name for p in out.iterdir()} == wanted | {"attention.png", "best", "latest"}
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     exact = [record["exact"] for record in records if record["split"] == "valid"]
