@@ -29,6 +29,14 @@ def evaluate(
 
     Returns:
       The mean, NaN where no target counts, and the number of targets that count.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> chunks = rx.data.evaluation_chunks(np.arange(18) % 9, batch_size=2, length=5, start=0)
+      >>> nats, tokens = rx.inference.evaluate(model, params, chunks, model.initial_state((2,)))
+      >>> tokens
+      18
     """
     found = []
     for batch in batches:
@@ -52,6 +60,16 @@ def answer(
     Returns:
       For each sentence its tags, one a word, or its label's probabilities `(labels,)`; and the
       loss, NaN where no target is known.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> batch |= {"targets": jnp.array([0, 1]), "targets_known": jnp.array([True, False])}
+      >>> answers, nats = rx.inference.answer(model, params, [(np.arange(2), batch)], sentences=2)
+      >>> [probabilities.shape for probabilities in answers]
+      [(2,), (2,)]
     """
     losses: list[BatchLoss] = []
 
@@ -68,6 +86,15 @@ def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -
 
     Those of a conditional random field are the logarithms of its marginals. Arguments are those of
     `answer`.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> logits = rx.inference.logits_of(model, params, [(np.arange(2), batch)], sentences=2)
+      >>> [each.shape for each in logits]
+      [(2,), (2,)]
     """
     return _of_each(partial(_batch_logits, model, params), model, batches, sentences)
 
@@ -85,6 +112,16 @@ def ensemble_logits(
 
     Returns:
       As `logits_of`.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params)
+      >>> logits = rx.inference.ensemble_logits(model, two, [(np.arange(2), batch)], sentences=2)
+      >>> [each.shape for each in logits]
+      [(2,), (2,)]
     """
     return _of_each(partial(_ensemble, model, params), model, batches, sentences)
 

@@ -12,7 +12,13 @@ Batch = Mapping[str, Any]
 
 
 class BatchLoss(NamedTuple):
-    """The loss of a batch."""
+    """The loss of a batch.
+
+    Example:
+      >>> loss = rx.models.BatchLoss(total=jnp.array(6.0), number=jnp.array(3))
+      >>> float(loss.total / loss.number)
+      2.0
+    """
 
     total: Array  # (), summed over the targets that count
     number: Array  # (), how many count
@@ -20,7 +26,20 @@ class BatchLoss(NamedTuple):
 
 
 class Model(Protocol):
-    """A Linen module that can be trained; `apply` calls its methods by name."""
+    """A Linen module that can be trained; `apply` calls its methods by name.
+
+    Example:
+      >>> class Line(nn.Module):
+      ...     @nn.compact
+      ...     def batch_loss(self, batch, carry=None):
+      ...         errors = nn.Dense(1)(batch["xs"]) - batch["ys"]
+      ...         return rx.models.BatchLoss((errors**2).sum(), errors.size)
+      >>> batch = {"xs": jnp.ones((4, 2)), "ys": jnp.ones((4, 1))}
+      >>> params = Line().init(jax.random.key(0), batch, method="batch_loss")["params"]
+      >>> mean, count = rx.inference.evaluate(Line(), params, [batch])
+      >>> count
+      4
+    """
 
     def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
         """Return the loss of a batch.
@@ -37,7 +56,17 @@ def label_loss(logits: Array, batch: Batch) -> BatchLoss:
 
 
 class SentenceModel(Model, Protocol):
-    """A model that answers sentences: a label for each, or a tag for each token."""
+    """A model that answers sentences: a label for each, or a tag for each token.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> logits = model.apply({"params": params}, batch, method="batch_logits")
+      >>> model.per_token, logits.shape
+      (False, (2, 2))
+    """
 
     per_token: bool
 

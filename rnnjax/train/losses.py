@@ -23,6 +23,15 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
     Args:
       model: a `rnnjax.models.Model`.
       **options: what its `batch_loss` takes beside the batch, such as `label_smoothing`.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
+      >>> loss_fn = rx.train.model_loss(model)
+      >>> loss, state = loss_fn(params, model.initial_state((2,)), batch, jax.random.key(1))
+      >>> loss.shape, state.h.shape
+      ((), (2, 4))
     """
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
@@ -51,6 +60,18 @@ def taught_loss(
 
     Raises:
       ValueError: the student has a conditional random field, and no logits of its own to compare.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> batch |= {"targets": jnp.array([0, 1]), "targets_known": jnp.array([True, False])}
+      >>> batch |= {"teacher": jnp.zeros((2, 2)), "teacher_known": jnp.array([True, True])}
+      >>> loss_fn = rx.train.taught_loss(model, alpha=0.5, temperature=2.0)
+      >>> loss, _ = loss_fn(params, None, batch, jax.random.key(1))
+      >>> loss.shape
+      ()
     """
     if getattr(model, "crf", False):
         raise ValueError("a student must have crf=False: its tags must not depend on each other")
@@ -88,6 +109,17 @@ def taught_language_model_loss(
     `rnnjax.losses.linear_distillation_loss`. Teachers read without dropout, and get no gradient.
 
     The carry is (the student's state, the states of the teachers).
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
+      >>> batch["teacher"] = jax.tree.map(lambda leaf: leaf[None], params)  # an ensemble of one
+      >>> loss_fn = rx.train.taught_language_model_loss(model, model, alpha=1.0, temperature=2.0)
+      >>> states = model.initial_state((2,)), model.initial_state((1, 2))
+      >>> loss, _ = loss_fn(params, states, batch, jax.random.key(1))
+      >>> bool(abs(loss) < 1e-5)  # the student is its teacher
+      True
     """
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:

@@ -18,6 +18,18 @@ def scheduled_sampling_loss(model: EncoderDecoder, *, label_smoothing: float = 0
     A batch holds "mix", a share: the decoder reads that share of its tokens as the model would
     have written them, each after the target's own (Bengio et al. 2015, arXiv:1506.03099, with all
     tokens guessed at once, as in Duckworth et al. 2019, arXiv:1906.04331).
+
+    Example:
+      >>> model = rx.models.EncoderDecoder(
+      ...     source_size=9, target_size=7, encoder=rx.GRU(4), decoder=rx.GRU(4), embed_size=3
+      ... )
+      >>> source, lengths, tokens = jnp.ones((2, 5), int), jnp.array([5, 3]), jnp.ones((2, 6), int)
+      >>> params = model.init(jax.random.key(0), source, lengths, tokens)["params"]
+      >>> batch = {"source": source, "source_lengths": lengths, "tokens": tokens}
+      >>> batch |= {"targets": tokens, "targets_known": tokens > 0, "mix": 0.5}
+      >>> loss_fn = rx.train.scheduled_sampling_loss(model)
+      >>> loss_fn(params, None, batch, jax.random.key(1))[0].shape
+      ()
     """
     loss_of = model_loss(model, label_smoothing=label_smoothing)
 

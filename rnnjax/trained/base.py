@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import flax.linen as nn
 import jax
 
 from rnnjax.files import write_whole
@@ -25,9 +26,16 @@ class Trained:
     Attributes:
       model: a Linen module of `rnnjax.models`.
       params: its parameters.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> trained.size
+      140
     """
 
-    model: Any
+    model: nn.Module
     params: Any
 
     # Fields that `model.json` holds beside the model: numbers and strings.

@@ -14,6 +14,7 @@ from rnnjax.data import Answer, Encoded, Labelled, Vocabulary, read_text
 from rnnjax.data.encoding.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
 from rnnjax.files import write_whole
+from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
 
@@ -30,8 +31,20 @@ class TrainedConditionalModel(Trained):
       lowercase: whether words are read in lower case.
       batch_size: most texts in a batch of training.
       shapes: most lengths that texts are padded to.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.words("what fun what a bad film")
+      >>> model = rx.models.ConditionalLanguageModel(
+      ...     len(vocabulary), rx.GRU(4), embed_size=3, reader=nn.Embed(2, 3), condition_size=3
+      ... )
+      >>> trained = rx.trained.TrainedConditionalModel(
+      ...     model, None, vocabulary, shares={"bad": 0.5, "good": 0.5}
+      ... ).initialized(seed=0)
+      >>> trained.answers([rx.data.Labelled(("what", "fun"), "good")])[0].shape
+      (2,)
     """
 
+    model: ConditionalLanguageModel
     vocabulary: Vocabulary
     shares: Mapping[str, float]
     lowercase: bool = False

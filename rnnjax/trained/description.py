@@ -23,6 +23,10 @@ def describe(value: Any) -> Any:
 
     Raises:
       ValueError: a part is of a class that rnnjax does not export.
+
+    Example:
+      >>> rx.trained.describe(rx.Stack((rx.Elman(4),)))["class"]
+      'Stack'
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -48,6 +52,10 @@ def rebuild(described: Any) -> Any:
 
     Raises:
       ValueError: `described` is not what `describe` returns in this version.
+
+    Example:
+      >>> rx.trained.rebuild(rx.trained.describe(rx.GRU(4))).hidden_size
+      4
     """
     if isinstance(described, list):
         return tuple(map(rebuild, described))

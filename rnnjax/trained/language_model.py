@@ -12,6 +12,7 @@ import numpy as np
 from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
 from rnnjax.decoding import log_probability, sample
 from rnnjax.inference import evaluate
+from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
 
 _AT_ONCE = 64  # texts scored side by side
@@ -26,8 +27,17 @@ class TrainedLanguageModel(Trained):
     Attributes:
       vocabulary: what tokens stand for.
       chunk: tokens that are read at once where a long text is evaluated.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> [text] = trained.generate(["he"], num_tokens=5)
+      >>> len(text)
+      5
     """
 
+    model: LanguageModel
     vocabulary: Vocabulary
     chunk: int = 64
 

@@ -36,6 +36,16 @@ def load_run(folder: str | Path) -> Any:
 
     Raises:
       ValueError: the folder holds no run, or one of another version, or none with a checkpoint.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> folder = Path("runs/hello")
+      >>> rx.train.Checkpoints(folder / "best", keep=1).save(1, {"params": trained.params})
+      >>> trained.save(folder)
+      >>> type(rx.load_run(folder)).__name__
+      'TrainedLanguageModel'
     """
     folder = Path(folder)
     path = folder / DESCRIPTION

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from rnnjax.checks import check_positive
 from rnnjax.data import Subwords
 from rnnjax.data.vocabularies.subwords import END, MASK, SPECIAL, START
+from rnnjax.models import MaskedLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.sentences import init_encoder
 
@@ -23,8 +24,20 @@ class TrainedMaskedModel(Trained):
     Attributes:
       subwords: the tokeniser.
       languages: names of the languages that it knows, in the order of their ids.
+
+    Example:
+      >>> subwords = rx.data.Subwords.train(["what fun what a bad film"], 40)
+      >>> config = rx.models.TransformerConfig(
+      ...     len(subwords), hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=16
+      ... )
+      >>> model = rx.models.MaskedLanguageModel(config)
+      >>> trained = rx.trained.TrainedMaskedModel(model, None, subwords).initialized(seed=0)
+      >>> [pieces] = trained.fill("what a [MASK] film", top=3)
+      >>> len(pieces)
+      3
     """
 
+    model: MaskedLanguageModel
     subwords: Subwords
     languages: tuple[str, ...] = ()
 
@@ -67,7 +80,8 @@ class TrainedMaskedModel(Trained):
                 f"a text makes {tokens.shape[1]} tokens; there are positions for {longest}"
             )
         languages = None if spoken is None else np.full_like(tokens, spoken)
-        logits = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
+        found = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
+        logits = cast(jax.Array, found)
         shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)
         return [self._named(*row) for row in zip(ids, shares, strict=True)]
 

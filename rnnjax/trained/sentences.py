@@ -20,6 +20,7 @@ from rnnjax.data import (
 )
 from rnnjax.data.readers.records import Sentences
 from rnnjax.inference import answer, logits_of
+from rnnjax.models import Classifier, Tagger, TransformerClassifier
 from rnnjax.models.interface import Batch
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
@@ -33,8 +34,19 @@ class TrainedSentenceModel(Trained):
       indexer: makes arrays of sentences; its `targets` are the names of tags or labels.
       batch_size: most sentences in a batch of training.
       shapes: most lengths that sentences are padded to.
+
+    Example:
+      >>> sentences = [rx.data.Labelled(("what", "fun"), "good"), rx.data.Labelled(("bad",), "bad")]
+      >>> indexer = rx.data.fit_indexer(sentences, characters=False)
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(indexer.targets, embedder, rx.GRU(4))
+      >>> trained = rx.trained.TrainedSentenceModel(model, None, indexer).initialized(seed=0)
+      >>> [(label, probability)] = trained.predict(["what fun"])
+      >>> label in ("bad", "good")
+      True
     """
 
+    model: Tagger | Classifier | TransformerClassifier
     indexer: WordIndexer | PieceIndexer
     batch_size: int = 16
     shapes: int = 6

@@ -13,6 +13,7 @@ import numpy as np
 from rnnjax.data import Subwords, encode_source
 from rnnjax.data.vocabularies.subwords import END, MASK, PAD, START, UNKNOWN
 from rnnjax.decoding import translate as search
+from rnnjax.models import EncoderDecoder
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
 
@@ -30,8 +31,17 @@ class TrainedTranslator(Trained):
       length_penalty: power of the length by which a log-probability is divided, by default.
       batch_size: most sentences in a batch of training.
       shapes: most lengths that sentences are padded to.
+
+    Example:
+      >>> tokenizer = rx.data.reversible_tokenizer(["3 May, 05-03"], "character", 30)
+      >>> size = len(tokenizer)
+      >>> model = rx.models.EncoderDecoder(size, size, rx.GRU(4), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedTranslator(model, None, (tokenizer, tokenizer)).initialized(0)
+      >>> len(trained.translate(["3 May", ""]))
+      2
     """
 
+    model: EncoderDecoder
     tokenizers: tuple[Subwords, Subwords]
     beam: int = 1
     length_penalty: float = 0.0
