@@ -1,4 +1,4 @@
-"""From parameters to answers: what trained models say of batches, and what it costs."""
+"""Inference: losses, answers and logits of trained models."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -19,39 +19,57 @@ Batches = Iterable[tuple[np.ndarray, Batch]]
 def evaluate(
     model: nn.Module, params: Any, batches: Iterable[Batch], carry: Any = None
 ) -> tuple[float, int]:
-    """Return the mean loss of a model, and how many targets it is the mean of.
+    """Return the mean loss of a model, and the number of targets.
 
     Args:
       model: a `rnnjax.models.Model`.
       params: its parameters.
-      batches: what its `batch_loss` reads, in order.
-      carry: what the first batch starts from, where batches are parts of one text.
+      batches: batches for its `batch_loss`, in order.
+      carry: the carry for the first batch, if batches are parts of one text.
 
     Returns:
-      The mean, NaN where no target counts, and the number of targets that count.
+      The mean, NaN if no target counts, and the number of targets that count.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> chunks = rx.data.evaluation_chunks(np.arange(18) % 9, batch_size=2, length=5, start=0)
+      >>> nats, tokens = rx.inference.evaluate(model, params, chunks, model.initial_state((2,)))
+      >>> tokens
+      18
     """
     found = []
     for batch in batches:
         found.append(each := _batch_loss(model, params, batch, carry))
         carry = each.carry
-    # In float64 on the host: a long text is a sum of many small terms.
+    # Sum in float64 on the host, as a long text has many small terms.
     return _mean(found)
 
 
 def answer(
     model: nn.Module, params: Any, batches: Batches, sentences: int
 ) -> tuple[list[Any], float]:
-    """Return a model's answers in the sentences' order, and its mean loss in nats a target.
+    """Return the answers of a model in the order of the sentences, and its mean loss.
 
     Args:
       model: a `rnnjax.models.SentenceModel`.
       params: its parameters.
-      batches: the sentences of each batch (-1 for none), and the batch.
-      sentences: how many there are.
+      batches: for each batch, the indices of its sentences (-1 for none), and the batch.
+      sentences: the number of sentences.
 
     Returns:
-      For each sentence its tags, one a word, or its label's probabilities `(labels,)`; and the
-      loss, NaN where no target is known.
+      For each sentence its tags, one per word, or the probabilities of its labels `(labels,)`; and
+      the loss in nats per target, NaN if no target is known.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> batch |= {"targets": jnp.array([0, 1]), "targets_known": jnp.array([True, False])}
+      >>> answers, nats = rx.inference.answer(model, params, [(np.arange(2), batch)], sentences=2)
+      >>> [probabilities.shape for probabilities in answers]
+      [(2,), (2,)]
     """
     losses: list[BatchLoss] = []
 
@@ -64,10 +82,19 @@ def answer(
 
 
 def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -> list[np.ndarray]:
-    """Return each sentence's logits, `(words, tags)` or `(labels,)`, float32.
+    """Return the logits of each sentence, `(words, tags)` or `(labels,)`, float32.
 
-    Those of a conditional random field are the logarithms of its marginals. Arguments are those of
+    For a conditional random field, they are the logarithms of its marginals. Arguments are those of
     `answer`.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> logits = rx.inference.logits_of(model, params, [(np.arange(2), batch)], sentences=2)
+      >>> [each.shape for each in logits]
+      [(2,), (2,)]
     """
     return _of_each(partial(_batch_logits, model, params), model, batches, sentences)
 
@@ -75,16 +102,26 @@ def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -
 def ensemble_logits(
     model: nn.Module, params: Any, batches: Batches, sentences: int
 ) -> list[np.ndarray]:
-    """Return the logarithm of the mean probability that several models give to each answer.
+    """Return the logarithm of the mean probability of each answer over several models.
 
     Args:
-      model: what all of them are.
-      params: their parameters, with a leading axis for the models.
+      model: the model of all members.
+      params: their parameters, with a leading axis for the members.
       batches: see `answer`.
       sentences: see `answer`.
 
     Returns:
-      As `logits_of`.
+      The same as `logits_of`.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params)
+      >>> logits = rx.inference.ensemble_logits(model, two, [(np.arange(2), batch)], sentences=2)
+      >>> [each.shape for each in logits]
+      [(2,), (2,)]
     """
     return _of_each(partial(_ensemble, model, params), model, batches, sentences)
 
@@ -92,12 +129,12 @@ def ensemble_logits(
 def _of_each(
     run: Callable[[Batch], Array], model: Any, batches: Batches, sentences: int
 ) -> list[Any]:
-    """Return, in the sentences' order, what `run` makes of each.
+    """Return the results of `run` in the order of the sentences.
 
-    Of tagged sentences each word gets an answer; of a word with several tokens, the first.
+    In a tagged sentence, each word gets an answer: that of its first token.
     """
     found: list[Any] = [None] * sentences
-    # All batches are on their way before the first answer is read.
+    # Start all batches before the first answer is read.
     pending = [(rows, batch, run(batch)) for rows, batch in batches]
     for rows, batch, given in pending:
         for index, (row, each) in enumerate(zip(rows, np.asarray(given), strict=True)):

@@ -18,8 +18,8 @@ import rnnjax as rx
 NAMES = {"Path": Path, "jax": jax, "jnp": jnp, "nn": nn, "np": np, "rx": rx}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 ROOMS = (
-    *("analysis", "baselines", "crf", "data", "decoding", "host", "initializers"),
-    *("linen", "losses", "metrics", "models", "schemes", "train"),
+    *("analysis", "baselines", "crf", "data", "decoding", "host", "inference", "initializers"),
+    *("linen", "losses", "metrics", "models", "schemes", "train", "trained"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Flax Linen models, one task a file."""
+"""Models as Flax Linen modules, one task per file."""
 
 from rnnjax.models.attention import Attention as Attention
 from rnnjax.models.classifier import Classifier as Classifier

@@ -1,4 +1,4 @@
-"""Attention over what an encoder has read."""
+"""Attention over the outputs of an encoder."""
 
 from typing import Any, Literal
 
@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_positive
+from rnnjax.checks import check_choice, check_positive
 from rnnjax.products import accumulator
 
 AttentionKind = Literal["additive", "dot"]
 
 
 class Attention(nn.Module):
-    """Looks something up in a memory.
+    """Attention: reads from a memory with queries.
 
         additive    score = v . tanh(query @ W + b + value @ U)
         dot         score = (query @ W + b) . (value @ U) / sqrt(features)
@@ -24,7 +24,7 @@ class Attention(nn.Module):
     scaled as in Vaswani et al. 2017, arXiv:1706.03762).
 
     Attributes:
-      features: width of what queries and values are compared in.
+      features: width in which queries and memory are compared.
       kind: "additive" or "dot".
       dtype: compute dtype; softmax and weights are float32 or wider.
 
@@ -46,15 +46,14 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_positive(features=self.features)
-        if self.kind not in ("additive", "dot"):
-            raise ValueError(f"kind must be 'additive' or 'dot', got {self.kind!r}")
+        check_choice("kind", self.kind, AttentionKind)
         self.query = nn.Dense(self.features, dtype=self.dtype)
         self.key = nn.Dense(self.features, use_bias=False, dtype=self.dtype)
         if self.kind == "additive":
             self.score = nn.Dense(1, use_bias=False, dtype=self.dtype)
 
     def keys(self, values: Array) -> Array:
-        """Return what queries are compared with: once for a memory, however often it is asked."""
+        """Return the keys of a memory; they can be used for any number of queries."""
         return self.key(values)
 
     def __call__(
@@ -64,10 +63,10 @@ class Attention(nn.Module):
 
         Args:
           queries: `(batch, time, any width)`.
-          keys: `(batch, places, features)`, of `keys`.
-          values: `(batch, places, width)`.
-          inside: `(batch, places)` bool; other places weigh 0, and where there is none at all the
-            context is 0. What stands there must be finite.
+          keys: `(batch, places, features)`, from the method `keys`.
+          values: `(batch, places, width)`, the memory.
+          inside: `(batch, places)` bool. Other places have the weight 0; their values must be
+            finite. If no place is inside, the context is 0.
         """
         asked, mask = self.query(queries), inside[:, None]
         if self.kind == "additive":

@@ -1,4 +1,4 @@
-"""Words from their characters."""
+"""Vectors of words from their characters."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rnnjax.cells import LSTM
 from rnnjax.linen import RNN
 from rnnjax.sequence.bidirectional import Bidirectional
 
-PAD = 0  # the id of what is no character
+PAD = 0  # the id of padding
 
 
 class CharacterLSTM(nn.Module):
@@ -20,7 +20,7 @@ class CharacterLSTM(nn.Module):
 
     Attributes:
       num_characters: size of the alphabet, padding (id 0) included.
-      features: width of the result, half of it a direction; even.
+      features: width of the result, half of it for each direction; even.
       embed_size: width of a character's embedding.
       dtype: compute dtype.
     """
@@ -40,20 +40,20 @@ class CharacterLSTM(nn.Module):
         core = Bidirectional(LSTM(self.features // 2, dtype=self.dtype))
         final, _ = RNN(core)(xs, lengths=(words != PAD).sum(axis=-1))
         both = jnp.concatenate([final.forward.h, final.backward.h], axis=-1)
-        # States are float32 or wider; a word's features are of the compute dtype.
+        # States are float32 or wider; the features of a word have the compute dtype.
         return both.astype(xs.dtype).reshape(*characters.shape[:-1], self.features)
 
 
 class CharacterConvolution(nn.Module):
-    """The largest value over a word of each filter of a convolution over its characters.
+    """A convolution over the characters of a word, with the maximum of each filter.
 
-    Source: Ma and Hovy 2016, arXiv:1603.01354. A word without characters gives zeros.
+    Source: Ma and Hovy 2016, arXiv:1603.01354. The result is 0 for a word without characters.
 
     Attributes:
       num_characters: size of the alphabet, padding (id 0) included.
       features: number of filters, the width of the result.
       embed_size: width of a character's embedding.
-      width: characters that a filter sees.
+      width: number of characters that a filter sees.
       dtype: compute dtype.
     """
 

@@ -1,4 +1,4 @@
-"""Sentence classification: one label for all tokens."""
+"""Classification of sentences: one label for all tokens."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -25,28 +25,28 @@ from rnnjax.sequence.masks import within
 
 
 class ClassifierState(NamedTuple):
-    """What a classifier has read."""
+    """The state of a classifier after some tokens."""
 
     core: State
     pooled: PoolState
 
 
 class Classifier(nn.Module):
-    """Gives a sentence one of several labels.
+    """Classifies sentences.
 
         logits = pool(core(embedder(words, characters))) @ kernel + bias
 
-    With attention, output y has the score v . tanh(W y + b) (Yang et al. 2016, "Hierarchical
-    Attention Networks for Document Classification"). Dropout is on exactly where `apply` gets a
+    With attention, the score of an output y is v . tanh(W y + b) (Yang et al. 2016, "Hierarchical
+    Attention Networks for Document Classification"). Dropout is on if and only if `apply` gets a
     "dropout" rng.
 
     Attributes:
-      labels: names of the labels; a label's id is its place.
-      embedder: what makes vectors of tokens.
-      core: what runs over time; to `step`, it must be able to.
-      pooling: how outputs become one vector: "last", "mean", "max" or "attention".
-      dropout: share of the pooled vector dropped in training.
-      dtype: compute dtype of the last layers (the others have their own); logits are float32.
+      labels: names of the labels; the id of a label is its index.
+      embedder: makes a vector of each token.
+      core: the recurrent core. The method `step` needs one that can step.
+      pooling: how the outputs become one vector: "last", "mean", "max" or "attention".
+      dropout: dropout rate of the pooled vector.
+      dtype: compute dtype of the last layers; embedder and core have their own. Logits are float32.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -109,7 +109,7 @@ class Classifier(nn.Module):
     def step(
         self, state: ClassifierState, word: Array, characters: Array | None = None
     ) -> tuple[ClassifierState, Array]:
-        """Read one token; return the new state, and the logits `(batch, labels)` of all so far."""
+        """Read one token; return the new state, and the logits `(batch, labels)` so far."""
         core, y = self.rnn.step(state.core, self.embedder(word, characters))
         pooled = pool_step(self.pooling, state.pooled, y.astype(jnp.float32), self._scores(y))
         return ClassifierState(core, pooled), self._logits(pooled.value)
@@ -122,7 +122,7 @@ class Classifier(nn.Module):
         )
 
     def _scores(self, ys: Array) -> Array | None:
-        """Return the scores of outputs `(..., features)` for attention, `(..., 1)`, float32."""
+        """Return the attention scores `(..., 1)`, float32, of outputs `(..., features)`."""
         if self.pooling != "attention":
             return None
         return self.query(jnp.tanh(self.attention(ys))).astype(jnp.float32)

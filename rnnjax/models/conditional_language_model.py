@@ -1,14 +1,14 @@
-"""Recurrent language models of text given something else."""
+"""Recurrent language models of text given a condition."""
 
 from dataclasses import field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, State
-from rnnjax.checks import check_range
+from rnnjax.checks import check_choice, check_range
 from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.models.states import state_width, unpack_state
@@ -18,23 +18,23 @@ Entry = Literal["state", "input"]
 
 
 class ConditionalLanguageModel(LanguageModel):
-    """Predicts each next token from all before it and from a condition.
+    """Predicts each next token from the previous ones and from a condition.
 
-    With v = reader(condition), where a condition is a class, a vector, a text, anything:
+    A condition is a class, a vector, a text, or anything else. With v = reader(condition):
 
         state:  each array of the core's state before the first token is tanh(v @ kernel + bias)
                 (Cho et al. 2014, arXiv:1406.1078)
-        input:  v stands beside every embedded token (Mikolov and Zweig 2012, "Context dependent
+        input:  v is appended to every embedded token (Mikolov and Zweig 2012, "Context dependent
                 recurrent neural network language model")
 
-    Either way all of it is in the state that `start` makes of the condition. From there on this is
+    In both cases, the state that `start` returns contains the whole condition. After that, this is
     a `LanguageModel` like any other: it reads, steps, samples and scores.
 
     Attributes:
-      reader: makes vectors `(batch, condition_size)` of conditions: `nn.Embed` of classes,
-        `nn.Dense` of vectors, a `TextReader` of texts, or a module of your own.
+      reader: makes vectors `(batch, condition_size)` of conditions: `nn.Embed` for classes,
+        `nn.Dense` for vectors, a `TextReader` for texts, or your own module.
       condition_size: width of these vectors.
-      entry: how they enter, "state" or "input".
+      entry: where they enter, "state" or "input".
 
     Example:
       >>> model = rx.models.ConditionalLanguageModel(
@@ -52,10 +52,7 @@ class ConditionalLanguageModel(LanguageModel):
 
     def setup(self) -> None:
         """Check the attributes and make the parts."""
-        if self.entry not in get_args(Entry):
-            raise ValueError(
-                f"entry must be one of {', '.join(get_args(Entry))}, got {self.entry!r}"
-            )
+        check_choice("entry", self.entry, Entry)
         super().setup()
         if self.entry == "state":
             width = state_width(self.core.initial_state())
@@ -72,21 +69,23 @@ class ConditionalLanguageModel(LanguageModel):
     ) -> tuple[State, Array]:
         """Return the final state and the logits of each next token.
 
-        Arguments are those of `LanguageModel`; a `condition`, without which there is no `init`,
-        is what `start` makes an initial state of, in place of the one given.
+        Arguments are those of `LanguageModel`. With a `condition`, the initial state is the one
+        that `start` makes of it. `init` needs a condition.
         """
         if condition is not None:
             initial_state = self.start(condition)
         elif self.is_initializing():
-            raise ValueError("condition must be given to init, or its reader would have no weights")
+            raise ValueError(
+                "condition must be given to init, to make the parameters of its reader, got None"
+            )
         return super().__call__(tokens, initial_state, lengths=lengths, resets=resets)
 
     def start(self, condition: Any) -> State:
-        """Return the state before the first token, given a condition: whatever the reader reads.
+        """Return the state before the first token, given a condition for the reader.
 
         Raises:
-          ValueError: the reader makes no vectors of `condition_size`, or is an `nn.Embed` that has
-            none of a class, where classes are concrete.
+          ValueError: the reader's vectors do not have `condition_size`; or it is an `nn.Embed`, and
+            concrete classes are out of range.
         """
         self.check_condition(condition)
         vector = self.reader(condition)
@@ -114,14 +113,14 @@ class ConditionalLanguageModel(LanguageModel):
 
     @property
     def running_core(self) -> Core:
-        """What reads the embedded tokens."""
+        """The core that reads the embedded tokens."""
         if self.entry == "input":
             return Conditioned(self.core, self.condition_size)
         return self.core
 
     @nn.nowrap
     def check_condition(self, condition: Any) -> None:
-        """Raise `ValueError` where an `nn.Embed` reads concrete classes that are out of range."""
-        # It would make NaN of one beyond the last, and take -1 for the last.
+        """Raise `ValueError` if an `nn.Embed` reads concrete classes that are out of range."""
+        # `nn.Embed` returns NaN for a class that is too large, and the last vector for -1.
         if isinstance(self.reader, nn.Embed):
             check_range("condition", condition, self.reader.num_embeddings)

@@ -1,4 +1,4 @@
-"""Tokens as vectors: words beside their characters."""
+"""Vectors of words, from embeddings and characters."""
 
 from typing import Any, Literal
 
@@ -12,17 +12,18 @@ from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
 
 
 class TokenEmbedder(nn.Module):
-    """A word's embedding beside what an encoder makes of its characters.
+    """Embeds words, and optionally their characters; the two vectors are concatenated.
 
-    Dropout is on exactly where `apply` gets a "dropout" rng, each feature of each token by itself.
+    Dropout is on if and only if `apply` gets a "dropout" rng, independently for each feature of
+    each token.
 
     Attributes:
       vocab_size: number of words.
       embed_size: width of a word's embedding.
-      characters: what encodes characters; None reads words alone.
+      characters: the encoder of characters, "lstm" or "convolution"; None uses words only.
       num_characters: size of the alphabet, padding (id 0) included.
-      character_features: width of the characters' part.
-      dropout: share of features dropped in training.
+      character_features: width of the encoded characters.
+      dropout: dropout rate of the result.
       dtype: compute dtype.
 
     Example:
@@ -48,7 +49,7 @@ class TokenEmbedder(nn.Module):
             self.vocab_size,
             self.embed_size,
             dtype=self.dtype,
-            # Of a spread that trains as fast as the characters' features, which are below 1.
+            # A standard deviation that trains as fast as the features of characters, below 1.
             embedding_init=initializers.normal(0.1),
         )
         encoders: dict[str, Any] = {"lstm": CharacterLSTM, "convolution": CharacterConvolution}
@@ -68,10 +69,10 @@ class TokenEmbedder(nn.Module):
     ) -> Array:
         """Return `(..., features)` of words `(...)` and their characters `(..., length)`.
 
-        The characters of words where `inside` `(...)` is False are not read; None reads all.
+        Characters are not read where `inside` `(...)` is False; None reads all.
 
         Raises:
-          ValueError: characters where none are encoded, none where they are, or of other words.
+          ValueError: characters are given but not encoded, or missing, or have a wrong shape.
         """
         if (characters is None) != (self.characters is None):
             wanted = "none" if self.characters is None else "the words' characters"
@@ -84,7 +85,7 @@ class TokenEmbedder(nn.Module):
                     f"got {characters.shape}"
                 )
             if inside is not None:
-                # Of an id that is out of range, even a gradient of zero would become NaN.
+                # An id out of range makes NaN gradients, even if its own gradient is zero.
                 characters = jnp.where(inside[..., None], characters, PAD)
             xs = jnp.concatenate([xs, self.character_encoder(characters)], axis=-1)
         return self.drop(xs, deterministic=not self.has_rng("dropout"))

@@ -1,4 +1,4 @@
-"""Encoder and decoder: one sequence read, another written."""
+"""Encoder and decoder, which read one sequence and write another."""
 
 import math
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from rnnjax.sequence.masks import within
 
 
 class Memory(NamedTuple):
-    """What the encoder has read; every leaf leads with the batch."""
+    """The output of the encoder; the first axis of every leaf is the batch."""
 
     keys: Array  # (batch, places, features)
     values: Array  # (batch, places, width)
@@ -30,14 +30,16 @@ class Memory(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """The states of the decoder's two parts; `upper` is () where there is no such part."""
+    """The states of the decoder's two parts; `upper` is () if there is no such part."""
 
     lower: State
     upper: State
 
 
 class EncoderDecoder(nn.Module):
-    """Writes one sequence while it looks at another (Bahdanau et al. 2015, arXiv:1409.0473).
+    """Writes a sequence with attention over another one.
+
+    Source: Bahdanau et al. 2015, arXiv:1409.0473.
 
         memory, final = encoder(source embeddings)
         lower_0, upper_0 = tanh(final @ bridge + b)
@@ -45,27 +47,26 @@ class EncoderDecoder(nn.Module):
         y = upper([q, context]), or q
         logits = tanh([y, context] @ readout + b) @ head + b
 
-    The context never enters the part of the decoder that asks for it, only the `upper` one, as
-    between the layers of Wu et al. 2016 (arXiv:1609.08144). So in training, where the tokens are
-    known, each part runs over all steps at once, and the cores take their fast paths; writing
-    token by token is `step`, and computes the same.
+    The context does not enter the core that makes the query, but only the `upper` core, as between
+    the layers of Wu et al. 2016 (arXiv:1609.08144). In training, all tokens are known. So each core
+    runs over all steps at once, on its fast path. `step` writes token by token and computes the
+    same.
 
-    Dropout is on exactly where `apply` gets a "dropout" rng, with one mask a sequence.
+    Dropout is on if and only if `apply` gets a "dropout" rng, with one mask per sequence.
 
     Attributes:
-      source_size: number of tokens that are read.
-      target_size: number of tokens that are written.
-      encoder: any core.
-      decoder: the core that asks the memory; it must be able to `step`.
-      upper: the core that reads what was asked and answered; None: nothing does.
-      embed_size: width of the token embeddings, and of what the head reads.
+      source_size: size of the source's vocabulary.
+      target_size: size of the target's vocabulary.
+      encoder: the core that reads the source; any core.
+      decoder: the core that makes the queries; it must be able to `step`.
+      upper: the core that reads queries and contexts; None for no such core.
+      embed_size: width of the token embeddings, and of the input of the output layer.
       attention: "additive" or "dot".
-      attention_size: width of the space in which queries and memory are compared.
-      shared: one embedding for both sides; the vocabularies are one.
-      tie_embeddings: the target's embedding is the head too (Press and Wolf 2017).
-      dropout: share of the embeddings, of the memory, and of what the head reads, dropped in
-        training.
-      dtype: compute dtype of all but the cores, which have their own; logits are float32.
+      attention_size: width in which queries and memory are compared.
+      shared: use one embedding for both sides, which then have the same vocabulary.
+      tie_embeddings: use the target's embedding in the output layer (Press and Wolf 2017).
+      dropout: dropout rate of the embeddings, the memory, and the input of the output layer.
+      dtype: compute dtype of all parts except the cores, which have their own; logits are float32.
 
     Example:
       >>> model = rx.models.EncoderDecoder(
@@ -97,13 +98,13 @@ class EncoderDecoder(nn.Module):
         check_rate("dropout", self.dropout)
         names = ("source_size", "target_size", "embed_size", "attention_size")
         check_positive(**{name: getattr(self, name) for name in names})
-        if self.is_initializing():  # once is enough, and it is traced
+        if self.is_initializing():  # once is enough, as it traces the core
             check_steps("decoder", self.decoder)
             if self.upper is not None:
                 check_steps("upper", self.upper)
         if self.shared and self.source_size != self.target_size:
             raise ValueError(
-                "shared needs one vocabulary: source_size and target_size must be equal, got "
+                "source_size and target_size must be equal if shared is True, got "
                 f"{self.source_size} and {self.target_size}"
             )
         self.target_embedding = self._embedding(self.target_size)
@@ -126,12 +127,12 @@ class EncoderDecoder(nn.Module):
 
         Args:
           source: `(batch, places)` integers.
-          source_lengths: `(batch,)`, how many of each row count; None counts all.
-          tokens: `(batch, time)` integers, what has been written before each next token: a start
-            token, then the target.
+          source_lengths: `(batch,)`, the number of tokens of each row; None counts all.
+          tokens: `(batch, time)` integers, the token before each next one: a start token, then the
+            target.
 
         Raises:
-          ValueError: tokens of a wrong rank or dtype, or out of range where concrete.
+          ValueError: tokens have a wrong rank or dtype, or concrete tokens are out of range.
         """
         features, _ = self._features(source, source_lengths, tokens)
         return self._logits(features)
@@ -146,13 +147,13 @@ class EncoderDecoder(nn.Module):
         *,
         label_smoothing: float = 0.0,
     ) -> tuple[Array, Array]:
-        """Return what `losses.cross_entropy` makes of the logits, never holding all of them.
+        """Return the `losses.cross_entropy` of the logits, without storing all logits.
 
         Args:
           source: see `__call__`.
           source_lengths: see `__call__`.
           tokens: see `__call__`.
-          targets: `(batch, time)` integers, the tokens that follow.
+          targets: `(batch, time)` integers, the next tokens.
           mask: `(batch, time)` bool, True where a target counts; None counts all.
           label_smoothing: see `rnnjax.losses.cross_entropy`.
         """
@@ -179,13 +180,13 @@ class EncoderDecoder(nn.Module):
         return BatchLoss(*self.cross_entropy(*read, label_smoothing=label_smoothing))
 
     def weights(self, source: Array, source_lengths: Array | None, tokens: Array) -> Array:
-        """Return where the decoder looks as it reads each token, `(batch, time, places)`."""
+        """Return the attention weights for each token, `(batch, time, places)`."""
         return self._features(source, source_lengths, tokens)[1]
 
     def encode(
         self, source: Array, source_lengths: Array | None = None
     ) -> tuple[Memory, DecoderState]:
-        """Return what was read, and the decoder's state before its first token."""
+        """Return the memory of the source, and the decoder's state before its first token."""
         check_tokens("source", source)
         inside = within(source.shape, source_lengths)
         source = jnp.where(inside, source, 0)
@@ -210,7 +211,7 @@ class EncoderDecoder(nn.Module):
     def _features(
         self, source: Array, source_lengths: Array | None, tokens: Array
     ) -> tuple[Array, Array]:
-        """Return what the head reads, `(batch, time, embed_size)`, and the attention's weights."""
+        """Return the input of the output layer, `(batch, time, embed_size)`, and the weights."""
         check_tokens("tokens", tokens)
         check_range("tokens", tokens, self.target_size)
         memory, state = self.encode(source, source_lengths)
@@ -234,7 +235,7 @@ class EncoderDecoder(nn.Module):
         return self.target_embedding.embedding.T if self.tie_embeddings else self.kernel
 
     def _first_state(self, final: State, batch: int) -> DecoderState:
-        """Return the decoder's state that is made of the encoder's last."""
+        """Return the initial state of the decoder, made of the final state of the encoder."""
         leaves = [leaf.reshape(batch, math.prod(leaf.shape[1:])) for leaf in jax.tree.leaves(final)]
         made = jnp.tanh(self.bridge(jnp.concatenate(leaves, axis=-1)))
         return unpack_state(made, self._zero_state((batch,)))
@@ -246,12 +247,12 @@ class EncoderDecoder(nn.Module):
 
     @nn.nowrap
     def _embedding(self, count: int) -> nn.Embed:
-        # As a head it makes logits of a spread about 1 from features below 1.
+        # In a tied output layer, this makes logits with a standard deviation of about 1.
         init = initializers.normal(self.embed_size**-0.5)
         return nn.Embed(count, self.embed_size, dtype=self.dtype, embedding_init=init)
 
     def _drop(self, xs: Array) -> Array:
-        """Drop features of `xs` `(time, batch, features)`, the same at all steps."""
+        """Return `xs` `(time, batch, features)` with dropout, the same mask at all steps."""
         if not self.has_rng("dropout"):
             return xs
         return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)

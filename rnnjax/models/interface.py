@@ -1,4 +1,4 @@
-"""What training, prediction and distillation know of a model, and nothing else."""
+"""The interface of models, which training, inference and distillation use."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -7,37 +7,71 @@ from jax import Array
 
 from rnnjax.losses import cross_entropy
 
-# Arrays by name: a model reads the ones that it needs.
+# Arrays by name; a model reads those that it needs.
 Batch = Mapping[str, Any]
 
 
 class BatchLoss(NamedTuple):
-    """The loss of a batch."""
+    """The loss of a batch.
 
-    total: Array  # (), summed over the targets that count
-    number: Array  # (), how many count
-    carry: Any = None  # what the next batch starts from, such as a recurrent state
+    Attributes:
+      total: `()`, the sum over the targets that count.
+      number: `()`, the number of targets that count.
+      carry: what the next batch starts from, such as a recurrent state.
+
+    Example:
+      >>> loss = rx.models.BatchLoss(total=jnp.array(6.0), number=jnp.array(3))
+      >>> float(loss.total / loss.number)
+      2.0
+    """
+
+    total: Array
+    number: Array
+    carry: Any = None
 
 
 class Model(Protocol):
-    """A Linen module that can be trained; `apply` calls its methods by name."""
+    """A Linen module that can be trained; `apply` calls its methods by name.
+
+    Example:
+      >>> class Line(nn.Module):
+      ...     @nn.compact
+      ...     def batch_loss(self, batch, carry=None):
+      ...         errors = nn.Dense(1)(batch["xs"]) - batch["ys"]
+      ...         return rx.models.BatchLoss((errors**2).sum(), errors.size)
+      >>> batch = {"xs": jnp.ones((4, 2)), "ys": jnp.ones((4, 1))}
+      >>> params = Line().init(jax.random.key(0), batch, method="batch_loss")["params"]
+      >>> mean, count = rx.inference.evaluate(Line(), params, [batch])
+      >>> count
+      4
+    """
 
     def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
         """Return the loss of a batch.
 
         Args:
-          batch: what the model reads and what it is to answer.
-          carry: what the batch before returned; None for the first one.
+          batch: the inputs and the answers.
+          carry: the carry of the previous batch's loss; None for the first batch.
         """
 
 
 def label_loss(logits: Array, batch: Batch) -> BatchLoss:
-    """Return the cross-entropy of the targets that are known, in nats."""
+    """Return the cross-entropy of the known targets, in nats."""
     return BatchLoss(*cross_entropy(logits, batch["targets"], batch["targets_known"]))
 
 
 class SentenceModel(Model, Protocol):
-    """A model that answers sentences: a label for each, or a tag for each token."""
+    """A model with a label for each sentence, or a tag for each token.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> logits = model.apply({"params": params}, batch, method="batch_logits")
+      >>> model.per_token, logits.shape
+      (False, (2, 2))
+    """
 
     per_token: bool
 

@@ -20,23 +20,25 @@ from rnnjax.sequence.dropout import sequence_dropout
 
 
 class LanguageModel(nn.Module):
-    """Predicts each next token from all before it (Mikolov et al. 2010; Zaremba et al. 2014).
+    """Predicts each next token from the previous ones.
+
+    Sources: Mikolov et al. 2010; Zaremba et al. 2014, arXiv:1409.2329.
 
         x = embedding[token];  h = core(x);  logits = h @ head + bias
 
-    Dropout is on exactly where `apply` gets a "dropout" rng, and draws one mask a sequence.
+    Dropout is on if and only if `apply` gets a "dropout" rng, with one mask per sequence.
 
     Attributes:
       vocab_size: number of tokens.
-      core: what runs over time; it must be able to `step`, so no `Bidirectional`.
+      core: the recurrent core; it must be able to `step`, so a `Bidirectional` is not possible.
       embed_size: width of the token embedding; None feeds one-hot vectors to the core.
-      tie_embeddings: use the embedding as the head (Press and Wolf 2017, arXiv:1608.05859); a
-        core of another width is projected to `embed_size` first.
-      dropout: share of the embedding's and of the core's outputs dropped in training; what
-        happens between layers is the `Stack`'s.
+      tie_embeddings: use the embedding in the output layer (Press and Wolf 2017, arXiv:1608.05859).
+        If the core has another width, its outputs are first projected to `embed_size`.
+      dropout: dropout rate of the outputs of the embedding and of the core. Dropout between layers
+        belongs to `Stack`.
       embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
-      kernel_init: initialiser of the head and of the projection.
-      dtype: compute dtype of embedding and head (the core has its own); logits are float32.
+      kernel_init: initialiser of the output layer and of the projection.
+      dtype: compute dtype of embedding and output layer; the core has its own. Logits are float32.
 
     Example:
       >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
@@ -59,10 +61,10 @@ class LanguageModel(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
-        if self.is_initializing():  # once is enough, and it is traced
+        if self.is_initializing():  # once is enough, as it traces the core
             check_steps("core", self.core)
         if self.tie_embeddings and self.embed_size is None:
-            raise ValueError("tie_embeddings needs an embedding: give embed_size, got None")
+            raise ValueError("embed_size must be given if tie_embeddings is True, got None")
         self.rnn = RNN(self.running_core)
         width = output_size(self.core)
         if self.embed_size is not None:
@@ -93,15 +95,15 @@ class LanguageModel(nn.Module):
         Args:
           tokens: `(batch, time)` integers below `vocab_size`.
           initial_state: the core's state before the first token; None is the zero state.
-          lengths: `(batch,)`, how many tokens of each row count; see `rnnjax.unroll`.
+          lengths: `(batch,)`, the number of tokens of each row; see `rnnjax.unroll`.
           resets: `(batch, time)` bool, True where another text starts; see `rnnjax.unroll`.
 
         Returns:
-          The final state, and logits `(batch, time, vocab_size)`, float32: those at [b, t]
-          predict the token that follows `tokens[b, t]`.
+          The final state, and logits `(batch, time, vocab_size)`, float32; those at [b, t] predict
+          the token after `tokens[b, t]`.
 
         Raises:
-          ValueError: `tokens` of a wrong rank or dtype, or out of range where concrete.
+          ValueError: `tokens` have a wrong rank or dtype, or concrete tokens are out of range.
         """
         final, outputs = self.features(tokens, initial_state, lengths=lengths, resets=resets)
         return final, self.logits(outputs)
@@ -114,7 +116,7 @@ class LanguageModel(nn.Module):
         lengths: Array | None = None,
         resets: Array | None = None,
     ) -> tuple[State, Array]:
-        """Return the final state and what the head reads, `(batch, time, features)`."""
+        """Return the final state and the core's outputs `(batch, time, features)`, with dropout."""
         self.check_tokens(tokens, ndim=2)
         xs = self._drop(self._embed(tokens.T))
         resets = None if resets is None else resets.T
@@ -133,13 +135,13 @@ class LanguageModel(nn.Module):
         *,
         mask: Array | None = None,
     ) -> tuple[State, Array, Array]:
-        """Return the final state and what `losses.cross_entropy` makes of the logits.
+        """Return the final state, the sum of the cross-entropy in nats, and the number of targets.
 
-        It never holds all logits at once; see `rnnjax.losses.linear_cross_entropy`.
+        It does not store all logits; see `rnnjax.losses.linear_cross_entropy`.
 
         Args:
           tokens: `(batch, time)` integers.
-          targets: `(batch, time)` integers, the tokens that follow.
+          targets: `(batch, time)` integers, the next tokens.
           initial_state: the core's state before the first token; None is the zero state.
           mask: `(batch, time)` bool, True where a target counts; None counts all.
         """
@@ -151,9 +153,9 @@ class LanguageModel(nn.Module):
         """Return the cross-entropy of a chunk of text in nats; see `Model`.
 
         Args:
-          batch: as `rnnjax.data.Chunks` makes them.
-          carry: the state in which the chunk before ended; the initial state takes its place where
-            the batch is "fresh".
+          batch: a batch of `rnnjax.data.Chunks`.
+          carry: the final state of the previous chunk. If the batch is "fresh", the initial state
+            is used instead.
         """
         if carry is not None:
             start = self.initial_state(batch["inputs"].shape[:1])
@@ -165,7 +167,7 @@ class LanguageModel(nn.Module):
     def head(
         self, tokens: Array, initial_state: State | None = None
     ) -> tuple[State, tuple[Array, Array, Array]]:
-        """Return the final state and what the logits are made of, for losses that make them.
+        """Return the final state and the factors of the logits, for losses that compute them.
 
         Arguments are those of `__call__`. With features `(batch, time, width)`, kernel
         `(width, vocab_size)` and bias `(vocab_size,)`, logits are features @ kernel + bias.
@@ -185,7 +187,7 @@ class LanguageModel(nn.Module):
         return self.running_core.initial_state(batch_shape)
 
     def _head(self, features: Array) -> tuple[Array, Array]:
-        """Return what the last product multiplies: features, and a kernel (width, vocab_size)."""
+        """Return the factors of the last product: features, and a kernel (width, vocab_size)."""
         if not self.tie_embeddings:
             return features, self.kernel
         if features.shape[-1] != self.embed_size:
@@ -204,11 +206,11 @@ class LanguageModel(nn.Module):
 
     @property
     def running_core(self) -> Core:
-        """What reads the embedded tokens."""
+        """The core that reads the embedded tokens."""
         return self.core
 
     @nn.nowrap
     def check_tokens(self, tokens: Array | np.ndarray, ndim: int) -> None:
-        """Raise `ValueError` unless `tokens` are `ndim` axes of integers below `vocab_size`."""
+        """Raise `ValueError` unless `tokens` are integers below `vocab_size` with `ndim` axes."""
         check_tokens("tokens", tokens, ndim)
         check_range("tokens", tokens, self.vocab_size)

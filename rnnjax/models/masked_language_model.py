@@ -15,12 +15,15 @@ from rnnjax.sequence.masks import within
 
 
 class MaskedLanguageModel(nn.Module):
-    """Tells hidden tokens from all that is around them (BERT; Devlin et al. 2019).
+    """Predicts masked tokens from their context (BERT; Devlin et al. 2019, arXiv:1810.04805).
 
         h = norm(gelu(encoder(tokens) @ W + b));  logits = h @ token_embedding.T + bias
 
-    What hides the tokens is `rnnjax.data.mask_tokens`. The parameters under "encoder" are those of
-    a `TransformerEncoder` with the same config, to go on with in another task.
+    `rnnjax.data.mask_tokens` masks tokens. The parameters under "encoder" are those of a
+    `TransformerEncoder` with the same config, and can be used for another task.
+
+    Attributes:
+      config: the architecture of the encoder.
 
     Example:
       >>> config = rx.models.TransformerConfig(
@@ -53,9 +56,8 @@ class MaskedLanguageModel(nn.Module):
     ) -> Array:
         """Return the logits `(batch, time, vocab_size)`, float32.
 
-        Arguments are those of `TransformerEncoder`.
-
-        Those at [b, t] are of the token that stands at [b, t]; in the padding they mean nothing.
+        Arguments are those of `TransformerEncoder`. The logits at [b, t] predict the token at
+        [b, t]; in the padding they have no meaning.
         """
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
@@ -73,24 +75,24 @@ class MaskedLanguageModel(nn.Module):
         languages: Array | None = None,
         positions: Array | None = None,
     ) -> tuple[Array, Array]:
-        """Return the summed cross-entropy of the chosen targets in nats, and how many there are.
+        """Return the sum of the cross-entropy of the chosen targets in nats, and their number.
 
-        It never holds all logits at once, and computes few of those that do not count; see
+        It does not store all logits, and computes few logits of tokens that were not chosen; see
         `rnnjax.losses.linear_cross_entropy`.
 
         Args:
-          tokens: `(batch, time)` ids, some of them hidden.
-          targets: `(batch, time)` ids, what stood there.
-          chosen: `(batch, time)` bool, True where a target counts; in the padding none does.
-          lengths: see `TransformerEncoder`, as the others.
+          tokens: `(batch, time)` ids, some of them masked.
+          targets: `(batch, time)` ids, the original tokens.
+          chosen: `(batch, time)` bool, True where a target counts; the padding never counts.
+          lengths: see `TransformerEncoder`, like the others.
         """
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
         )
         features, kernel = self._head(features)
         mask = chosen & within(tokens.shape, lengths)
-        # What counts comes first of its sentence, and time first of all axes: the rows that
-        # count then lie together, and the loss skips the chunks that have none.
+        # Sort the chosen tokens of each sentence to the front, and put time first: the rows that
+        # count are then contiguous, and the loss skips the chunks without any.
         order = jnp.argsort(~mask, axis=1)
         features = jnp.take_along_axis(features, order[..., None], axis=1)
         targets, mask = (jnp.take_along_axis(array, order, axis=1) for array in (targets, mask))
@@ -108,6 +110,6 @@ class MaskedLanguageModel(nn.Module):
         return BatchLoss(*self.cross_entropy(**batch))
 
     def _head(self, features: Array) -> tuple[Array, Array]:
-        """Return what the last product multiplies: features, and a kernel (hidden, vocab_size)."""
+        """Return the factors of the last product: features, and a kernel (hidden, vocab_size)."""
         hidden = nn.gelu(self.transform(features), approximate=False)
         return self.norm(hidden), self.encoder.token_embedding.embedding.T

@@ -1,34 +1,34 @@
-"""From the outputs at all steps to one vector, padding left out.
+"""Pooling the outputs of all steps into one vector, without the padding.
 
-Each way of pooling is a state and a step that takes one more output in, so that a sentence can be
-read as it comes; `pool` takes all outputs at once and gives the same. A sentence of no tokens is
-pooled to zeros.
+Each kind of pooling has a state, and a step that adds one output, so that a sentence can be read
+token by token. `pool` reads all outputs at once and computes the same. The result for a sentence
+without tokens is 0.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, reads_backwards
+from rnnjax.checks import check_choice
 from rnnjax.sequence.masks import inside
 
 Pooling = Literal["last", "mean", "max", "attention"]
 
 
 class PoolState(NamedTuple):
-    """What was read so far: zeros at first."""
+    """The state of pooling: zeros at first."""
 
-    value: Array  # (*batch, features), what `pool` would give
-    weight: Array  # (*batch, 1): tokens read; for attention, the sum of exp(score - highest)
+    value: Array  # (*batch, features), the result so far
+    weight: Array  # (*batch, 1): number of tokens; for attention, the sum of exp(score - highest)
     highest: Array  # (*batch, 1): for attention, the highest score
 
 
 def check_pooling(how: str) -> None:
     """Raise `ValueError` unless `how` is a `Pooling`."""
-    if how not in get_args(Pooling):
-        raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {how!r}")
+    check_choice("pooling", how, Pooling)
 
 
 def initial_pool(batch_shape: tuple[int, ...], features: int) -> PoolState:
@@ -45,7 +45,7 @@ def pool_step(how: Pooling, state: PoolState, y: Array, score: Array | None = No
     first = state.weight == 0
     if how == "attention":
         assert score is not None
-        # Before the first there is no highest, and a zero in its place could overflow below.
+        # Before the first output there is no highest score, and 0 instead could overflow below.
         so_far = jnp.where(first, score, state.highest)
         highest = jnp.maximum(so_far, score)
         before, now = state.weight * jnp.exp(so_far - highest), jnp.exp(score - highest)
@@ -61,16 +61,16 @@ def pool_step(how: Pooling, state: PoolState, y: Array, score: Array | None = No
 
 
 def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | None = None) -> Array:
-    """Return one vector a sentence, `(*batch, features)`.
+    """Return one vector per sentence, `(*batch, features)`.
 
-    - last: what the core ends on: the output at the last token, or, of a direction that reads
-      backwards, at the first one;
+    - last: the last output that the core computes: at the last token, or at the first one for a
+      direction that reads backwards;
     - mean, max: over the tokens;
-    - attention: the mean weighted by the softmax of `scores` over the tokens.
+    - attention: the mean over the tokens, weighted by the softmax of `scores`.
 
     Args:
       how: one of these.
-      core: what made the outputs; it says which of them were read backwards.
+      core: the core of the outputs; it says which of them were read backwards.
       ys: outputs `(time, *batch, features)`, at least one step.
       lengths: `(*batch,)`.
       scores: `(time, *batch, 1)`, for attention.

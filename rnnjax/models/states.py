@@ -1,4 +1,4 @@
-"""A core's state as one vector, for models that make it of something else."""
+"""The state of a core as one vector, for models that compute initial states."""
 
 import math
 
@@ -12,14 +12,14 @@ from rnnjax.products import accumulator
 
 
 def state_width(state: State) -> int:
-    """Return how many numbers a state without batch axes holds."""
+    """Return the number of values in a state without batch axes."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state))
 
 
 def unpack_state(packed: Array, zeros: State) -> State:
-    """Return the state that `packed` `(batch, width)` holds, in the shapes of `zeros`.
+    """Return the state in `packed` `(batch, width)`, with the shapes of `zeros`.
 
-    As the states of cells, it is float32 or wider.
+    Like the states of cells, it is float32 or wider.
     """
     packed = packed.astype(accumulator(packed.dtype))
     leaves, tree = jax.tree.flatten(zeros)

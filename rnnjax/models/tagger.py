@@ -26,21 +26,21 @@ class Tagger(nn.Module):
 
         emissions = core(embedder(words, characters)) @ kernel + bias
 
-    The tags of a sentence follow from the emissions by a softmax at each token, or by a
-    conditional random field over all of them (`rnnjax.crf`). Dropout is on exactly where `apply`
-    gets a "dropout" rng.
+    The emissions give the tags by a softmax at each token, or by a conditional random field over
+    the whole sentence (`rnnjax.crf`). Dropout is on if and only if `apply` gets a "dropout" rng.
 
-    `loss`, `predict` and `marginals` read emissions, wherever those come from: a whole sentence
-    (`__call__`) or a stream (`step`).
+    `loss`, `predict` and `marginals` take emissions, either of a whole sentence (`__call__`) or of
+    a stream (`step`).
 
     Attributes:
-      tags: names of the tags; a tag's id is its place.
-      embedder: what makes vectors of tokens.
-      core: what runs over time; to `step`, it must be able to.
-      crf: whether tags depend on each other.
-      scheme: with `crf`, the scheme of spans whose contradictions get probability 0.
-      dropout: share of the core's outputs dropped in training, one mask a sentence.
-      dtype: compute dtype of the last layer (the others have their own); emissions are float32.
+      tags: names of the tags; the id of a tag is its index.
+      embedder: makes a vector of each token.
+      core: the recurrent core. The method `step` needs one that can step.
+      crf: use a conditional random field, so that tags depend on each other.
+      scheme: with `crf`, the scheme of spans; tag sequences that violate it get probability 0.
+      dropout: dropout rate of the core's outputs, with one mask per sentence.
+      dtype: compute dtype of the last layer; embedder and core have their own. Emissions are
+        float32.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -67,9 +67,9 @@ class Tagger(nn.Module):
         if not self.tags or len(set(self.tags)) != len(self.tags):
             raise ValueError(f"tags must be distinct and at least one, got {self.tags}")
         if self.scheme is not None and not self.crf:
-            raise ValueError(f"scheme {self.scheme!r} needs crf=True: it forbids transitions")
+            raise ValueError(f"crf must be True for scheme {self.scheme!r}, got False")
         if self.scheme is not None:
-            allowed(self.tags, self.scheme)  # raises where the scheme has no such tag
+            allowed(self.tags, self.scheme)  # raises if the scheme does not have a tag
         self.rnn = RNN(self.core)
         self.head = nn.Dense(len(self.tags), dtype=self.dtype)
         if self.crf:
@@ -86,10 +86,9 @@ class Tagger(nn.Module):
 
         Args:
           words: `(batch, time)` ids.
-          characters: `(batch, time, length)` ids where the embedder reads them, 0 after a word's
-            last; else None.
-          lengths: `(batch,)`, how many tokens of each row count; None counts all. What stands in
-            the padding, of words and characters, reaches nothing.
+          characters: `(batch, time, length)` ids, padded with 0; None if the embedder reads none.
+          lengths: `(batch,)`, the number of tokens of each row; None counts all. Words and
+            characters in the padding have no effect.
         """
         check_tokens("words", words)
         inside = within(words.shape, lengths)
@@ -107,7 +106,7 @@ class Tagger(nn.Module):
 
         Args:
           emissions: `(batch, time, tags)`.
-          tags: `(batch, time)` integers; a negative one is not known, and counts for nothing.
+          tags: `(batch, time)` integers; a negative one is unknown and does not count.
           lengths: `(batch,)` or None.
         """
         known = (tags >= 0) & within(tags.shape, lengths)
@@ -119,7 +118,7 @@ class Tagger(nn.Module):
     def predict(self, emissions: Array, lengths: Array | None = None) -> Array:
         """Return the best tags `(batch, time)` int32, 0 in the padding.
 
-        With a CRF the likeliest sequence of tags, else the likeliest tag of each token.
+        With a CRF, this is the most likely sequence; otherwise, the most likely tag of each token.
         """
         if not self.crf:
             best = emissions.argmax(axis=-1).astype(jnp.int32)
@@ -128,7 +127,7 @@ class Tagger(nn.Module):
         return tags.T
 
     def marginals(self, emissions: Array, lengths: Array | None = None) -> Array:
-        """Return each tag's probability at each token, `(batch, time, tags)`; 0 in the padding."""
+        """Return the probability of each tag at each token, `(batch, time, tags)`; 0 in padding."""
         if not self.crf:
             inside = within(emissions.shape[:-1], lengths)[..., None]
             return jnp.where(inside, jax.nn.softmax(emissions), 0.0)
@@ -139,7 +138,7 @@ class Tagger(nn.Module):
         emissions = self._emissions(batch)
         if not self.crf:
             return emissions
-        # Not - inf, which no difference of logits could do without.
+        # Not - inf, as the difference of two such logits would be NaN.
         tiny = jnp.finfo(emissions.dtype).tiny
         return jnp.log(jnp.maximum(self.marginals(emissions, batch["lengths"]), tiny))
 
@@ -165,9 +164,9 @@ class Tagger(nn.Module):
         """Read one token; return the new state and its emissions `(batch, tags)`, float32.
 
         Args:
-          state: the core's.
+          state: the state of the core.
           word: `(batch,)`.
-          characters: `(batch, length)` where the embedder reads them.
+          characters: `(batch, length)`; None if the embedder reads none.
         """
         state, y = self.rnn.step(state, self.embedder(word, characters))
         return state, self.head(y).astype(jnp.float32)
@@ -185,5 +184,5 @@ class Tagger(nn.Module):
 
 
 def _swap(array: Array) -> Array:
-    """Turn batch first into time first, or back."""
+    """Swap the axes of batch and time."""
     return jnp.swapaxes(array, 0, 1)

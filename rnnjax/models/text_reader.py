@@ -1,4 +1,4 @@
-"""A text as one vector."""
+"""A vector of a text."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from rnnjax.sequence.masks import within
 
 
 class TextReader(nn.Module):
-    """Makes a vector of a text: what a core ends on, having read it.
+    """Makes a vector of a text: the last output of a core.
 
     Attributes:
       vocab_size: number of tokens.
       embed_size: width of a token's embedding.
-      core: what runs over the text; the vector is as wide as its output.
+      core: the recurrent core; the vector has the width of its output.
       dtype: compute dtype of the embedding; vectors are float32.
 
     Example:
@@ -39,11 +39,11 @@ class TextReader(nn.Module):
     def __call__(self, text: tuple[Array, Array]) -> Array:
         """Return vectors `(batch, features)` of tokens `(batch, time)` and lengths `(batch,)`.
 
-        A text of no tokens is zeros.
+        The vector of a text without tokens is 0.
         """
         tokens, lengths = text
         check_tokens("tokens", tokens)
-        # Of an id that is out of range, even a gradient of zero would become NaN.
+        # An id out of range makes NaN gradients, even if its own gradient is zero.
         tokens = jnp.where(within(tokens.shape, lengths), tokens, 0)
         check_range("tokens", tokens, self.vocab_size)
         xs = nn.Embed(self.vocab_size, self.embed_size, dtype=self.dtype, name="embedding")(

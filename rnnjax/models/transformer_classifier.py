@@ -1,4 +1,4 @@
-"""What a transformer encoder is tuned for: labels of sentences, of pairs of them, or of tokens."""
+"""Classification with a transformer: sentences, pairs of sentences, or tokens."""
 
 from typing import Any
 
@@ -13,18 +13,19 @@ from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEnco
 
 
 class TransformerClassifier(nn.Module):
-    """Labels a sentence, or each of its tokens (BERT; Devlin et al. 2019, arXiv:1810.04805).
+    """Classifies sentences, or their tokens (BERT; Devlin et al. 2019, arXiv:1810.04805).
 
         logits = encoder(tokens) @ kernel + bias      at the first token, or at each
 
     The parameters under "encoder" are those of a `TransformerEncoder` with the same config,
-    such as one that a `MaskedLanguageModel` was trained with. Dropout, on the features too, is on
-    exactly where `apply` gets a "dropout" rng.
+    such as the encoder of a trained `MaskedLanguageModel`. Dropout, also of the features, is on if
+    and only if `apply` gets a "dropout" rng.
 
     Attributes:
-      config: what the encoder is made of.
-      labels: names of the labels; a label's id is its place.
-      per_token: whether each token gets a label; else the sentence, by its first token.
+      config: the architecture of the encoder.
+      labels: names of the labels; the id of a label is its index.
+      per_token: whether each token gets a label; otherwise the sentence does, from its first token.
+      dropout: dropout rate of the features.
 
     Example:
       >>> config = rx.models.TransformerConfig(
@@ -61,14 +62,14 @@ class TransformerClassifier(nn.Module):
     ) -> Array:
         """Return the logits `(batch, labels)` or `(batch, time, labels)`, float32.
 
-        Arguments are the `TransformerEncoder`'s. In the padding, logits mean nothing.
+        Arguments are those of `TransformerEncoder`. Logits in the padding have no meaning.
         """
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
         )
         if not self.per_token:
             if not tokens.shape[1]:
-                raise ValueError(f"tokens must have a first one, got shape {tokens.shape}")
+                raise ValueError(f"tokens must have at least one step, got shape {tokens.shape}")
             features = features[:, 0]
         features = self.drop(features, deterministic=not self.has_rng("dropout"))
         return self.head(features).astype(jnp.float32)
@@ -84,7 +85,7 @@ class TransformerClassifier(nn.Module):
         return label_loss(self.batch_logits(batch), batch)
 
     def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
-        """Return each token's label, or the probabilities of the sentence's, and the loss."""
+        """Return the label of each token, or the probabilities of each sentence's, and the loss."""
         logits = self.batch_logits(batch)
         answers = logits.argmax(axis=-1) if self.per_token else jax.nn.softmax(logits)
         return answers, label_loss(logits, batch)

@@ -1,4 +1,4 @@
-"""A transformer that reads a whole sentence at once, in both directions."""
+"""A transformer that reads whole sentences in both directions."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,30 +9,39 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.checks import check_choices, check_integers, check_positive, check_range, check_rate
+from rnnjax.checks import (
+    check_at_least,
+    check_choices,
+    check_integers,
+    check_positive,
+    check_range,
+    check_rate,
+)
 from rnnjax.products import lead
 from rnnjax.sequence.masks import within
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """What a `TransformerEncoder` is made of.
+    """The architecture of a `TransformerEncoder`.
 
     Attributes:
       vocab_size: number of tokens.
       hidden_size: width of the features; a multiple of `heads`, and even for sinusoids.
-      layers: how many layers.
-      heads: heads of each attention, side by side in `hidden_size`.
-      feedforward_size: width inside each layer's feed-forward part; 4 `hidden_size` is usual.
-      max_length: most tokens in a sentence, and number of positions.
+      layers: number of layers.
+      heads: number of attention heads; each has `hidden_size` / `heads` features.
+      feedforward_size: width inside the feed-forward part of a layer, usually 4 * `hidden_size`.
+      max_length: the largest number of tokens in a sentence, and the number of positions.
       positions: "learned" for an embedding, "sinusoidal" for `sinusoids`.
-      num_segments: kinds of segments, such as the two sentences of a pair; 0 reads none.
+      num_segments: number of segments, such as 2 for the sentences of a pair; 0 for none.
       num_languages: number of languages, each with an embedding (Conneau and Lample 2019,
-        arXiv:1901.07291); 0 reads none.
-      dropout: share of the embedding and of each part's output dropped in training.
-      dtype: compute dtype; None takes that of the parameters, float32.
-      remat: whether to compute each layer once more for its gradient, instead of keeping what is
-        inside it.
+        arXiv:1901.07291); 0 for none.
+      dropout: dropout rate of the embeddings and of the output of each part.
+      dtype: compute dtype; None is the dtype of the parameters, float32.
+      remat: compute each layer again for its gradient, instead of storing its activations.
+
+    Raises:
+      ValueError: a size or the dropout rate is out of range, or `positions` is unknown.
 
     Example:
       >>> config = rx.models.TransformerConfig(
@@ -66,9 +75,7 @@ class TransformerConfig:
         )
         check_choices(self)
         check_rate("dropout", self.dropout)
-        for name in ("num_segments", "num_languages"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)!r}")
+        check_at_least(0, num_segments=self.num_segments, num_languages=self.num_languages)
         if self.hidden_size % self.heads:
             raise ValueError(
                 f"hidden_size must be a multiple of heads, {self.heads}, got {self.hidden_size}"
@@ -84,14 +91,17 @@ class TransformerEncoder(nn.Module):
         x = x + attention(norm(x));  x = x + feedforward(norm(x))      in each layer
         features = norm(x)
 
-    Source: Vaswani et al. 2017, arXiv:1706.03762; normalised first, it trains without warming up
-    (Xiong et al. 2020, arXiv:2002.04745). Embeddings start with variance 1 / hidden, so that all
-    that is summed starts with a variance about 1; sinusoids are not scaled. As in the source,
-    dropout is on the sum of the embeddings and on the output of each part, not inside the
-    attention; it is on exactly where `apply` gets a "dropout" rng.
+    Source: Vaswani et al. 2017, arXiv:1706.03762. With the normalisation first, it trains without
+    warm-up (Xiong et al. 2020, arXiv:2002.04745). Embeddings start with variance 1 / hidden, so
+    that each term of the sum starts with a variance of about 1; sinusoids are not scaled. As in the
+    source, dropout is applied to the sum of the embeddings and to the output of each part, not
+    inside the attention. It is on if and only if `apply` gets a "dropout" rng.
 
-    Parameters, the residual sum, the softmax and the normalisation's statistics are float32
-    whatever the compute dtype; the features are of the compute dtype.
+    Parameters, the residual sum, the softmax and the statistics of the normalisation are float32
+    for every compute dtype. The features have the compute dtype.
+
+    Attributes:
+      config: the architecture.
 
     Example:
       >>> config = rx.models.TransformerConfig(
@@ -133,15 +143,15 @@ class TransformerEncoder(nn.Module):
 
         Args:
           tokens: `(batch, time)` ids; at most `max_length` steps.
-          lengths: `(batch,)`, how many tokens of each row count; None counts all. What stands in
-            the padding, of any argument, reaches nothing.
-          segments: `(batch, time)` ids where there are segments, else None.
-          languages: `(batch, time)` ids where there are languages, else None.
+          lengths: `(batch,)`, the number of tokens of each row; None counts all. Values of all
+            arguments in the padding have no effect.
+          segments: `(batch, time)` ids; None if the encoder has no segments.
+          languages: `(batch, time)` ids; None if the encoder has no languages.
           positions: `(batch, time)` integers below `max_length`; None counts from 0.
 
         Raises:
-          ValueError: a wrong shape or dtype; too many steps; an id missing, superfluous, or, where
-            it is concrete, out of range.
+          ValueError: a shape or dtype is wrong, there are too many steps, or ids are missing, not
+            expected, or concrete and out of range.
         """
         config = self.config
         if tokens.ndim != 2 or tokens.shape[1] > config.max_length:
@@ -163,7 +173,7 @@ class TransformerEncoder(nn.Module):
             positions = _clean("positions", positions, inside, config.max_length)
         xs = self._place(xs, positions)
         xs = self.drop(xs, deterministic=not self.has_rng("dropout"))
-        # As one long row of tokens: XLA on CPU is slower at (batch, time, features) by a matrix.
+        # One axis for all tokens: XLA on CPU multiplies (batch, time, features) more slowly.
         xs = xs.reshape(inside.size, config.hidden_size)
         for layer in self.layers:
             xs = layer(xs, inside)
@@ -172,7 +182,7 @@ class TransformerEncoder(nn.Module):
         )
 
     def _place(self, xs: Array, positions: Array) -> Array:
-        """Return the scaled sum of embeddings `xs` and of their positions' vectors."""
+        """Return the scaled sum of the embeddings `xs` and the vectors of their positions."""
         scale = self.config.hidden_size**0.5
         if self.config.positions == "learned":
             return scale * (xs + self.position_embedding(positions))
@@ -180,13 +190,13 @@ class TransformerEncoder(nn.Module):
 
     @nn.nowrap
     def _embedding(self, count: int) -> nn.Embed:
-        # No compute dtype: what the layers add to is float32.
+        # No compute dtype, as the residual sum is float32.
         width = self.config.hidden_size
         return nn.Embed(count, width, embedding_init=initializers.normal(width**-0.5))
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then a feed-forward part, each added to what it reads.
+    """Self-attention and a feed-forward part, each with a residual connection.
 
     x = x + attention(norm(x));  x = x + gelu(norm(x) @ W + b) @ V + c
     """
@@ -197,8 +207,8 @@ class EncoderLayer(nn.Module):
         """Make the parts."""
         config = self.config
         self.attention_norm = nn.LayerNorm(dtype=config.dtype)
-        # JAX's attention has a float32 softmax; Flax's would leave the product after it in
-        # float32 as well.
+        # The attention of JAX has a float32 softmax. With that of Flax, the product after the
+        # softmax would be float32 as well.
         self.attention = nn.MultiHeadDotProductAttention(
             config.heads, dtype=config.dtype, attention_fn=_attend
         )
@@ -208,8 +218,11 @@ class EncoderLayer(nn.Module):
         self.drop = nn.Dropout(config.dropout)
 
     def __call__(self, xs: Array, inside: Array) -> Array:
-        """Return `(batch * time, hidden)` of as much; what is not `inside` `(batch, time)` is not
-        attended to.
+        """Return the features after this layer, `(batch * time, hidden)`.
+
+        Args:
+          xs: the features before it, `(batch * time, hidden)`.
+          inside: `(batch, time)` bool; other tokens are not attended to.
         """
         xs = self._add(xs, self.attention(self.attention_norm(xs), mask=inside))
         hidden = nn.gelu(self.widen(self.feedforward_norm(xs)), approximate=False)
@@ -220,13 +233,15 @@ class EncoderLayer(nn.Module):
 
 
 def _attend(queries: Array, keys: Array, values: Array, mask: Array, **_: Any) -> Array:
-    """Return `(batch * time, heads, width)` of as much; `mask` is `(batch, time)`, of the keys."""
+    """Return the attended values `(batch * time, heads, width)`; `mask` is `(batch, time)`."""
     q, k, v = (xs.reshape(*mask.shape, *xs.shape[1:]) for xs in (queries, keys, values))
     return jax.nn.dot_product_attention(q, k, v, mask=mask[:, None, None]).reshape(values.shape)
 
 
 def sinusoids(positions: Array, width: int) -> Array:
-    """Return `(..., width)`, float32, of positions `(...)` (Vaswani et al. 2017, section 3.5).
+    """Return vectors `(..., width)` float32 of positions `(...)`.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
 
     [..., 2i] is sin(p / 10000^(2i / width)), and [..., 2i + 1] is its cosine.
     """
@@ -237,10 +252,11 @@ def sinusoids(positions: Array, width: int) -> Array:
 
 
 def _clean(name: str, ids: Array | None, inside: Array, count: int) -> Array:
-    """Return `ids` with 0 in the padding, or raise `ValueError` that says what is wrong."""
+    """Return `ids` with 0 in the padding; raise `ValueError` if they do not fit."""
     if ids is None or not count:
         raise ValueError(
-            f"{name} must be {'given' if count else 'None'}: the encoder has num_{name} = {count}"
+            f"{name} must be {'given' if count else 'None'} for num_{name} = {count}, "
+            f"got {'None' if ids is None else 'some'}"
         )
     check_integers(name, ids, inside.shape)
     ids = jnp.where(inside, ids, 0)

@@ -1,4 +1,4 @@
-"""From arrays to parameters: optimiser, update, loop, checkpoints, log."""
+"""Training: optimiser, update, loop, losses, checkpoints, log."""
 
 from rnnjax.train.checkpoint import Checkpoints as Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError as InterruptedRunError

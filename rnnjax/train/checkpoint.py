@@ -9,19 +9,19 @@ import numpy as np
 
 try:
     import orbax.checkpoint.v1 as ocp
-except ImportError:  # where it still is in Orbax 0.12
+except ImportError:  # its name up to Orbax 0.12
     import orbax.checkpoint.experimental.v1 as ocp
 
 
 class Checkpoints:
-    """The newest checkpoints of a run, one folder a step.
+    """The newest checkpoints of a run, one folder per step.
 
-    A save writes elsewhere and renames, so what has its final name is whole; it ends before
-    `save` returns, since the next update reuses the memory that it reads.
+    `save` writes to a temporary folder and renames it, so a folder with its final name is complete.
+    It waits until everything is written, as the next update reuses the memory of the arrays.
 
     Args:
-      folder: where; made at the first save.
-      keep: how many of the newest to keep.
+      folder: folder of the checkpoints; the first save makes it.
+      keep: number of newest checkpoints to keep.
 
     Example:
       >>> checkpoints = rx.train.Checkpoints(Path("run/latest"), keep=2)
@@ -37,16 +37,16 @@ class Checkpoints:
 
     @property
     def steps(self) -> list[int]:
-        """Steps that were saved, oldest first."""
+        """The steps with a checkpoint, the oldest first."""
         if not self.folder.is_dir():
             return []
         return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal())
 
     def save(self, step: int, tree: Any) -> None:
-        """Save a pytree of arrays as that of `step`, then drop what is too old to keep.
+        """Save a pytree of arrays for `step`, then delete checkpoints that are too old.
 
         Raises:
-          OSError: it could not be written; what was saved before is intact.
+          OSError: the checkpoint could not be written; earlier ones are intact.
         """
         policies = ocp.training.preservation_policies
         try:
@@ -56,19 +56,19 @@ class Checkpoints:
                 cleanup_tmp_directories=True,
             ) as checkpointer:
                 checkpointer.save(step, tree, force=True, overwrite=True)
-        except Exception as error:  # tensorstore has its own types for a full disk
+        except Exception as error:  # tensorstore has its own exceptions for a full disk
             raise OSError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
-        """Return the newest readable checkpoint as (step, tree); None where none was ever saved.
+        """Return the newest readable checkpoint as (step, tree), or None if there are none.
 
-        One that is damaged is passed over, with a line that says so.
+        A damaged checkpoint is skipped, and a line is printed.
 
         Args:
-          like: a pytree of arrays, or of their shapes, as it was saved.
+          like: a pytree of arrays or shapes with the structure that was saved.
 
         Raises:
-          ValueError: there are checkpoints, but none that fits `like` can be read.
+          ValueError: there are checkpoints, but none of them can be read and fits `like`.
         """
         failure: str | None = None
         for step in reversed(self.steps):
@@ -85,15 +85,15 @@ class Checkpoints:
 
 
 def _check_fits(path: Path, like: Any) -> None:
-    """Raise `ValueError` where a checkpoint holds other names or shapes than `like`.
+    """Raise `ValueError` if a checkpoint has other names or shapes than `like`.
 
-    Before loading, for Orbax leaves warnings behind for every array that does not fit.
+    Check before loading, as Orbax warns about every array that does not fit.
     """
     stored, wanted = _shapes(ocp.metadata(path).metadata), _shapes(like)
     for name in sorted({*stored, *wanted}):
         got, want = stored.get(name, "no such array"), wanted.get(name, "no such array")
         if got != want:
-            raise ValueError(f"it is of another model: {name} is {got}, wanted is {want}")
+            raise ValueError(f"it is of another model: {name} must be {want}, got {got}")
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Stopping a run between two steps rather than within one."""
+"""Stopping a run between two steps, not within one."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class InterruptedRunError(Exception):
-    """The run was asked to stop, and saved what it had.
+    """The run was interrupted and saved its state.
 
     Example:
       >>> raise rx.train.InterruptedRunError("interrupted at step 3 of 9")
@@ -19,10 +19,10 @@ class InterruptedRunError(Exception):
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Hold back Ctrl-C and SIGTERM; yield a function that says whether one has come.
+    """Delay Ctrl-C and SIGTERM; yield a function that returns whether there was one.
 
-    A second Ctrl-C interrupts at once. Outside the main thread, where Python delivers no
-    signals, nothing is held back.
+    A second Ctrl-C interrupts immediately. Outside the main thread nothing is delayed, as Python
+    delivers no signals there.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""The metrics file, and TensorBoard."""
+"""Logging metrics to a file and to TensorBoard."""
 
 import json
 import math
@@ -10,11 +10,11 @@ from rnnjax.files import write_whole
 
 
 class MetricsLog:
-    """A file of JSON lines, one record a line, that survives a kill and a resume.
+    """A file of metrics as JSON lines, which stays correct if a run is killed and resumed.
 
     Args:
       path: the file.
-      tensorboard: folder to write TensorBoard events to as well (extra "tensorboard"), or None.
+      tensorboard: folder for TensorBoard events (extra "tensorboard"); None writes none.
 
     Example:
       >>> log = rx.train.MetricsLog(Path("metrics.jsonl"))
@@ -31,17 +31,17 @@ class MetricsLog:
             self._writer = writer(str(tensorboard), flush_secs=5)
 
     def rewind(self, step: int) -> None:
-        """Drop records beyond `step`, and a line that a kill cut short."""
+        """Delete records after `step`, and an incomplete last line."""
         kept = [r for r in read_metrics(self._path) if r["step"] <= step]
         write_whole(self._path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def close(self) -> None:
-        """Write out what TensorBoard has not got yet."""
+        """Write the remaining TensorBoard events."""
         if self._writer is not None:
             self._writer.close()
 
     def append(self, split: str, step: int, values: dict[str, float]) -> None:
-        """Write one record; a value that is not finite is written as null."""
+        """Append one record; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
         with self._path.open("a") as file:
             file.write(json.dumps({"split": split, "step": step, **finite}) + "\n")
@@ -51,7 +51,10 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics file; none without a file. Torn lines are left out.
+    """Return the records of a metrics file; incomplete lines are skipped.
+
+    Args:
+      path: the file; if it does not exist, there are no records.
 
     Example:
       >>> _ = Path("records.jsonl").write_text('{"split": "train", "step": 20, "loss": 1.5}')

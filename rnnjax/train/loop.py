@@ -19,12 +19,12 @@ from rnnjax.train.log import MetricsLog
 from rnnjax.train.progress import ProgressReport
 from rnnjax.train.step import Metrics, TrainState, TrainStep
 
-# Of these a record has the last step's; of all other metrics, the mean since the record before.
+# A record has the last value of these metrics, and the mean of all others since the last record.
 _LAST_COUNTS = {"grad_norm", "skipped", "skipped_in_a_row"}
 
 
 class DivergedError(Exception):
-    """Several updates in a row had a gradient that is not finite.
+    """The run has diverged: several gradients in a row were not finite.
 
     Example:
       >>> raise rx.train.DivergedError("stopped at step 3")
@@ -34,7 +34,12 @@ class DivergedError(Exception):
 
 
 class FitResult(NamedTuple):
-    """How a run ended.
+    """The result of `fit`.
+
+    Attributes:
+      state: the last state.
+      best: the lowest monitored value of an evaluation.
+      seconds: time of the run, evaluations included, summed over all resumes.
 
     Example:
       >>> state = rx.train.TrainState(jnp.array(4), {}, (), None)
@@ -43,21 +48,24 @@ class FitResult(NamedTuple):
     """
 
     state: TrainState
-    best: float  # the lowest monitored value of an evaluation
-    seconds: float  # spent, evaluations included, over all sittings
+    best: float
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When things happen.
+    """The length of a run, and when it logs, evaluates and saves.
 
     Attributes:
-      total_steps: length of the run.
-      evaluations: how many, evenly spaced; the last follows the last step.
+      total_steps: number of updates.
+      evaluations: number of evaluations, evenly spaced; the last one is after the last step.
       log_every: steps between records of the training loss.
-      save_every: seconds between checkpoints, beside those at evaluations.
-      max_skipped: updates skipped in a row that end the run.
-      patience: evaluations in a row without a new best that end the run; None: it goes to its end.
+      save_every: seconds between checkpoints; each evaluation saves one as well.
+      max_skipped: the run ends after this many skipped updates in a row.
+      patience: the run ends after this many evaluations in a row without a new best; None: never.
+
+    Raises:
+      ValueError: a number is below 1.
 
     Example:
       >>> schedule = rx.train.Schedule(total_steps=1000, evaluations=10)
@@ -92,26 +100,25 @@ def fit(
     monitor: str = "loss",
     tensorboard: bool = False,
 ) -> FitResult:
-    """Train until the schedule's end, from where a run in the same folder stopped.
+    """Train to the end of the schedule, and resume if the folder has an unfinished run.
 
-    The folder gets `metrics.jsonl`, and checkpoints: `latest/` (two, whole states) and `best/`
-    (one, the parameters of the best evaluation). As a batch is a function of the step
-    and so is the random key, a run that was killed at any moment and started again ends with
-    the same bits as one that was not.
+    The folder gets `metrics.jsonl` and checkpoints: `latest/` (two complete states) and `best/`
+    (the parameters of the best evaluation). The batch and the random key are functions of the step.
+    Therefore a run that is killed at any time and started again ends with the same bits.
 
     Args:
-      folder: where the run lives.
-      state: the state before the first step; its memory is given up.
-      train_step: what `make_train_step` returns.
-      batch_at: the batch of a step, counted from 0.
-      evaluate: metrics of parameters.
-      schedule: when things happen.
-      tokens_per_step: tokens a batch holds, for the rates shown.
-      monitor: the metric that decides what is best: a loss or an error, the lower the better.
-      tensorboard: write TensorBoard events to `tensorboard/` as well.
+      folder: the folder of the run.
+      state: the state before the first step; its memory is reused.
+      train_step: the update, from `make_train_step`.
+      batch_at: returns the batch of a step, counted from 0.
+      evaluate: returns metrics, given parameters.
+      schedule: length of the run, and when to log, evaluate and save.
+      tokens_per_step: number of tokens in a batch, for the rates in the log.
+      monitor: the metric that decides which evaluation is the best; lower is better.
+      tensorboard: whether to write TensorBoard events to `tensorboard/`.
 
     Raises:
-      InterruptedRunError: Ctrl-C or SIGTERM came; the state was saved.
+      InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
       DivergedError: `schedule.max_skipped` updates in a row were skipped.
       OSError: a checkpoint could not be written.
 
@@ -143,7 +150,7 @@ def fit(
             if run.is_stale():
                 break
             state, metrics = train_step(state, batch_at(step - 1))
-            # Read the step before: the device is busy with this one meanwhile, and never waits.
+            # Read the metrics of the previous step while the device runs this one.
             if pending is not None:
                 run.record(step - 1, pending, progress)
             pending = metrics
@@ -155,13 +162,13 @@ def fit(
             if stop:
                 raise InterruptedRunError(
                     f"interrupted at step {step} of {schedule.total_steps}; saved in {folder}, "
-                    "the same command goes on from there"
+                    "the same command resumes the run"
                 )
     return FitResult(state, run.best, run.seconds)
 
 
 class _Run:
-    """What `fit` keeps beside the state: files, clocks, and what was best so far."""
+    """What `fit` keeps besides the state: files, times, and the best value so far."""
 
     def __init__(
         self,
@@ -199,7 +206,7 @@ class _Run:
         return tree["state"]
 
     def is_stale(self) -> bool:
-        """Return whether the schedule's patience is at its end."""
+        """Return whether there was no new best for as long as the schedule allows."""
         return self._since_best >= (self._schedule.patience or math.inf)
 
     def is_evaluation(self, step: int) -> bool:
@@ -211,7 +218,7 @@ class _Run:
         return overdue or self.is_evaluation(step)
 
     def record(self, step: int, metrics: Metrics, progress: ProgressReport) -> None:
-        """Log one step's metrics, and stop a run that has diverged."""
+        """Log the metrics of a step, and stop the run if it has diverged."""
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         self._recent.append(values)
         progress.step(step, values["loss"])
@@ -230,7 +237,7 @@ class _Run:
             )
 
     def pause(self, step: int, state: TrainState, progress: ProgressReport) -> None:
-        """Evaluate if it is time to, and save."""
+        """Evaluate if an evaluation is due, and save."""
         start = time.monotonic()
         if self.is_evaluation(step):
             values = self._evaluate(state.params)
@@ -255,11 +262,11 @@ def load_best(folder: Path, params: Any) -> Any:
     """Return the parameters of the best evaluation of the run in `folder`.
 
     Args:
-      folder: where the run lives.
+      folder: the folder of the run.
       params: parameters of the same model, or their shapes.
 
     Raises:
-      ValueError: there is no such checkpoint, or none that fits.
+      ValueError: there is no such checkpoint, or it does not fit.
 
     Example:
       >>> rx.train.Checkpoints(Path("trained/best"), keep=1).save(4, {"params": {"w": jnp.ones(2)}})

@@ -1,4 +1,4 @@
-"""Losses as the training loop reads them: of a batch, and of what a teacher says of it."""
+"""Losses for the training loop: of a batch, and of the answers of a teacher."""
 
 from typing import Any, cast
 
@@ -14,15 +14,23 @@ from rnnjax.train.step import LossFn
 
 
 def model_loss(model: nn.Module, **options: Any) -> LossFn:
-    """Return the mean loss of a batch, as the model has it.
+    """Return the loss function of a model: the mean over the targets of a batch that count.
 
-    The mean is over the targets that count. What a language model carries is its recurrent state:
-    each chunk starts from the state in which the one before it ended, and gradients stop there
-    (truncated backpropagation through time).
+    The carry of a language model is its recurrent state: each chunk starts from the final state of
+    the previous one, and gradients stop there (truncated backpropagation through time).
 
     Args:
       model: a `rnnjax.models.Model`.
-      **options: what its `batch_loss` takes beside the batch, such as `label_smoothing`.
+      **options: options of its `batch_loss`, such as `label_smoothing`.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
+      >>> loss_fn = rx.train.model_loss(model)
+      >>> loss, state = loss_fn(params, model.initial_state((2,)), batch, jax.random.key(1))
+      >>> loss.shape, state.h.shape
+      ((), (2, 4))
     """
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
@@ -37,23 +45,35 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
 def taught_loss(
     model: nn.Module, *, alpha: float, temperature: float, kind: Divergence = "kl"
 ) -> LossFn:
-    """Return the mean of `distillation_loss` over what a batch's teacher has answered.
+    """Return the loss function of a student: the mean `distillation_loss` of a batch.
 
-    Batches hold "teacher", the teacher's logits of tokens or of sentences, and "teacher_known",
-    a bool for each that says whether there are any: nothing else counts. Where "targets_known" is
-    False, the teacher alone teaches.
+    A batch has "teacher", the teacher's logits of tokens or sentences, and "teacher_known", bool.
+    Only tokens or sentences with known logits count. Where "targets_known" is False, the student
+    learns only from the teacher.
 
     Args:
       model: the student, a `rnnjax.models.SentenceModel`.
-      alpha: the teacher's share of the loss.
-      temperature: what logits are divided by.
-      kind: how far the student is from its teacher.
+      alpha: the weight of the teacher in the loss.
+      temperature: logits are divided by it.
+      kind: the distance between student and teacher.
 
     Raises:
-      ValueError: the student has a conditional random field, and no logits of its own to compare.
+      ValueError: the student has a conditional random field, so it has no logits to compare.
+
+    Example:
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(("bad", "good"), embedder, rx.GRU(4))
+      >>> batch = {"words": jnp.ones((2, 5), int), "lengths": jnp.array([5, 3])}
+      >>> params = model.init(jax.random.key(0), **batch)["params"]
+      >>> batch |= {"targets": jnp.array([0, 1]), "targets_known": jnp.array([True, False])}
+      >>> batch |= {"teacher": jnp.zeros((2, 2)), "teacher_known": jnp.array([True, True])}
+      >>> loss_fn = rx.train.taught_loss(model, alpha=0.5, temperature=2.0)
+      >>> loss, _ = loss_fn(params, None, batch, jax.random.key(1))
+      >>> loss.shape
+      ()
     """
     if getattr(model, "crf", False):
-        raise ValueError("a student must have crf=False: its tags must not depend on each other")
+        raise ValueError("crf must be False for a student: its tags must not depend on each other")
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         rngs = {"dropout": key}
@@ -82,12 +102,30 @@ def taught_language_model_loss(
 ) -> LossFn:
     """Return the mean over a chunk of (1 - alpha) cross-entropy + alpha distillation, in nats.
 
-    The teacher is an ensemble: batches hold its parameters as "teacher", with a leading axis for
-    its members (one, or several), and its logits are the mean of theirs, which is one linear layer
-    on the features of all. No array ever has all logits of a chunk, of neither model; see
-    `rnnjax.losses.linear_distillation_loss`. Teachers read without dropout, and get no gradient.
+    The teacher is an ensemble of one or more models. A batch has their parameters as "teacher",
+    with a leading axis for the models. The logits of the teacher are the mean of theirs, which is
+    one linear layer on the features of all. No array has all logits of a chunk; see
+    `rnnjax.losses.linear_distillation_loss`. The teachers run without dropout and get no gradient.
 
     The carry is (the student's state, the states of the teachers).
+
+    Args:
+      student: the model to train.
+      teacher: the model of all teachers.
+      alpha: the weight of the teacher in the loss.
+      temperature: logits are divided by it.
+      kind: the distance between student and teacher.
+
+    Example:
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
+      >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
+      >>> batch["teacher"] = jax.tree.map(lambda leaf: leaf[None], params)  # an ensemble of one
+      >>> loss_fn = rx.train.taught_language_model_loss(model, model, alpha=1.0, temperature=2.0)
+      >>> states = model.initial_state((2,)), model.initial_state((1, 2))
+      >>> loss, _ = loss_fn(params, states, batch, jax.random.key(1))
+      >>> bool(abs(loss) < 1e-5)  # the student is its teacher
+      True
     """
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
@@ -116,7 +154,7 @@ def taught_language_model_loss(
 
 
 def _mean_head(features: Array, kernels: Array, biases: Array) -> tuple[Array, Array, Array]:
-    """Return one linear layer whose logits are the mean of those of several, on leading axes."""
+    """Return one linear layer whose logits are the mean of those of several layers."""
     members, width, classes = kernels.shape
     side_by_side = jnp.moveaxis(features, 0, -2).reshape(*features.shape[1:-1], members * width)
     return (

@@ -1,4 +1,4 @@
-"""The optimiser chain, from one description."""
+"""Optimisers, described by a dataclass."""
 
 import math
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from rnnjax.checks import check_choices, check_positive
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Clip, then SGD or AdamW, with a schedule.
+    """Gradient clipping, then SGD or AdamW, with a learning rate schedule.
 
     Attributes:
       method: "adamw" (Loshchilov and Hutter 2019), which is Adam at weight_decay 0, or "sgd".
-      learning_rate: the schedule's highest value.
+      learning_rate: the highest learning rate.
       schedule: "cosine" and "linear" fall to `final_learning_rate` over the whole run;
-        "inverse_sqrt" falls with the root of the step (Vaswani et al. 2017, arXiv:1706.03762);
-        "zaremba" divides the rate by `decay` at the start of every epoch after the first
-        `hold_epochs` (Zaremba et al. 2014, arXiv:1409.2329); "constant" does nothing.
+        "inverse_sqrt" falls with the square root of the step (Vaswani et al. 2017,
+        arXiv:1706.03762); "zaremba" divides the rate by `decay` at the start of every epoch after
+        the first `hold_epochs` (Zaremba et al. 2014, arXiv:1409.2329); "constant" does not change.
       warmup: share of the run over which the rate rises linearly from 0, for "cosine", "linear"
         and "inverse_sqrt".
-      final_learning_rate: share of `learning_rate` at which "cosine" and "linear" end.
-      hold_epochs: epochs at the full rate, for "zaremba".
-      decay: divisor of the rate an epoch, for "zaremba".
-      clip: bound on the gradient; None clips nothing.
-      clip_by: what the bound bounds: the "global_norm" (Pascanu et al. 2013) or each "value".
-      weight_decay: of matrices only, for "adamw".
+      final_learning_rate: last rate of "cosine" and "linear", as a share of `learning_rate`.
+      hold_epochs: number of epochs at the full rate, for "zaremba".
+      decay: divisor of the rate per epoch, for "zaremba".
+      clip: bound of the gradient; None does not clip.
+      clip_by: whether to bound the "global_norm" (Pascanu et al. 2013) or each "value".
+      weight_decay: weight decay of matrices, for "adamw".
       b1: decay of the mean of gradients, for "adamw".
       b2: decay of the mean of squared gradients, for "adamw".
 
@@ -54,7 +54,7 @@ class Optimizer:
     b2: float = 0.99
 
     def __post_init__(self) -> None:
-        """Check the numbers that would otherwise fail, or worse, train."""
+        """Check the numbers."""
         check_choices(self)
         for name in ("learning_rate", "decay", "clip"):
             value = getattr(self, name)
@@ -66,7 +66,7 @@ class Optimizer:
                 raise ValueError(f"{name} must lie in [0, 1), got {value}")
 
     def make(self, total_steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
-        """Return the chain for a run of `total_steps` updates."""
+        """Return the optimiser for a run of `total_steps` updates."""
         check_positive(total_steps=total_steps, steps_per_epoch=steps_per_epoch)
         clip = {"global_norm": optax.clip_by_global_norm, "value": optax.clip}[self.clip_by]
         schedule = self.rate(total_steps, steps_per_epoch)
@@ -93,7 +93,7 @@ class Optimizer:
         return optax.join_schedules([rise, fall], [warmup])
 
     def _fall(self, warmup: int, steps: int) -> optax.Schedule:
-        """Return what follows the warm-up, for `steps` steps."""
+        """Return the schedule after the warm-up, for `steps` steps."""
         final = self.final_learning_rate
         if self.schedule == "cosine":
             return optax.cosine_decay_schedule(self.learning_rate, steps, final)

@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""Plots of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from rnnjax.train.log import read_metrics
 
 
 def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: float = 1.0) -> None:
-    """Draw training and validation loss, and the gradient's norm before clipping, over steps.
+    """Plot training loss, validation loss and the gradient norm before clipping over the steps.
 
     Args:
-      metrics: the run's `metrics.jsonl`.
-      picture: file to write.
-      unit: name of the loss's unit, for the axis.
-      scale: what a loss in nats is multiplied by to be in `unit`.
+      metrics: the file `metrics.jsonl` of the run.
+      picture: the file to write.
+      unit: the unit of the loss, for the label of the axis.
+      scale: factor from nats to `unit`.
 
     Example:
       >>> log = rx.train.MetricsLog(Path("curves.jsonl"))

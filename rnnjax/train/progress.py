@@ -1,4 +1,4 @@
-"""The progress of a run, for people."""
+"""Showing the progress of a run."""
 
 import sys
 import time
@@ -9,12 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressReport:
-    """A bar with rate and time left on a terminal; a line an evaluation elsewhere.
+    """A progress bar with rate and remaining time; without a terminal, one line per evaluation.
 
     Args:
-      total: steps of the run.
-      done: steps done before it started.
-      tokens_per_step: tokens that one step reads.
+      total: number of steps of the run.
+      done: number of steps done before.
+      tokens_per_step: number of tokens that a step reads.
     """
 
     def __init__(self, total: int, done: int, tokens_per_step: int) -> None:
@@ -45,22 +45,22 @@ class ProgressReport:
         self._bar.stop()
 
     def rate(self, step: int) -> float:
-        """Return tokens a second since the start, evaluations and saves apart."""
+        """Return the tokens per second since the start, without evaluations and saves."""
         seconds = time.monotonic() - self._start - self._paused
         return (step - self._first) * self._tokens / max(seconds, 1e-9)
 
     def pause(self, seconds: float) -> None:
-        """Leave time that was not spent on training out of the rate."""
+        """Exclude time from the rate that was not spent on training."""
         self._paused += seconds
 
     def step(self, step: int, loss: float) -> None:
-        """Show where the run is."""
+        """Show the current step and loss."""
         self._loss = loss
         rate = f"{self.rate(step):,.0f}"
         self._bar.update(self._task, completed=step, rate=rate, loss=loss)
 
     def evaluated(self, step: int, monitor: str, value: float, best: bool) -> None:
-        """Print the outcome of an evaluation: the metric that is monitored."""
+        """Print the monitored metric of an evaluation."""
         rate = self.rate(step)
         left = (self._total - step) * self._tokens / rate if rate else 0.0
         self._console.print(

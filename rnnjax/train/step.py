@@ -11,16 +11,22 @@ from jax import Array
 from rnnjax.models.interface import Batch
 
 Metrics = dict[str, Array]
-# (params, carry, batch, key) -> (loss, carry) or (loss, carry, metrics): the loss of a batch; what
-# the next batch's loss starts from, such as a recurrent state; and numbers to log, by name.
+# (params, carry, batch, key) -> (loss, carry) or (loss, carry, metrics): the loss of a batch, the
+# carry for the next batch, such as a recurrent state, and numbers to log, by name.
 LossFn = Callable[[Any, Any, Batch, Array], tuple[Any, ...]]
-# What every update says, beside the metrics of the loss.
+# The metrics of every update, besides those of the loss.
 UPDATE_METRICS = ("loss", "grad_norm", "skipped", "skipped_in_a_row")
 TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
 
 
 class TrainState(NamedTuple):
-    """All that training changes; with the data's seed, all that a resumed run needs.
+    """The state of training. Together with the seed, it is all that a run needs to resume.
+
+    Attributes:
+      step: number of updates, done or skipped, int32.
+      params: the parameters.
+      opt_state: the state of the optimiser.
+      carry: what the loss passes from batch to batch.
 
     Example:
       >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
@@ -29,23 +35,28 @@ class TrainState(NamedTuple):
       (0, ['w'])
     """
 
-    step: Array  # int32, updates done or skipped
+    step: Array
     params: Any
     opt_state: optax.OptState
-    carry: Any  # what the loss hands from batch to batch
+    carry: Any
 
 
 def guard(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Return `optimizer` with updates skipped, and counted, where a gradient is not finite.
+    """Return `optimizer`, but skip and count updates whose gradient is not finite.
 
-    Optax's guard gives in after a number of them; here the training loop stops instead, so that
-    number is out of reach.
+    The limit of Optax, after which it applies such updates, is never reached, as the training loop
+    stops before.
     """
     return optax.apply_if_finite(optimizer, max_consecutive_errors=2**31 - 1)
 
 
 def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
     """Return the state before the first update.
+
+    Args:
+      params: the initial parameters.
+      optimizer: the optimiser, as `make_train_step` gets it.
+      carry: the initial carry of the loss; None if it has none.
 
     Example:
       >>> optimizer = rx.train.Optimizer().make(total_steps=4, steps_per_epoch=4)
@@ -59,12 +70,20 @@ def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any)
 def make_train_step(
     loss_fn: LossFn, optimizer: optax.GradientTransformation, seed: int
 ) -> TrainStep:
-    """Return the jitted update; it donates the state that it is given.
+    """Return the compiled update; it donates its first argument, the state.
 
-    The random key of an update follows from `seed` and the step alone. A skipped update leaves
-    parameters, optimiser and carry as they were. Metrics are device arrays: `loss`, `grad_norm`
-    (global, before clipping), `skipped` (updates skipped so far) and `skipped_in_a_row`, and those
-    that `loss_fn` returns, which must have other names.
+    `seed` and the step determine the random key of an update. A skipped update does not change
+    parameters, optimiser and carry. Metrics are arrays on the device: `loss`, `grad_norm` (global,
+    before clipping), `skipped` (number of skipped updates so far), `skipped_in_a_row`, and those
+    that `loss_fn` returns.
+
+    Args:
+      loss_fn: `(params, carry, batch, key) -> (loss, carry)` or `(loss, carry, metrics)`.
+      optimizer: the optimiser.
+      seed: seed of the random keys.
+
+    Raises:
+      ValueError: from the update, if a metric of the loss has the name of one of the others.
 
     Example:
       >>> def loss_fn(params, carry, batch, key):

@@ -1,4 +1,4 @@
-"""Trained models as their runs' folders hold them: `load_run`, and what it returns."""
+"""Trained models, loaded from the folders of runs."""
 
 from rnnjax.trained.base import Trained as Trained
 from rnnjax.trained.conditional import TrainedConditionalModel as TrainedConditionalModel

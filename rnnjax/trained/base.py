@@ -1,4 +1,4 @@
-"""What every trained model has: parameters, and a folder to be saved in."""
+"""The base class of trained models."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import flax.linen as nn
 import jax
 
 from rnnjax.files import write_whole
@@ -17,25 +18,32 @@ DESCRIPTION = "model.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with its parameters, and what makes arrays of text for it.
+    """A model with its parameters, and with the vocabulary or tokeniser that encodes text for it.
 
-    A run's folder holds `model.json`, which says what the model is; the files that `save_text`
+    The folder of a run has `model.json`, which describes the model; the files that `save_text`
     writes; and the parameters, which `rnnjax.train.fit` writes.
 
     Attributes:
       model: a Linen module of `rnnjax.models`.
       params: its parameters.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> trained.size
+      140
     """
 
-    model: Any
+    model: nn.Module
     params: Any
 
-    # Fields that `model.json` holds beside the model: numbers and strings.
+    # Fields that `model.json` has besides the model: numbers and strings.
     settings: ClassVar[tuple[str, ...]] = ()
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `model.apply` reads."""
+        """The variables for `model.apply`."""
         return {"params": self.params}
 
     @property
@@ -49,7 +57,7 @@ class Trained:
 
     @abstractmethod
     def save_text(self, folder: Path) -> None:
-        """Write what makes arrays of text."""
+        """Write the vocabulary or tokeniser."""
 
     @classmethod
     @abstractmethod
@@ -57,11 +65,11 @@ class Trained:
         """Return the fields that `save_text` wrote."""
 
     def initialized(self, seed: int) -> Self:
-        """Return the same with new parameters."""
+        """Return a copy with new parameters."""
         return dataclasses.replace(self, params=self.init(seed))
 
     def save(self, folder: Path) -> None:
-        """Write all but the parameters into `folder`, each file wholly or not at all.
+        """Write everything except the parameters to `folder`, each file completely or not at all.
 
         Raises:
           ValueError: the model cannot be described; see `describe`.

@@ -1,4 +1,4 @@
-"""Sentences to be answered, in batches of few shapes."""
+"""Batches of sentences for inference, with few shapes."""
 
 import numpy as np
 
@@ -9,20 +9,20 @@ from rnnjax.models.interface import Batch
 def batches_in_order(
     encoded: Encoded, shapes: int, batch_size: int
 ) -> list[tuple[np.ndarray, Batch]]:
-    """Return the sentences of each batch (-1 for none), and the batch, for all sentences once.
+    """Return, for each batch, the indices of its sentences (-1 for none), and the batch.
 
     Args:
-      encoded: the sentences.
-      shapes: most lengths that they are padded to.
-      batch_size: most sentences in a batch of training; here it is twice that.
+      encoded: the sentences; each is in one batch.
+      shapes: the largest number of lengths to pad to.
+      batch_size: the largest number of sentences in a training batch; here it is twice as large.
     """
     sentences = len(encoded.lengths)
     if not sentences:
         return []
-    # A few sentences would each have a length of their own: powers of two come again.
+    # A few sentences would all have different lengths: pad to powers of two, which occur again.
     few = sentences <= shapes
     borders = () if few else choose_borders(encoded.lengths, shapes)
-    # Twice as many as in training: there is no backward pass to make room for.
+    # Twice as many as in training, as there is no backward pass that needs memory.
     most = min(sentences, 2 * batch_size)
     buckets = Buckets(encoded.lengths, borders, most)
     return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]

@@ -1,4 +1,4 @@
-"""A trained language model of text given its class."""
+"""A trained language model of text, given its class."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from rnnjax.data import Answer, Encoded, Labelled, Vocabulary, read_text
 from rnnjax.data.encoding.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
 from rnnjax.files import write_whole
+from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
 
@@ -22,16 +23,28 @@ Texts = Sequence[Labelled]
 
 @dataclass(frozen=True)
 class TrainedConditionalModel(Trained):
-    """A `ConditionalLanguageModel` with its words and its classes.
+    """A trained `ConditionalLanguageModel` with its vocabulary and its classes.
 
     Attributes:
       vocabulary: the words.
       shares: the share of each class in the training texts, by name.
-      lowercase: whether words are read in lower case.
-      batch_size: most texts in a batch of training.
-      shapes: most lengths that texts are padded to.
+      lowercase: whether words are converted to lower case.
+      batch_size: the largest number of texts in a training batch.
+      shapes: the largest number of lengths that texts are padded to.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.words("what fun what a bad film")
+      >>> model = rx.models.ConditionalLanguageModel(
+      ...     len(vocabulary), rx.GRU(4), embed_size=3, reader=nn.Embed(2, 3), condition_size=3
+      ... )
+      >>> trained = rx.trained.TrainedConditionalModel(
+      ...     model, None, vocabulary, shares={"bad": 0.5, "good": 0.5}
+      ... ).initialized(seed=0)
+      >>> trained.answers([rx.data.Labelled(("what", "fun"), "good")])[0].shape
+      (2,)
     """
 
+    model: ConditionalLanguageModel
     vocabulary: Vocabulary
     shares: Mapping[str, float]
     lowercase: bool = False
@@ -57,11 +70,11 @@ class TrainedConditionalModel(Trained):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes; a class's id is its place."""
+        """The classes; the id of a class is its index."""
         return tuple(self.shares)
 
     def encode(self, texts: Texts) -> Encoded:
-        """Return texts as arrays: what is read, what follows, and the class of each."""
+        """Return texts as arrays: tokens, next tokens, and the class of each text."""
         rows = [self.vocabulary.encode(self.line(text.tokens) + "\n") for text in texts]
         before = [np.insert(row[:-1], 0, self.vocabulary.start) for row in rows]
         return Encoded(
@@ -72,7 +85,7 @@ class TrainedConditionalModel(Trained):
         )
 
     def line(self, tokens: Sequence[str]) -> str:
-        """Return tokens as the model reads them."""
+        """Return a line of text for the model."""
         line = " ".join(tokens)
         return line.lower() if self.lowercase else line
 
@@ -103,12 +116,12 @@ class TrainedConditionalModel(Trained):
     def samples(
         self, classes: Sequence[str], seed: int, *, prompt: str = "", **options: Any
     ) -> list[str]:
-        """Return a text given each of `classes`, drawn as `rnnjax.decoding.sample` does.
+        """Return a random text for each of `classes`; see `rnnjax.decoding.sample`.
 
-        It continues `prompt`, which must be as `line` makes it.
+        The texts continue `prompt`, a line that `line` returns.
 
         Raises:
-          ValueError: a class that the model does not know.
+          ValueError: the model does not know a class.
         """
         for name in classes:
             if name not in self.shares:
@@ -118,7 +131,7 @@ class TrainedConditionalModel(Trained):
         start = np.insert(self.vocabulary.encode(prompt + "\n")[:-1], 0, self.vocabulary.start)
         ids = jnp.array([self.classes.index(name) for name in classes])
         state = self.model.apply(self.variables, ids, method="start")
-        # What an unknown word was, no reader could say.
+        # Never draw the unknown word, which says nothing to a reader.
         bias = self.params["bias"].at[0].set(-jnp.inf)
         drawn, counts = sample(
             self.model,

@@ -1,4 +1,4 @@
-"""Models as JSON: which modules and cores they are made of, and with which numbers."""
+"""Descriptions of models as JSON: their modules and cores, and the values of their fields."""
 
 import dataclasses
 import importlib
@@ -8,21 +8,26 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-# Where the classes are that a description may name; of Flax's, those that read conditions.
+# A description may name the classes of these packages, and the readers of conditions from Flax.
 _ROOMS = ("rnnjax.cells", "rnnjax.sequence", "rnnjax.models")
 _READERS = {"Embed": nn.Embed, "Dense": nn.Dense}
 
 
 def describe(value: Any) -> Any:
-    """Return what `rebuild` makes an equal model of, as JSON has it.
+    """Return a description of a model, as values of JSON.
 
-    Functions, such as initialisers, are left out: a model whose parameters are there needs none.
+    `rebuild` makes the model again. Functions, such as initialisers, are left out, as a model with
+    trained parameters does not need them.
 
     Args:
-      value: a module or core of rnnjax, made of such, and of numbers, strings and tuples.
+      value: a module or core of rnnjax, whose fields are modules, cores, numbers, strings, tuples.
 
     Raises:
-      ValueError: a part is of a class that rnnjax does not export.
+      ValueError: rnnjax does not export the class of a part.
+
+    Example:
+      >>> rx.trained.describe(rx.Stack((rx.Elman(4),)))["class"]
+      'Stack'
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -44,10 +49,17 @@ def describe(value: Any) -> Any:
 
 
 def rebuild(described: Any) -> Any:
-    """Return what `describe` was given.
+    """Return the model of a description.
+
+    Args:
+      described: the result of `describe`.
 
     Raises:
-      ValueError: `described` is not what `describe` returns in this version.
+      ValueError: `described` is not a description of this version.
+
+    Example:
+      >>> rx.trained.rebuild(rx.trained.describe(rx.GRU(4))).hidden_size
+      4
     """
     if isinstance(described, list):
         return tuple(map(rebuild, described))
@@ -64,7 +76,7 @@ def rebuild(described: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    # A module's place among others is not its own; functions have no names to find them by.
+    # Leave out the parent of a module, and functions, which cannot be found by a name.
     own = (f.name for f in dataclasses.fields(value) if f.init and f.name not in ("parent", "name"))
     found = {name: getattr(value, name) for name in own}
     return {name: describe(each) for name, each in found.items() if not _is_function(each)}

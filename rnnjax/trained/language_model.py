@@ -1,4 +1,4 @@
-"""A trained language model: scoring and continuing text."""
+"""A trained language model, which scores and continues text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +12,32 @@ import numpy as np
 from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
 from rnnjax.decoding import log_probability, sample
 from rnnjax.inference import evaluate
+from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
 
-_AT_ONCE = 64  # texts scored side by side
-# Few, so that hardly any token is read without its past; enough to keep two cores busy.
+_AT_ONCE = 64  # texts scored in parallel
+# Few streams, so that few tokens lack their history; enough to keep two cores busy.
 _STREAMS = 10
 
 
 @dataclass(frozen=True)
 class TrainedLanguageModel(Trained):
-    """A language model with its vocabulary.
+    """A trained `LanguageModel` with its vocabulary.
 
     Attributes:
-      vocabulary: what tokens stand for.
-      chunk: tokens that are read at once where a long text is evaluated.
+      vocabulary: the tokens.
+      chunk: number of tokens per chunk when a long text is evaluated.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> [text] = trained.generate(["he"], num_tokens=5)
+      >>> len(text)
+      5
     """
 
+    model: LanguageModel
     vocabulary: Vocabulary
     chunk: int = 64
 
@@ -49,31 +59,31 @@ class TrainedLanguageModel(Trained):
         return {"vocabulary": Vocabulary.load(folder / "vocabulary.json")}
 
     def nats(self, tokens: np.ndarray) -> float:
-        """Return the mean cross-entropy of a long text in nats a token.
+        """Return the mean cross-entropy of a long text in nats per token.
 
         The state is carried through the whole text.
 
         Args:
-          tokens: `(tokens,)` ids, as `vocabulary.encode` returns them.
+          tokens: `(tokens,)` ids, from `vocabulary.encode`.
         """
         chunks = evaluation_chunks(tokens, _STREAMS, self.chunk, self.vocabulary.start)
         start = self.model.initial_state((_STREAMS,))
         return evaluate(self.model, self.params, chunks, start)[0]
 
     def log_probabilities(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the log-probability in nats of each text as a line, and its number of tokens.
+        """Return the log-probability in nats of each text, and its number of tokens.
 
-        The end of the line counts, in both.
+        A text is a line; both results include the end of the line.
 
         Raises:
-          ValueError: a text has a character that the vocabulary lacks.
+          ValueError: the vocabulary lacks a character of a text.
         """
         rows = [start_ids(self.vocabulary, text, end=True) for text in texts]
         lengths = np.array([len(row) for row in rows], int)
         found = np.zeros(len(rows))
         if not rows:
             return found, lengths
-        # Padded to powers of two, and few at once: the logits of all could be too many to hold.
+        # Pad to powers of two, and score few at once: all logits might not fit into memory.
         for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
             none = np.zeros(0, np.int32)
             tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
@@ -87,9 +97,9 @@ class TrainedLanguageModel(Trained):
         """Return a continuation of each prompt.
 
         Args:
-          prompts: beginnings of texts; an empty one is a line's beginning.
-          num_tokens: how many tokens to add at most.
-          seed: the same seed gives the same texts.
+          prompts: beginnings of texts; an empty prompt is the beginning of a line.
+          num_tokens: the largest number of tokens to add.
+          seed: seed of the random numbers.
           **options: `temperature`, `top_k`, `top_p` and `stop_token` of `rnnjax.decoding.sample`.
         """
         tokens, lengths = pad([start_ids(self.vocabulary, text) for text in prompts])
@@ -107,7 +117,7 @@ class TrainedLanguageModel(Trained):
 
 
 def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:
-    """Return the ids of `text` after the token that a line is read after."""
+    """Return the ids of `text`, after the start token."""
     ids = vocabulary.encode(text + "\n" if end and vocabulary.kind != "word" else text)
     if not end and vocabulary.kind == "word":
         ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
@@ -115,7 +125,7 @@ def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.nda
 
 
 def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of ids as one array, by default as long as the longest, and their lengths."""
+    """Return rows of ids as one array, padded to `length` or the longest, and their lengths."""
     lengths = np.array([len(row) for row in rows], np.int32)
     tokens = np.zeros((len(rows), length or lengths.max()), np.int32)
     for index, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""From a run's folder to a model that can be used."""
+"""Loading a trained model from the folder of its run."""
 
 import json
 from pathlib import Path
@@ -25,17 +25,27 @@ KINDS: tuple[type[Trained], ...] = (
 
 
 def load_run(folder: str | Path) -> Any:
-    """Return the model that a script trained, with its best parameters.
+    """Return the model that a script has trained, with its best parameters.
 
     Args:
-      folder: a run's folder, such as runs/manual.
+      folder: the folder of a run, such as runs/manual.
 
     Returns:
       A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
-      `TrainedConditionalModel`, `TrainedMaskedModel` or `TrainedTranslator`, by what was trained.
+      `TrainedConditionalModel`, `TrainedMaskedModel` or `TrainedTranslator`.
 
     Raises:
-      ValueError: the folder holds no run, or one of another version, or none with a checkpoint.
+      ValueError: the folder has no run, a run of another version, or no checkpoint.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedLanguageModel(model, None, vocabulary).initialized(seed=0)
+      >>> folder = Path("runs/hello")
+      >>> rx.train.Checkpoints(folder / "best", keep=1).save(1, {"params": trained.params})
+      >>> trained.save(folder)
+      >>> type(rx.load_run(folder)).__name__
+      'TrainedLanguageModel'
     """
     folder = Path(folder)
     path = folder / DESCRIPTION

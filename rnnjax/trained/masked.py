@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +12,32 @@ import numpy as np
 from rnnjax.checks import check_positive
 from rnnjax.data import Subwords
 from rnnjax.data.vocabularies.subwords import END, MASK, SPECIAL, START
+from rnnjax.models import MaskedLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.sentences import init_encoder
 
 
 @dataclass(frozen=True)
 class TrainedMaskedModel(Trained):
-    """A `MaskedLanguageModel` with its tokeniser.
+    """A trained `MaskedLanguageModel` with its tokeniser.
 
     Attributes:
       subwords: the tokeniser.
-      languages: names of the languages that it knows, in the order of their ids.
+      languages: names of the languages of the model, in the order of their ids.
+
+    Example:
+      >>> subwords = rx.data.Subwords.train(["what fun what a bad film"], 40)
+      >>> config = rx.models.TransformerConfig(
+      ...     len(subwords), hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=16
+      ... )
+      >>> model = rx.models.MaskedLanguageModel(config)
+      >>> trained = rx.trained.TrainedMaskedModel(model, None, subwords).initialized(seed=0)
+      >>> [pieces] = trained.fill("what a [MASK] film", top=3)
+      >>> len(pieces)
+      3
     """
 
+    model: MaskedLanguageModel
     subwords: Subwords
     languages: tuple[str, ...] = ()
 
@@ -46,15 +59,15 @@ class TrainedMaskedModel(Trained):
     def fill(
         self, text: str, top: int = 5, language: str | None = None
     ) -> list[list[tuple[str, float]]]:
-        """Return the likeliest pieces, with their probabilities, at each "[MASK]" of a text.
+        """Return the most likely pieces, with their probabilities, at each "[MASK]" of a text.
 
         Args:
           text: a text.
-          top: how many pieces.
-          language: the text's language, where the model knows several.
+          top: number of pieces.
+          language: the language of the text, if the model knows several.
 
         Raises:
-          ValueError: the text is too long, or the language is none of the model's.
+          ValueError: the text is too long, or the model does not know the language.
         """
         check_positive(top=top)
         spoken = language_id(self.languages, language)
@@ -67,7 +80,8 @@ class TrainedMaskedModel(Trained):
                 f"a text makes {tokens.shape[1]} tokens; there are positions for {longest}"
             )
         languages = None if spoken is None else np.full_like(tokens, spoken)
-        logits = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
+        found = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
+        logits = cast(jax.Array, found)
         shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)
         return [self._named(*row) for row in zip(ids, shares, strict=True)]
 
@@ -77,12 +91,12 @@ class TrainedMaskedModel(Trained):
 
 
 def language_id(languages: Sequence[str], name: str | None) -> int | None:
-    """Return a language's place among those that an encoder knows; None where it knows no names.
+    """Return the id of a language; None if the encoder has no languages.
 
     Raises:
       ValueError: the encoder does not know the language, or `name` is None and it knows several.
     """
     if name not in (languages or (None,)):
         known = f"one of {', '.join(languages)}" if languages else "None"
-        raise ValueError(f"language must be {known}: the encoder was trained so; got {name}")
+        raise ValueError(f"language must be {known}, as in the pre-training, got {name}")
     return None if name is None else languages.index(name)

@@ -1,4 +1,4 @@
-"""A trained tagger or classifier of sentences."""
+"""Trained taggers and classifiers of sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from rnnjax.data import (
 )
 from rnnjax.data.readers.records import Sentences
 from rnnjax.inference import answer, logits_of
+from rnnjax.models import Classifier, Tagger, TransformerClassifier
 from rnnjax.models.interface import Batch
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
@@ -27,14 +28,25 @@ from rnnjax.trained.batches import batches_in_order
 
 @dataclass(frozen=True)
 class TrainedSentenceModel(Trained):
-    """A `Tagger`, `Classifier` or `TransformerClassifier` with its indexer.
+    """A trained `Tagger`, `Classifier` or `TransformerClassifier` with its indexer.
 
     Attributes:
-      indexer: makes arrays of sentences; its `targets` are the names of tags or labels.
-      batch_size: most sentences in a batch of training.
-      shapes: most lengths that sentences are padded to.
+      indexer: encodes sentences; its `targets` are the names of tags or labels.
+      batch_size: the largest number of texts in a training batch.
+      shapes: the largest number of lengths that texts are padded to.
+
+    Example:
+      >>> sentences = [rx.data.Labelled(("what", "fun"), "good"), rx.data.Labelled(("bad",), "bad")]
+      >>> indexer = rx.data.fit_indexer(sentences, characters=False)
+      >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
+      >>> model = rx.models.Classifier(indexer.targets, embedder, rx.GRU(4))
+      >>> trained = rx.trained.TrainedSentenceModel(model, None, indexer).initialized(seed=0)
+      >>> [(label, probability)] = trained.predict(["what fun"])
+      >>> label in ("bad", "good")
+      True
     """
 
+    model: Tagger | Classifier | TransformerClassifier
     indexer: WordIndexer | PieceIndexer
     batch_size: int = 16
     shapes: int = 6
@@ -67,18 +79,18 @@ class TrainedSentenceModel(Trained):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the tags or labels; an id is a place among them."""
+        """The names of the tags or labels; an id is an index of these."""
         return self.indexer.targets
 
     def predict(self, texts: Sequence[str | Sequence[str]]) -> list[Any]:
-        """Return the tags of each text's words, or the label of each text and its probability.
+        """Return the tags of the words of each text, or the label of each text.
 
         Args:
-          texts: plain texts, cut into words as in English, or sequences of words. For a model of
-            pairs, two texts with a tab between them.
+          texts: plain English texts, which are split into words, or sequences of words. For a model
+            of pairs, two texts with a tab between them.
 
         Returns:
-          For each text a list of (word, tag), or a (label, probability).
+          For each text, a list of (word, tag), or a pair (label, probability).
         """
         sentences = [self._unlabelled(text) for text in texts]
         answers = self.answers(sentences)
@@ -90,15 +102,15 @@ class TrainedSentenceModel(Trained):
         return [(self.targets[shares.argmax()], float(shares.max())) for shares in answers]
 
     def answers(self, sentences: Sentences) -> list[Any]:
-        """Return the answer to each sentence, see `rnnjax.inference.answer`."""
+        """Return the answer to each sentence; see `rnnjax.inference.answer`."""
         return answer(self.model, self.params, self.batches(sentences), len(sentences))[0]
 
     def logits(self, sentences: Sentences) -> list[Any]:
-        """Return the logits of each sentence, see `rnnjax.inference.logits_of`."""
+        """Return the logits of each sentence; see `rnnjax.inference.logits_of`."""
         return logits_of(self.model, self.params, self.batches(sentences), len(sentences))
 
     def batches(self, sentences: Sentences) -> list[tuple[np.ndarray, Batch]]:
-        """Return the batches of sentences to be answered, as `rnnjax.inference` reads them."""
+        """Return batches of sentences for `rnnjax.inference`."""
         return batches_in_order(self.indexer.encode(sentences), self.shapes, self.batch_size)
 
     def _unlabelled(self, text: str | Sequence[str]) -> Any:

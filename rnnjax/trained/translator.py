@@ -13,25 +13,35 @@ import numpy as np
 from rnnjax.data import Subwords, encode_source
 from rnnjax.data.vocabularies.subwords import END, MASK, PAD, START, UNKNOWN
 from rnnjax.decoding import translate as search
+from rnnjax.models import EncoderDecoder
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
 
-# What no translation holds.
+# Tokens that are never written.
 _NEVER = (PAD, UNKNOWN, START, MASK)
 
 
 @dataclass(frozen=True)
 class TrainedTranslator(Trained):
-    """An `EncoderDecoder` with the tokenisers of its two sides.
+    """A trained `EncoderDecoder` with the tokenisers of its two sides.
 
     Attributes:
-      tokenizers: the source's and the target's.
-      beam: hypotheses that go on, by default.
-      length_penalty: power of the length by which a log-probability is divided, by default.
-      batch_size: most sentences in a batch of training.
-      shapes: most lengths that sentences are padded to.
+      tokenizers: the tokenisers of the source and of the target.
+      beam: the default width of the beam search.
+      length_penalty: the default penalty; see `rnnjax.decoding.beam_search`.
+      batch_size: the largest number of texts in a training batch.
+      shapes: the largest number of lengths that texts are padded to.
+
+    Example:
+      >>> tokenizer = rx.data.reversible_tokenizer(["3 May, 05-03"], "character", 30)
+      >>> size = len(tokenizer)
+      >>> model = rx.models.EncoderDecoder(size, size, rx.GRU(4), rx.GRU(4), embed_size=3)
+      >>> trained = rx.trained.TrainedTranslator(model, None, (tokenizer, tokenizer)).initialized(0)
+      >>> len(trained.translate(["3 May", ""]))
+      2
     """
 
+    model: EncoderDecoder
     tokenizers: tuple[Subwords, Subwords]
     beam: int = 1
     length_penalty: float = 0.0
@@ -65,9 +75,9 @@ class TrainedTranslator(Trained):
         """Return the best translation of each text; an empty text has an empty one.
 
         Args:
-          texts: any.
-          beam: hypotheses that go on; None takes the model's own.
-          length_penalty: see `rnnjax.decoding.beam_search`; None takes the model's own.
+          texts: the texts to translate.
+          beam: width of the beam search; None uses the default of the model.
+          length_penalty: see `rnnjax.decoding.beam_search`; None uses the default of the model.
         """
         encoded = encode_source([plain(text) for text in texts], self.tokenizers[0])
         written = [""] * len(texts)
@@ -86,11 +96,11 @@ class TrainedTranslator(Trained):
             )
             best = zip(rows, np.asarray(found.tokens[:, 0]), strict=True)
             for row, tokens in best:
-                if row >= 0 and encoded.lengths[row]:  # nothing is the translation of nothing
+                if row >= 0 and encoded.lengths[row]:  # an empty text has an empty translation
                     written[row] = self.tokenizers[1].decode(tokens)
         return written
 
 
 def plain(text: str) -> str:
-    """Return a text as tokenisers give it back: in normal form C, one space between words."""
+    """Return a text as tokenisers decode it: in normal form C, single spaces between words."""
     return " ".join(unicodedata.normalize("NFC", text).split())

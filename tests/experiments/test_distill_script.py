@@ -155,7 +155,7 @@ def test_a_language_model_is_taught_by_an_ensemble(text, cli_of, cli, tmp_path):
     wide = ("train", "--data", text, "--out", tmp_path / "w", *quick, "--hidden-size", "10")
     assert train(*wide)[0] == 0
     wrong = [tmp_path / "w" if part == tmp_path / "1" else part for part in call]
-    assert_fails(cli(*wrong), "one make", "ensemble")
+    assert_fails(cli(*wrong), "same architecture", "ensemble")
 
 
 @pytest.mark.parametrize(

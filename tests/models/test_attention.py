@@ -69,7 +69,7 @@ def test_gradients_stay_finite_where_there_is_nothing_to_look_at():
 
 
 def test_unknown_kinds_and_widths_are_refused():
-    with pytest.raises(ValueError, match="kind must be 'additive' or 'dot', got 'sum'"):
+    with pytest.raises(ValueError, match="kind must be one of 'additive', 'dot', got 'sum'"):
         make("sum")
     with pytest.raises(ValueError, match="features must be an integer of at least 1, got 0"):
         Attention(0).init(jax.random.key(0), QUERIES, VALUES, INSIDE, method=look)

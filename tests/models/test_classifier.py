@@ -184,7 +184,10 @@ def test_bfloat16_computes_in_half_and_returns_float32():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "sum"}, "pooling must be one of last, mean, max, attention, got 'sum'"),
+        (
+            {"pooling": "sum"},
+            "pooling must be one of 'last', 'mean', 'max', 'attention', got 'sum'",
+        ),
         ({"labels": ("a", "b", "a")}, r"labels must be distinct .* got \('a', 'b', 'a'\)"),
         ({"labels": ()}, "at least one"),
         ({"dropout": -0.5}, r"dropout must lie in \[0, 1\), got -0.5"),

@@ -158,7 +158,7 @@ def test_a_padded_text_reads_as_it_does_alone():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="entry must be one of state, input, got 'both'"):
+    with pytest.raises(ValueError, match="entry must be one of 'state', 'input', got 'both'"):
         make("both")
     with pytest.raises(ValueError, match=r"reader must make vectors \(batch, 4\).*got \(3, 5\)"):
         make(reader=(nn.Embed(3, 5), CLASSES))

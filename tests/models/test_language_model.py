@@ -271,7 +271,7 @@ def test_a_bad_step_is_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tie_embeddings": True}, "tie_embeddings needs .* embed_size"),
+        ({"tie_embeddings": True}, "embed_size must be given if tie_embeddings"),
         ({"embed_size": 5, "dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
         ({"embed_size": 5, "dropout": -0.1}, "dropout"),
     ],

@@ -181,7 +181,7 @@ def test_a_state_keeps_its_dtype_in_a_scan(x64):
 
 
 def test_an_unknown_way_is_named():
-    with pytest.raises(ValueError, match="one of last, mean, max, attention, got 'sum'"):
+    with pytest.raises(ValueError, match="one of 'last', 'mean', 'max', 'attention', got 'sum'"):
         check_pooling("sum")
 
 

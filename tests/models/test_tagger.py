@@ -304,7 +304,7 @@ def test_bfloat16_computes_in_half_and_returns_float32():
     [
         ({"tags": ("A", "B", "A")}, r"tags must be distinct .* got \('A', 'B', 'A'\)"),
         ({"tags": ()}, "at least one"),
-        ({"scheme": "IOB2"}, "scheme 'IOB2' needs crf=True"),
+        ({"scheme": "IOB2"}, "crf must be True for scheme 'IOB2'"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_batch_of_no_sentences_is_one_of_no_logits():
             {},
             TOKENS[:, :0],
             {name: values[:, :0] for name, values in IDS.items()},
-            r"tokens must have a first one, got shape \(4, 0\)",
+            r"tokens must have at least one step, got shape \(4, 0\)",
         ),
         ({}, TOKENS[0], IDS, r"tokens must have shape \(batch, time\)"),
         ({}, TOKENS, {**IDS, "segments": None}, "segments must be given"),

@@ -358,7 +358,7 @@ def test_bad_options_are_named(change, message):
         ([np.zeros(3, int)], {}, r"tokens must have shape \(batch, time\)"),
         ([np.zeros((4, 5))], {}, r"tokens must be integers of shape \(4, 5\), got float32"),
         ([TOKENS, np.ones(3, int)], {}, r"lengths must be integers of shape \(4,\), got int32"),
-        ([TOKENS], {"segments": IDS["segments"]}, "segments must be None: .* num_segments = 0"),
+        ([TOKENS], {"segments": IDS["segments"]}, "segments must be None for num_segments = 0"),
         ([TOKENS], {"languages": IDS["languages"]}, "languages must be None"),
         ([TOKENS], {"positions": np.arange(5)}, r"positions must be integers of shape \(4, 5\)"),
     ],
@@ -372,7 +372,7 @@ def test_bad_arguments_are_named_before_anything_compiles(args, ids, message):
 def test_missing_segments_and_languages_are_named():
     for name in ("segments", "languages"):
         model = TransformerEncoder(config(**{f"num_{name}": 2}))
-        with pytest.raises(ValueError, match=f"{name} must be given: .* num_{name} = 2"):
+        with pytest.raises(ValueError, match=f"{name} must be given for num_{name} = 2"):
             jax.eval_shape(model.init, jax.random.key(0), TOKENS)
 
 

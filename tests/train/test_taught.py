@@ -193,7 +193,7 @@ def test_the_key_drops_out():
 
 def test_a_student_with_a_random_field_is_refused():
     model, _ = make("crf tagger")
-    with pytest.raises(ValueError, match="a student must have crf=False"):
+    with pytest.raises(ValueError, match="crf must be False for a student"):
         taught_loss(model, alpha=0.5, temperature=2.0)
 
 
