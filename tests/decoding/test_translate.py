@@ -78,7 +78,7 @@ def test_greedy_search_takes_the_likeliest_token(tiny):
         ({"start_token": 4}, r"start_token must lie in \[0, 4\)"),
         ({"stop_token": -1}, r"stop_token must lie in \[0, 4\)"),
         ({"never": (9,)}, r"never must lie in \[0, 4\)"),
-        ({"length_penalty": float("nan")}, "length_penalty must be at least 0, got nan"),
+        ({"length_penalty": float("nan")}, "length_penalty must be finite and at least 0, got nan"),
     ],
 )
 def test_bad_input_is_refused(tiny, change, message):
