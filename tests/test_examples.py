@@ -37,6 +37,8 @@ def public(module):
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_public_name_has_an_example_that_runs(room, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # `host.tune` would change the allocator of this process for all later tests.
+    monkeypatch.setattr(rx.host, "_keep_buffers", lambda: "nothing set")
     found = dict(public(importlib.import_module(f"rnnjax.{room}")))
     assert found
     without = [name for name, value in found.items() if ">>>" not in inspect.getdoc(value)]

@@ -52,14 +52,14 @@ def conditional_log_probabilities(
 
     Example:
       >>> model = rx.models.ConditionalLanguageModel(
-      ...     vocab_size=4, core=rx.GRU(3), reader=nn.Embed(2, 3), condition_size=3
+      ...     vocab_size=9, core=rx.GRU(4), embed_size=3, reader=nn.Embed(2, 3), condition_size=3
       ... )
-      >>> tokens, classes = jnp.array([[0, 2, 1]]), jnp.array([0, 1])
-      >>> variables = model.init(jax.random.key(0), tokens, condition=classes[:1])
+      >>> tokens, classes = jnp.ones((2, 5), int), jnp.array([0, 1])
+      >>> variables = model.init(jax.random.key(0), tokens, condition=classes)
       >>> rx.decoding.conditional_log_probabilities(
-      ...     model, variables, classes, tokens, jnp.array([3])
+      ...     model, variables, classes, tokens, jnp.array([5, 3])
       ... ).shape
-      (1, 2)
+      (2, 2)
     """
     model.check_condition(conditions)
     tokens, lengths = padded_text(model, tokens, lengths, least=0)

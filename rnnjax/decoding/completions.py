@@ -54,10 +54,10 @@ def completions(
       ValueError: `count`, `beam` or `longest` is below 1.
 
     Example:
-      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
-      >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 2), int))
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> variables = model.init(jax.random.key(0), jnp.ones((2, 5), int))
       >>> stream = rx.decoding.Stream(model, variables, start=0)
-      >>> inside = np.array([False, True, True, True])
+      >>> inside = np.arange(9) > 0  # every token except 0
       >>> found = rx.decoding.completions(stream, inside, count=2, begun=False, beam=2, longest=3)
       >>> len(found), found[0].log_probability >= found[1].log_probability
       (2, True)

@@ -53,14 +53,14 @@ def sample(
       ValueError: an option or a length is out of range.
 
     Example:
-      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
-      >>> prompts = jnp.array([[0, 2]])
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> prompts, lengths = jnp.ones((2, 5), int), jnp.array([5, 3])
       >>> variables = model.init(jax.random.key(0), prompts)
       >>> tokens, drawn = rx.decoding.sample(
-      ...     model, variables, prompts, jnp.array([2]), jax.random.key(1), num_tokens=5
+      ...     model, variables, prompts, lengths, jax.random.key(1), num_tokens=4
       ... )
       >>> tokens.shape, drawn.tolist()
-      ((1, 5), [5])
+      ((2, 4), [4, 4])
     """
     check_positive(num_tokens=num_tokens)
     check_at_least(0, temperature=temperature)

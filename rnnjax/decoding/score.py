@@ -41,11 +41,12 @@ def log_probability(
       ValueError: tokens or lengths have a wrong shape; or concrete ones are out of range.
 
     Example:
-      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
-      >>> tokens = jnp.array([[0, 2, 1], [0, 3, 0]])
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> tokens = jnp.ones((2, 5), int)
       >>> variables = model.init(jax.random.key(0), tokens)
-      >>> rx.decoding.log_probability(model, variables, tokens, jnp.array([3, 1]))[1].tolist()
-      0.0
+      >>> logs = rx.decoding.log_probability(model, variables, tokens, jnp.array([5, 1]))
+      >>> bool(logs[0] < 0), float(logs[1])
+      (True, 0.0)
     """
     tokens, lengths = padded_text(model, tokens, lengths, least=0)
     return _log_probability(model, variables, tokens, lengths, initial_state)

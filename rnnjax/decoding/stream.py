@@ -29,13 +29,13 @@ class Stream:
       ValueError: from `read`, if a token is outside the vocabulary.
 
     Example:
-      >>> model = rx.models.LanguageModel(vocab_size=4, core=rx.Elman(3))
-      >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 2), int))
+      >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
+      >>> variables = model.init(jax.random.key(0), jnp.ones((2, 5), int))
       >>> stream = rx.decoding.Stream(model, variables, start=0)
       >>> stream.read([2, 3]), stream.read([2, 3, 1]), stream.read([2])  # steps
       (2, 1, 0)
       >>> stream.log_probabilities.shape
-      (4,)
+      (9,)
     """
 
     def __init__(

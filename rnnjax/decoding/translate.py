@@ -47,15 +47,15 @@ def translate(
 
     Example:
       >>> model = rx.models.EncoderDecoder(
-      ...     5, 6, encoder=rx.GRU(3), decoder=rx.GRU(3), embed_size=2, attention="dot"
+      ...     source_size=9, target_size=7, encoder=rx.GRU(4), decoder=rx.GRU(4), embed_size=3
       ... )
-      >>> source, lengths = jnp.array([[2, 4, 1]]), jnp.array([3])
-      >>> variables = model.init(jax.random.key(0), source, lengths, jnp.array([[2, 3]]))
+      >>> source, lengths, tokens = jnp.ones((2, 5), int), jnp.array([5, 3]), jnp.ones((2, 6), int)
+      >>> variables = model.init(jax.random.key(0), source, lengths, tokens)
       >>> best = rx.decoding.translate(
       ...     model, variables, source, lengths, start_token=2, stop_token=3, num_tokens=4, beam=2
       ... )
       >>> best.tokens.shape
-      (1, 2, 4)
+      (2, 2, 4)
     """
     source, lengths = jnp.asarray(source), jnp.asarray(lengths)
     check_tokens("source", source)
