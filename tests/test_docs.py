@@ -20,12 +20,27 @@ def _blocks(page):
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
+# What a lesson's text says of its figures, in the lesson's own names.
+SHOWN = {
+    "language_model": "ngram_bits < bits < 6.5",
+    "labelling": "scores['most frequent tag'] < scores['softmax'] < scores['CRF']",
+    "classification": "accuracy['most frequent'] < accuracy['LSTM'] < accuracy['naive Bayes']",
+    "conditional": "accuracy > 0.8 and perplexities[0] < perplexities[1]",
+    "pretraining": "accuracy['from scratch'] < 0.5 < 0.8 < accuracy['pre-trained']",
+    "distillation": "scores['student alone'] < scores['student taught']",
+    "translation": "exact > 0.9 and (weights[0, 0].argmax(), weights[0, 1].argmax()) == (0, 2)",
+    "why_gates": "fades['LSTM, forget bias 0'][50] < 1e-6 < 0.01 < fades['LSTM, chrono'][50]",
+}
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=_name)
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for number, block in enumerate(_blocks(page), 1):
         exec(compile(block, f"{_name(page)}, block {number}", "exec"), names)
+    if page.parent.name == "tutorials":
+        assert eval(SHOWN[page.stem], names)
 
 
 def test_the_readme_is_short():
