@@ -81,7 +81,7 @@ def test_every_page_is_in_the_navigation():
     assert sorted(listed) == [page.relative_to(DOCS).as_posix() for page in PAGES[1:]]
 
 
-MODULES = ["", *rx._ROOMS, "initializers", "schemes"]
+MODULES = ["", *rx._ROOMS, "initializers"]
 
 
 def _public_names(module):
