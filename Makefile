@@ -7,6 +7,7 @@
 # make translate    write dates as ISO 8601 has them, whatever the style they come in
 # make test         run the tests
 # make bench        measure rnnjax beside its peers, a small grid
+# make docs         build the docs site in site/; make docs-serve shows it
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
 
 VENV ?= .venv
@@ -16,7 +17,12 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help lm label classify conditional mlm distill translate bench test test-slow lint format clean
+# What a notebook runs in.
+KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+# Silences a notice of mkdocs-material about MkDocs 2.
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: help lm label classify conditional mlm distill translate bench test test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -65,8 +71,18 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: notebooks
+	$(BIN)/mkdocs build --strict
+
+docs-serve: notebooks
+	$(BIN)/mkdocs serve
+
+# Beside each tutorial, from where the site offers it.
+notebooks: $(VENV)/.docs
+	$(BIN)/jupytext --quiet --to notebook --update-metadata '$(KERNEL)' docs/tutorials/*.md
+
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist site docs/tutorials/*.ipynb .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; say PYTHON=/path/to/python"; exit 1; }
@@ -88,4 +104,9 @@ $(VENV)/.bench: $(VENV)/.scripts pyproject.toml
 $(VENV)/.dev: $(VENV)/.scripts pyproject.toml
 	@echo "installing test and lint tools into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.made pyproject.toml
+	@echo "installing what builds the docs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
 	@touch $@

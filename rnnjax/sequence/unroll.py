@@ -72,8 +72,8 @@ def unroll(
         (`jax.jvp`); "auto" takes the fastest that is exact for the core. A composite hands it to
         its parts.
       recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
-        outputs, and compute the rest again: a fifth to two fifths of the memory for 1.25 to 1.6
-        times the time (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
+        outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
+        (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a key turns on whatever dropout the core has; None leaves it off.
 
     Returns:
