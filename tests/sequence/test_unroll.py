@@ -414,13 +414,13 @@ def test_computing_again_over_an_empty_batch(steps):
 class Apart(rx.GRU):
     """A GRU whose gates count as if each saw its summands one by one."""
 
-    additive_gates = 0
+    additive_gates = ()
 
 
-@pytest.mark.parametrize("count", [-1, 4])
-def test_additive_gates_are_among_the_gates(count):
-    with pytest.raises(ValueError, match=f"between 0 and num_gates, 3, or be None; got {count}"):
-        type("Wrong", (rx.GRU,), {"additive_gates": count})(4)
+@pytest.mark.parametrize("names", [("z",), ("r", "z", "n", "more")])
+def test_additive_gates_are_the_first_gates(names):
+    with pytest.raises(ValueError, match=r"must be the first of gate_names, \('r', 'z', 'n'\)"):
+        type("Wrong", (rx.GRU,), {"additive_gates": names})(4)
 
 
 @pytest.mark.usefixtures("x64")
