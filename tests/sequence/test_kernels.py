@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import assert_close, random_inputs, random_params
+from oracle import CELLS, GATED, assert_close, random_inputs, random_params
 
 import rnnjax as rx
 from rnnjax.sequence import Composite, Implementation, Options
@@ -46,9 +46,12 @@ def test_every_kernel_has_a_name_for_users():
     assert set(get_args(Implementation)) == {"auto", *table.KERNELS}
 
 
-def test_auto_takes_the_first_that_does_not_refuse():
-    names = {core: table.choose(Call(core, {}, XS)) for core in (rx.LSTM(3), BEFORE)}
-    assert names == {rx.LSTM(3): "fused", BEFORE: "scan"}
+def test_auto_takes_the_first_that_does_not_refuse(ran):
+    for name, core in CELLS.items():
+        for implementation in ("auto", "scan"):
+            unroll(core, implementation=implementation)
+            fused = name in GATED and implementation == "auto"
+            assert ran.pop() == ("fused" if fused else "scan", core)
 
 
 def test_a_refusal_is_a_reason():

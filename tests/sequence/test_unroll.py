@@ -197,25 +197,6 @@ def test_no_initial_state_is_the_zero_state(implementation):
     assert_close(got, want, 0, 0)
 
 
-def test_auto_is_fused_where_it_can_be(monkeypatch):
-    import rnnjax.sequence.unroll  # noqa: F401  (the function hides the module's name)
-
-    module = __import__("sys").modules["rnnjax.sequence.unroll"]
-    used = []
-    for name in ("scan", "fused"):
-        kernel = getattr(module, name)
-        monkeypatch.setattr(
-            module, name, lambda *a, n=name, k=kernel, **o: (used.append(n), k(*a, **o))[1]
-        )
-    for name, core in CELLS.items():
-        rx.unroll(core, random_params(core, dtype=np.float32), jnp.ones((2, 1, 2)))
-        assert used.pop() == ("fused" if name in GATED else "scan")
-        rx.unroll(
-            core, random_params(core, dtype=np.float32), jnp.ones((2, 1, 2)), implementation="scan"
-        )
-        assert used.pop() == "scan"
-
-
 @dataclass(frozen=True)
 class Slow:
     """A user's own cell: a state that is a dict, a clock among it that counts the steps read."""
