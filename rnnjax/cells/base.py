@@ -171,9 +171,14 @@ class GatedCell:
         """
 
     def emit(self, params: Params, state: Any) -> Array:
-        """Return the output of a state, `(..., output_size)`, with any leading axes.
+        """Return the output of a state, which is its h.
 
-        An override may read all leaves of the state, and parameters.
+        Args:
+          params: the cell's parameters, in the compute dtype.
+          state: states with any leading axes: one step's, or those of all time steps.
+
+        Returns:
+          `(..., output_size)`.
         """
         return state.h
 
@@ -259,7 +264,7 @@ class GatedCell:
         state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
         g_x, g_h, own = self.summands(params, state, x)
         state = self.pointwise(g_x, g_h, state, **own)
-        return state, self.emit(params, state).astype(dtype)
+        return state, self.emit(cast(params, dtype), state).astype(dtype)
 
     def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
         """Return what `pointwise` and `gates` read beside the state: g_x, g_h, own parameters."""
@@ -274,13 +279,13 @@ class GatedCell:
 
     def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
         """Return the parameters that `pointwise` reads, as it takes them at `rank`."""
-        own = {name: params[name] for name in self.own_shapes()}
-        return {
-            name: value.astype(dtype)
-            if value.ndim > 1
-            else lead(value.astype(accumulator(dtype)), rank)
-            for name, value in own.items()
-        }
+        own = {}
+        for name, shape in self.own_shapes().items():
+            if len(shape) > 1:
+                own[name] = params[name].astype(dtype)
+            else:
+                own[name] = lead(params[name].astype(accumulator(dtype)), rank)
+        return own
 
     def check(self, params: Params, state: Any, x: Array) -> None:
         """Raise `ValueError` where one step's arguments do not fit each other."""

@@ -17,20 +17,14 @@ from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
-from rnnjax.sequence.masks import beside, clear, make_masks
+from rnnjax.sequence.masks import Masks, beside, clear, make_masks
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """The options of `unroll`, with which a composite runs its parts.
+    """The options of the function `unroll`, with which a composite runs its parts.
 
-    They mean what they mean there. `dataclasses.replace(options, reverse=True)` changes one.
-
-    Attributes:
-      lengths, resets, reverse, recompute, dropout_key: see `unroll`.
-      implementation: see `unroll`; a part that cannot use it takes what "auto" gives.
-      refusals: None, but in a dry run, which computes nothing. There each part adds why it cannot
-        use `implementation`, or None if it can.
+    `dataclasses.replace(options, reverse=True)` changes one.
     """
 
     lengths: Array | None = None
@@ -39,12 +33,14 @@ class Options:
     implementation: Implementation = "auto"
     recompute: bool = False
     dropout_key: Array | None = None
-    refusals: list[str | None] | None = field(default=None, repr=False)
 
     def unroll(
         self, core: Core, params: Params, xs: Array, initial_state: State | None = None
     ) -> tuple[State, Array]:
-        """Run a part with these options; see the function `unroll`."""
+        """Run a part with these options; return its final state and outputs.
+
+        A part that cannot use `implementation` takes what "auto" gives.
+        """
         xs, batch = _check_inputs(xs)
         lengths = check_lengths(self.lengths, xs.shape[0], batch)
         resets = _check_resets(self.resets, xs.shape[:-1])
@@ -57,13 +53,22 @@ class Options:
         if isinstance(core, Composite):
             options = replace(self, lengths=lengths, resets=resets)
             return core.over_time(params, xs, state, options)
-        state, y = _in_step_dtypes(core, params, xs, state)
-        call = self._call(core, params, xs)
-        if self.refusals is not None:
-            self.refusals.append(refusal(call, self.implementation))
-            return state, jnp.zeros((len(xs), *y.shape), y.dtype)
+        call = Call(
+            core,
+            params,
+            xs,
+            lengths=lengths is not None,
+            resets=resets is not None,
+            reverse=self.reverse,
+            recompute=self.recompute,
+            dropout=self.dropout_key is not None,
+        )
+        return self._run(call, xs, _in_step_dtypes(core, params, xs, state), masks)
+
+    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+        """Run the kernel that is chosen for one core."""
         kernel = KERNELS[choose(call, self.implementation)]
-        run = partial(kernel.run, core, params, reverse=self.reverse)
+        run = partial(kernel.run, call.core, call.params, reverse=self.reverse)
         state = beside(xs, state)
         if not self.recompute:
             return run(xs, state, masks)
@@ -73,17 +78,21 @@ class Options:
         size = max(1, math.isqrt(xs.shape[0]))
         return in_blocks(again, xs, state, masks, size=size, reverse=self.reverse)
 
-    def _call(self, core: Core, params: Params, xs: Array) -> Call:
-        return Call(
-            core,
-            params,
-            xs,
-            lengths=self.lengths is not None,
-            resets=self.resets is not None,
-            reverse=self.reverse,
-            recompute=self.recompute,
-            dropout=self.dropout_key is not None,
-        )
+
+@dataclass(frozen=True, eq=False)
+class _DryRun(Options):
+    """Options that only ask each part whether it can use `implementation`.
+
+    `refusals` collects the answers: why not, or None if it can.
+    """
+
+    refusals: list[str | None] = field(default_factory=list)
+
+    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+        self.refusals.append(refusal(call, self.implementation))
+        # Outputs of the right shape, as cheap to trace as one step.
+        _, ys = jax.vmap(partial(call.core.step, call.params, state))(xs)
+        return state, ys
 
 
 class Composite:
@@ -151,7 +160,7 @@ def unroll(
         dropout_key=dropout_key,
     )
     if implementation != "auto":
-        _check_not_refused_by_all(core, params, xs, initial_state, options)
+        _check_some_part_takes(core, params, xs, initial_state, options)
     return options.unroll(core, params, xs, initial_state)
 
 
@@ -183,26 +192,22 @@ def _check_names(core: Core, implementation: Implementation) -> None:
         raise ValueError(f"implementation must be one of {names}, got {implementation!r}")
 
 
-def _check_not_refused_by_all(
+def _check_some_part_takes(
     core: Core, params: Params, xs: Array, initial_state: State | None, options: Options
 ) -> None:
     """Raise `ValueError` if no part of `core` can use the implementation that was named."""
-    refusals: list[str | None] = []
-    dry = replace(options, refusals=refusals)
+    dry = _DryRun(**vars(options))
     # Only a composite's own code knows its parts, and what each of them reads.
     jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
-    if refusals and None not in refusals:
-        raise ValueError("; ".join(dict.fromkeys(map(str, refusals))))
+    if dry.refusals and None not in dry.refusals:
+        raise ValueError("; ".join(dict.fromkeys(map(str, dry.refusals))))
 
 
-def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> tuple[State, Any]:
-    """Return `state` in the dtypes that a step returns, and the shape of a step's output.
-
-    A scan's carry has to keep its dtypes.
-    """
+def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:
+    """Return `state` in the dtypes that a step returns, which a scan's carry has to keep."""
     x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
-    after, y = jax.eval_shape(core.step, params, state, x)
+    after, _ = jax.eval_shape(core.step, params, state, x)
     got, want = str(jax.tree.structure(state)), str(jax.tree.structure(after))
     if got != want:
         raise ValueError(f"initial_state must be what {core!r}.step returns, {want}, got {got}")
-    return jax.tree.map(lambda leaf, want: leaf.astype(want.dtype), state, after), y
+    return jax.tree.map(lambda leaf, want: leaf.astype(want.dtype), state, after)
