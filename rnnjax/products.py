@@ -1,5 +1,6 @@
 """Matrix products: operands in the compute dtype, sums in float32 or wider."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,6 +14,11 @@ def accumulator(dtype: Any) -> Any:
     It is float32 for narrower dtypes, and otherwise `dtype` itself.
     """
     return jnp.promote_types(dtype, jnp.float32)
+
+
+def cast(params: Mapping[str, Array], dtype: Any) -> dict[str, Array]:
+    """Return parameters in `dtype`, as operands of products."""
+    return {name: value.astype(dtype) for name, value in params.items()}
 
 
 def product(a: Array, b: Array, dtype: Any) -> Array:

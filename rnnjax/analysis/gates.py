@@ -7,7 +7,6 @@ from jax import Array
 
 from rnnjax.analysis.watch import watch
 from rnnjax.cells.base import GatedCell, Params, State
-from rnnjax.products import product
 
 LOW, HIGH = 0.1, 0.9
 
@@ -64,10 +63,8 @@ def gate_saturation(
         raise ValueError(f"cell must have gates, like an LSTM or a GRU, got {cell!r}")
 
     def look(state: State, x: Array) -> dict[str, Saturation]:
-        dtype = cell.compute_dtype(params, x)
-        g_h = product(state.h, params["w_h"], dtype)
-        own = cell.own(params, x.ndim, dtype)
-        gates = cell.gates(cell.project(params, x), g_h, state, **own)
+        g_x, g_h, own = cell.summands(params, state, x)
+        gates = cell.gates(g_x, g_h, state, **own)
         shares = {}
         for name in cell.sigmoid_gates:
             gate = getattr(gates, name)

@@ -17,7 +17,7 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
-from rnnjax.products import accumulator, affine, lead, product
+from rnnjax.products import accumulator, affine, cast, lead, product
 
 Params = Mapping[str, Any]
 State = Any
@@ -66,19 +66,27 @@ def reads_backwards(core: Core) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GatedCell:
-    """A cell whose step is one recurrent product and one pointwise function.
+    """A cell in which only one linear map of the state waits for the step before.
 
-        g_x = x @ w_x + b
-        g_h = h @ w_h
-        state' = pointwise(g_x, g_h, state);   the output is state'.h
+        g_x = project(params, x)                      all time steps at once
+        g_h = recur(params, state.h)                  linear in h; waits for the step before
+        state' = pointwise(g_x, g_h, state, **own)    never looks across the batch
+        y = emit(params, state')                      all time steps at once
 
-    A subclass says how many gates it packs side by side, what its state is (a NamedTuple whose
-    leaves are all `(*batch, hidden_size)`, one of them named `h`) and its `pointwise`; and
-    `additive_gates`, where that does more with g_x and g_h than add them: the fast path's
-    derivative relies on it. Everything else, the fast paths included, follows. Parameters are a
-    dict: `w_x` `(input, gates * hidden)`, `w_h` `(hidden, gates * hidden)`, `b`
-    `(gates * hidden,)`, and the vectors `(hidden,)` that `own_names` lists, which its `init` adds
-    and its `pointwise` receives by name.
+    A subclass gives its gates by name (`gate_names`), its state (`state_type`, a NamedTuple with a
+    field `h`) and `pointwise`. It may override the rest:
+
+        project        x @ w_x + b
+        recur          h @ w_h
+        emit           state.h
+        param_shapes   `w_x` (input, gates * hidden), `w_h` (width of h, gates * hidden),
+                       `b` (gates * hidden,), and `own_shapes`
+        own_shapes     the parameters that `pointwise` reads: none
+        state_shapes   (hidden_size,) for each leaf
+        output_size    the width of h
+
+    The step, the kernels and the checks follow from these. Gates are packed along the last axis,
+    in the order of `gate_names`.
 
     Products take operands of the compute dtype and accumulate in float32 or better; states stay
     in that wider dtype, outputs are in the compute dtype.
@@ -101,80 +109,149 @@ class GatedCell:
     dtype: Any = field(default=None, kw_only=True)
     param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
 
-    num_gates: ClassVar[int]
+    gate_names: ClassVar[tuple[str, ...]]  # in packed order
     state_type: ClassVar[Any]  # a NamedTuple
-    # How many gates, from the first, `pointwise` sees through the sum of g_x and g_h alone: of
-    # these a fast path keeps and differentiates one array in place of two. None: all.
-    additive_gates: ClassVar[int | None] = None
-    # The gates that open and close, among those that `gates` names.
+    # The first gates, those of which `pointwise` reads only the sum g_x + g_h: the fused kernel
+    # keeps and differentiates one array for these, and two for the others. None: all gates.
+    additive_gates: ClassVar[tuple[str, ...] | None] = None
+    # The gates between 0 and 1, among those that `gates` returns.
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_positive(hidden_size=self.hidden_size)
-        if not 0 <= (self.additive_gates or 0) <= self.num_gates:
+        first = self.gate_names[: self.num_additive_gates]
+        if self.additive_gates not in (None, first):
             raise ValueError(
-                f"additive_gates must lie between 0 and num_gates, {self.num_gates}, or be None; "
+                f"additive_gates must be the first of gate_names, {self.gate_names}, or None; "
                 f"got {self.additive_gates}"
             )
+        if not set(self.sigmoid_gates) <= set(self.gate_names):
+            raise ValueError(
+                f"sigmoid_gates must be among gate_names, {self.gate_names}; "
+                f"got {self.sigmoid_gates}"
+            )
         check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
+
+    def project(self, params: Params, x: Array) -> Array:
+        """Return what the input adds to the gates, `g_x = x @ w_x + b`.
+
+        Args:
+          params: the cell's parameters.
+          x: `(..., input_size)`, with any leading axes: a step's batch, or all time steps.
+
+        Returns:
+          `(..., gates * hidden_size)`, in float32 or better.
+        """
+        return affine(x, params["w_x"], params["b"], self.compute_dtype(params, x))
+
+    def recur(self, params: Params, h: Array) -> Array:
+        """Return what the state before adds to the gates, `g_h = h @ w_h`.
+
+        Linear in h: what does not depend on h belongs in `project`.
+
+        Args:
+          params: the cell's parameters, in the compute dtype.
+          h: the state's h, in the compute dtype, with any leading axes.
+
+        Returns:
+          `(..., gates * hidden_size)`, in float32 or better (`rnnjax.products.product`).
+        """
+        return product(h, params["w_h"], h.dtype)
 
     @abstractmethod
     def pointwise(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
         """Return the state after a step.
 
         Args:
-          g_x: `(*batch, gates * hidden_size)`, the projected input.
-          g_h: `(*batch, gates * hidden_size)`, the projected state.
+          g_x: `(..., gates * hidden_size)`, the projected input.
+          g_h: `(..., gates * hidden_size)`, the projected state.
           state: the state before the step.
-          **own: the parameters in `own_names`, with leading axes of size 1 up to the rank of `g_x`.
+          **own: the parameters in `own_shapes`. Vectors come with leading axes of size 1 up to the
+            rank of `g_x`. Matrices come as they are, in the compute dtype, as operands of products.
         """
+
+    def emit(self, params: Params, state: Any) -> Array:
+        """Return the output of a state, which is its h.
+
+        Args:
+          params: the cell's parameters, in the compute dtype.
+          state: states with any leading axes: one step's, or those of all time steps.
+
+        Returns:
+          `(..., output_size)`.
+        """
+        return state.h
 
     def gates(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
         """Return the activated gates that `pointwise`, given the same, computes with, by name.
 
-        A NamedTuple of `(*batch, hidden_size)`, for those who look inside
-        (`rnnjax.analysis.gate_saturation`); empty where a cell has no gates.
+        A NamedTuple of `(*batch, hidden_size)` whose fields are among `gate_names`, for those who
+        look inside (`rnnjax.analysis.gate_saturation`); empty where a cell has no gates.
         """
         return ()
+
+    def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter, by name, for inputs of width `input_size`."""
+        width = self.num_gates * self.hidden_size
+        (h,) = self.state_shapes()["h"]
+        return {"w_x": (input_size, width), "w_h": (h, width), "b": (width,), **self.own_shapes()}
+
+    def own_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the parameters that `pointwise` reads, by name."""
+        return {}
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each leaf of the state, by name, without batch axes."""
+        return dict.fromkeys(self.state_type._fields, (self.hidden_size,))
 
     @property
     def output_size(self) -> int:
         """Width of the output."""
-        return self.hidden_size
+        return self.state_shapes()["h"][-1]
+
+    @property
+    def num_gates(self) -> int:
+        """Number of gates."""
+        return len(self.gate_names)
+
+    @property
+    def num_additive_gates(self) -> int:
+        """Number of gates of which `pointwise` reads only the sum; they come first."""
+        return self.num_gates if self.additive_gates is None else len(self.additive_gates)
 
     @property
     def is_gated(self) -> bool:
         """Whether the step has the form above, so that a fast path may be used."""
         return True
 
-    @property
-    def own_names(self) -> tuple[str, ...]:
-        """Names of the parameters beside `w_x`, `w_h` and `b`: vectors that `pointwise` reads."""
-        return ()
+    def columns(self, gate: str) -> slice:
+        """Return where a gate lies along the packed axis."""
+        start = self.gate_names.index(gate) * self.hidden_size
+        return slice(start, start + self.hidden_size)
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
-        """Return new parameters for inputs of width `input_size`."""
+        """Return new parameters for inputs of width `input_size`: `w_x`, `w_h` and `b`."""
         check_positive(input_size=input_size)
-        hidden, dtype = self.hidden_size, self.param_dtype
+        shapes, dtype = self.param_shapes(input_size), self.param_dtype
         key_x, key_h, key_b = jax.random.split(key, 3)
 
-        def per_gate(init: Initializer, key: Array, rows: int) -> Array:
+        def per_gate(init: Initializer, key: Array, shape: tuple[int, ...]) -> Array:
             # Drawn in a wide dtype: LAPACK has no orthogonal matrices in bfloat16.
             keys, wide = jax.random.split(key, self.num_gates), accumulator(dtype)
-            gates = [init(k, (rows, hidden), wide) for k in keys]
-            return jnp.concatenate(gates, axis=1).astype(dtype)
+            gates = [init(k, (*shape[:-1], shape[-1] // self.num_gates), wide) for k in keys]
+            return jnp.concatenate(gates, axis=-1).astype(dtype)
 
         return {
-            "w_x": per_gate(self.kernel_init, key_x, input_size),
-            "w_h": per_gate(self.recurrent_init, key_h, hidden),
-            "b": self.bias_init(key_b, (self.num_gates * hidden,), dtype),
+            "w_x": per_gate(self.kernel_init, key_x, shapes["w_x"]),
+            "w_h": per_gate(self.recurrent_init, key_h, shapes["w_h"]),
+            "b": self.bias_init(key_b, shapes["b"], dtype),
         }
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> Any:
-        """Return the zero state, every leaf `(*batch_shape, hidden_size)`."""
-        shape = (*batch_shape, self.hidden_size)
-        dtype = accumulator(self.dtype or self.param_dtype)
-        return self.state_type(*(jnp.zeros(shape, dtype) for _ in self.state_type._fields))
+        """Return the zero state, leaves `(*batch_shape, ...)` as `state_shapes` says."""
+        dtype, shapes = accumulator(self.dtype or self.param_dtype), self.state_shapes()
+        leaves = {name: jnp.zeros((*batch_shape, *shape), dtype) for name, shape in shapes.items()}
+        return self.state_type(**leaves)
 
     def step(self, params: Params, state: Any, x: Array) -> tuple[Any, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
@@ -185,39 +262,43 @@ class GatedCell:
         self.check(params, state, x)
         dtype = self.compute_dtype(params, x)
         state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
-        g_h = product(state.h, params["w_h"], dtype)
-        own = self.own(params, x.ndim, dtype)
-        state = self.pointwise(self.project(params, x), g_h, state, **own)
-        return state, state.h.astype(dtype)
+        g_x, g_h, own = self.summands(params, state, x)
+        state = self.pointwise(g_x, g_h, state, **own)
+        return state, self.emit(cast(params, dtype), state).astype(dtype)
+
+    def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
+        """Return what `pointwise` and `gates` read beside the state: g_x, g_h, own parameters."""
+        dtype = self.compute_dtype(params, x)
+        g_x = self.project(params, x)
+        g_h = self.recur(cast(params, dtype), state.h.astype(dtype))
+        return g_x, g_h, self.own(params, g_x.ndim, dtype)
 
     def compute_dtype(self, params: Params, x: Array) -> Any:
         """Return the dtype of the products' operands and of the output."""
         return self.dtype or jnp.result_type(x, params["w_x"])
 
-    def project(self, params: Params, x: Array) -> Array:
-        """Return `g_x = x @ w_x + b` for inputs with any leading axes."""
-        return affine(x, params["w_x"], params["b"], self.compute_dtype(params, x))
-
     def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
-        """Return the parameters that `pointwise` reads, ready to broadcast at `rank`."""
-        return {n: lead(params[n].astype(accumulator(dtype)), rank) for n in self.own_names}
+        """Return the parameters that `pointwise` reads, as it takes them at `rank`."""
+        own = {}
+        for name, shape in self.own_shapes().items():
+            if len(shape) > 1:
+                own[name] = params[name].astype(dtype)
+            else:
+                own[name] = lead(params[name].astype(accumulator(dtype)), rank)
+        return own
 
     def check(self, params: Params, state: Any, x: Array) -> None:
         """Raise `ValueError` where one step's arguments do not fit each other."""
-        width = self.num_gates * self.hidden_size
-        names = {"w_x", "w_h", "b", *self.own_names}
-        if set(params) != names:
-            raise ValueError(f"params of {self} must hold {sorted(names)}, got {sorted(params)}")
         if not jnp.issubdtype(x.dtype, jnp.floating):
             raise ValueError(f"inputs must be of a floating dtype, got {x.dtype}")
-        if x.ndim < 1 or params["w_x"].shape != (x.shape[-1], width):
+        shapes = self.param_shapes(x.shape[-1] if x.ndim else 0)
+        if set(params) != set(shapes):
+            raise ValueError(f"params of {self} must hold {sorted(shapes)}, got {sorted(params)}")
+        if params["w_x"].shape != shapes["w_x"]:
             raise ValueError(
                 f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
-                f"want inputs (..., features) and w_x (features, {width})"
+                f"want inputs (..., features) and w_x (features, {shapes['w_x'][-1]})"
             )
-        shapes = {"w_h": (self.hidden_size, width), "b": (width,)}
-        for name in self.own_names:
-            shapes[name] = (self.hidden_size,)
         for name, shape in shapes.items():
             if params[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {params[name].shape}")
@@ -225,7 +306,7 @@ class GatedCell:
             raise ValueError(
                 f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
             )
-        want = (*x.shape[:-1], self.hidden_size)
-        for name, leaf in zip(self.state_type._fields, state, strict=True):
-            if jnp.shape(leaf) != want:
-                raise ValueError(f"state.{name} must have shape {want}, got {jnp.shape(leaf)}")
+        for name, shape in self.state_shapes().items():
+            want, got = (*x.shape[:-1], *shape), jnp.shape(getattr(state, name))
+            if got != want:
+                raise ValueError(f"state.{name} must have shape {want}, got {got}")

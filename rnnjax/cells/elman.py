@@ -30,7 +30,7 @@ class Elman(GatedCell):
 
     activation: Literal["tanh", "relu"] = "tanh"
 
-    num_gates: ClassVar[int] = 1
+    gate_names: ClassVar[tuple[str, ...]] = ("h",)
     state_type: ClassVar[Any] = ElmanState
 
     def __post_init__(self) -> None:

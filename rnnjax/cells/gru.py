@@ -19,7 +19,7 @@ class GRUState(NamedTuple):
 
 
 class GRUGates(NamedTuple):
-    """Gates of a `GRU` cell, wherever its reset is."""
+    """Gates of a `GRU` cell, in packed order, wherever its reset is; its candidate n follows."""
 
     r: Array  # (*batch, hidden)
     z: Array  # (*batch, hidden)
@@ -45,20 +45,19 @@ class GRU(GatedCell):
 
     reset_after: bool = True
 
-    num_gates: ClassVar[int] = 3
+    gate_names: ClassVar[tuple[str, ...]] = (*GRUGates._fields, "n")
     state_type: ClassVar[Any] = GRUState
-    additive_gates: ClassVar[int | None] = 2
-    sigmoid_gates: ClassVar[tuple[str, ...]] = ("r", "z")
+    additive_gates: ClassVar[tuple[str, ...] | None] = GRUGates._fields
+    sigmoid_gates: ClassVar[tuple[str, ...]] = GRUGates._fields
 
     @property
     def is_gated(self) -> bool:
         """Whether the reset comes after the product."""
         return self.reset_after
 
-    @property
-    def own_names(self) -> tuple[str, ...]:
-        """The recurrent bias of n, which the reset gate scales."""
-        return ("b_hn",) if self.reset_after else ()
+    def own_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of the recurrent bias of n, which the reset gate scales."""
+        return {"b_hn": (self.hidden_size,)} if self.reset_after else {}
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
@@ -87,7 +86,7 @@ class GRU(GatedCell):
         self.check(params, state, x)
         dtype = self.compute_dtype(params, x)
         state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
-        w_rz, w_n = jnp.split(params["w_h"], [2 * self.hidden_size], -1)
+        w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start], -1)
         xs = jnp.split(self.project(params, x), 3, -1)
         r, z = _open(xs, jnp.split(product(state.h, w_rz, dtype), 2, -1))
         state = self._mix(z, jnp.tanh(xs[2] + product(r * state.h, w_n, dtype)), state)

@@ -18,7 +18,7 @@ class LSTMState(NamedTuple):
 
 
 class LSTMGates(NamedTuple):
-    """Gates of an `LSTM` cell."""
+    """Gates of an `LSTM` cell, in packed order."""
 
     i: Array  # (*batch, hidden), as are all
     f: Array
@@ -44,19 +44,19 @@ class LSTM(GatedCell):
 
     forget_bias: float = 1.0
 
-    num_gates: ClassVar[int] = 4
+    gate_names: ClassVar[tuple[str, ...]] = LSTMGates._fields
     state_type: ClassVar[Any] = LSTMState
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
         params = super().init(key, input_size)
-        forget = slice(self.hidden_size, 2 * self.hidden_size)
-        return {**params, "b": params["b"].at[forget].add(self.forget_bias)}
+        forget = params["b"].at[self.columns("f")]
+        return {**params, "b": forget.add(self.forget_bias)}
 
     def gates(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""
-        kinds = ("sigmoid", "sigmoid", "tanh", "sigmoid")
+        kinds = ["sigmoid" if g in self.sigmoid_gates else "tanh" for g in self.gate_names]
         return LSTMGates(*packed_activation(g_x + g_h, kinds))
 
     def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:

@@ -8,6 +8,7 @@ from rnnjax.sequence.dropout import sequence_dropout as sequence_dropout
 from rnnjax.sequence.stack import Stack as Stack
 from rnnjax.sequence.unroll import Composite as Composite
 from rnnjax.sequence.unroll import Implementation as Implementation
+from rnnjax.sequence.unroll import Options as Options
 from rnnjax.sequence.unroll import unroll as unroll
 from rnnjax.sequence.window import Window as Window
 from rnnjax.sequence.window import WindowState as WindowState

@@ -1,8 +1,8 @@
 """Two cores that read in opposite directions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
-from rnnjax.sequence.unroll import Composite, unroll
+from rnnjax.sequence.unroll import Composite, Options
 
 
 class BidirectionalState(NamedTuple):
@@ -67,10 +67,7 @@ class Bidirectional(Composite):
         params: Params,
         xs: Array,
         initial_state: State,
-        *,
-        dropout_key: Array | None,
-        reverse: bool,
-        **options: Any,
+        options: Options,
     ) -> tuple[BidirectionalState, Array]:
         """Run both directions; see `unroll`."""
         if sorted(params) != ["backward", "forward"]:
@@ -82,18 +79,13 @@ class Bidirectional(Composite):
                 "the initial_state of a Bidirectional must be a BidirectionalState, "
                 f"got {type(initial_state).__name__}"
             )
-        keys = (None, None) if dropout_key is None else jax.random.split(dropout_key)
-        runs = [
-            unroll(
-                self.core,
-                params[name],
-                xs,
-                getattr(initial_state, name),
-                reverse=reverse != (name == "backward"),
-                dropout_key=key,
-                **options,
-            )
-            for name, key in zip(("forward", "backward"), keys, strict=True)
-        ]
-        finals, outputs = zip(*runs, strict=True)
-        return BidirectionalState(*finals), jnp.concatenate(outputs, axis=-1)
+        key = options.dropout_key
+        keys = (None, None) if key is None else jax.random.split(key)
+        ways = (options.reverse, not options.reverse)
+        forward, backward = (
+            replace(options, reverse=reverse, dropout_key=key)
+            for reverse, key in zip(ways, keys, strict=True)
+        )
+        ahead, ys = forward.unroll(self.core, params["forward"], xs, initial_state.forward)
+        back, zs = backward.unroll(self.core, params["backward"], xs, initial_state.backward)
+        return BidirectionalState(ahead, back), jnp.concatenate([ys, zs], axis=-1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax import Array
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_positive
 from rnnjax.sequence.masks import clear, make_masks
-from rnnjax.sequence.unroll import Composite, unroll
+from rnnjax.sequence.unroll import Composite, Options
 
 
 class ConditionedState(NamedTuple):
@@ -75,29 +75,20 @@ class Conditioned(Composite):
         params: Params,
         xs: Array,
         initial_state: ConditionedState,
-        *,
-        dropout_key: Array | None,
-        reverse: bool,
-        **options: Any,
+        options: Options,
     ) -> tuple[ConditionedState, Array]:
         """Run the core over inputs and vector; see `unroll`."""
         self._check(initial_state, xs.shape[1:-1])
         final = initial_state.condition
         conditions = jnp.broadcast_to(final[None], (len(xs), *final.shape))
-        masks = make_masks(len(xs), options["lengths"], options["resets"], reverse=reverse)
+        reverse = options.reverse
+        masks = make_masks(len(xs), options.lengths, options.resets, reverse=reverse)
         if masks.fresh is not None and len(xs):
             # After a reset the state is the initial state, whose condition is zero.
             behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0
             conditions, final = clear(behind, conditions), clear(behind.any(axis=0), final)
-        core, ys = unroll(
-            self.core,
-            params,
-            _join(xs, conditions),
-            initial_state.core,
-            dropout_key=dropout_key,
-            reverse=reverse,
-            **options,
-        )
+        wide = _join(xs, conditions)
+        core, ys = options.unroll(self.core, params, wide, initial_state.core)
         return ConditionedState(core, final), ys
 
     def _check(self, state: ConditionedState, batch: tuple[int, ...]) -> None:

@@ -1,7 +1,7 @@
 """Cores on top of each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ from jax import Array
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
-from rnnjax.sequence.unroll import Composite, unroll
+from rnnjax.sequence.unroll import Composite, Options
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,20 @@ class Stack(Composite):
         params: Params,
         xs: Array,
         initial_state: tuple[State, ...],
-        *,
-        dropout_key: Array | None,
-        reverse: bool,
-        **options: Any,
+        options: Options,
     ) -> tuple[tuple[State, ...], Array]:
         """Run all layers; see `unroll`."""
         self._check(params, initial_state)
         finals = []
         for index, (name, layer, state) in enumerate(self._each(initial_state)):
-            key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+            key = options.dropout_key
+            if key is not None:
+                key = jax.random.fold_in(key, index)
             if key is not None and index > 0:
                 key, mask_key = jax.random.split(key)
                 xs = sequence_dropout(mask_key, xs, self.dropout)
-            final, ys = unroll(
-                layer, params[name], xs, state, reverse=reverse, dropout_key=key, **options
-            )
+            own = replace(options, dropout_key=key)
+            final, ys = own.unroll(layer, params[name], xs, state)
             finals.append(final)
             xs = self._join(xs, ys)
         return tuple(finals), xs

@@ -3,21 +3,96 @@
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, GatedCell, Params, State
+from rnnjax.cells.base import Core, Params, State
 from rnnjax.checks import check_lengths
 from rnnjax.sequence.blocks import in_blocks
-from rnnjax.sequence.kernels.fused import fused
-from rnnjax.sequence.kernels.scan import scan
-from rnnjax.sequence.masks import beside, clear, make_masks
+from rnnjax.sequence.kernels.kernel import Call
+from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
+from rnnjax.sequence.kernels.table import Implementation as Implementation
+from rnnjax.sequence.masks import Masks, beside, clear, make_masks
 
-Implementation = Literal["auto", "scan", "fused"]
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """The options of the function `unroll`, with which a composite runs its parts.
+
+    `dataclasses.replace(options, reverse=True)` changes one.
+    """
+
+    lengths: Array | None = None
+    resets: Array | None = None
+    reverse: bool = False
+    implementation: Implementation = "auto"
+    recompute: bool = False
+    dropout_key: Array | None = None
+
+    def unroll(
+        self, core: Core, params: Params, xs: Array, initial_state: State | None = None
+    ) -> tuple[State, Array]:
+        """Run a part with these options; return its final state and outputs.
+
+        A part that cannot use `implementation` takes what "auto" gives.
+        """
+        xs, batch = _check_inputs(xs)
+        lengths = check_lengths(self.lengths, xs.shape[0], batch)
+        resets = _check_resets(self.resets, xs.shape[:-1])
+        _check_names(core, self.implementation)
+        masks = make_masks(xs.shape[0], lengths, resets, reverse=self.reverse)
+        if masks.valid is not None:
+            # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
+            xs = clear(~masks.valid, xs)
+        state = core.initial_state(batch) if initial_state is None else initial_state
+        if isinstance(core, Composite):
+            options = replace(self, lengths=lengths, resets=resets)
+            return core.over_time(params, xs, state, options)
+        call = Call(
+            core,
+            params,
+            xs,
+            lengths=lengths is not None,
+            resets=resets is not None,
+            reverse=self.reverse,
+            recompute=self.recompute,
+            dropout=self.dropout_key is not None,
+        )
+        return self._run(call, xs, _in_step_dtypes(core, params, xs, state), masks)
+
+    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+        """Run the kernel that is chosen for one core."""
+        kernel = KERNELS[choose(call, self.implementation)]
+        run = partial(kernel.run, call.core, call.params, reverse=self.reverse)
+        state = beside(xs, state)
+        if not self.recompute:
+            return run(xs, state, masks)
+        # Between forward and backward pass only the state between blocks is kept, beside inputs
+        # and outputs. Within a scan there is nothing that XLA could merge the repetition with.
+        again = jax.checkpoint(run, prevent_cse=False)
+        size = max(1, math.isqrt(xs.shape[0]))
+        return in_blocks(again, xs, state, masks, size=size, reverse=self.reverse)
+
+
+@dataclass(frozen=True, eq=False)
+class _DryRun(Options):
+    """Options that only ask each part whether it can use `implementation`.
+
+    `refusals` collects the answers: why not, or None if it can.
+    """
+
+    refusals: list[str | None] = field(default_factory=list)
+
+    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+        self.refusals.append(refusal(call, self.implementation))
+        # Outputs of the right shape, as cheap to trace as one step.
+        _, ys = jax.vmap(partial(call.core.step, call.params, state))(xs)
+        return state, ys
 
 
 class Composite:
@@ -25,16 +100,9 @@ class Composite:
 
     @abstractmethod
     def over_time(
-        self,
-        params: Params,
-        xs: Array,
-        initial_state: State,
-        *,
-        dropout_key: Array | None,
-        reverse: bool,
-        **options: Any,
+        self, params: Params, xs: Array, initial_state: State, options: Options
     ) -> tuple[State, Array]:
-        """Do the work of `unroll`, by calling `unroll` with `options` on each part."""
+        """Do the work of `unroll`, by calling `options.unroll` on each part."""
 
 
 def unroll(
@@ -69,8 +137,8 @@ def unroll(
         steps they belong to, and the final state is the one after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path
         for gated cells, equal to it to rounding, but cannot be differentiated forwards
-        (`jax.jvp`); "auto" takes the fastest that is exact for the core. A composite hands it to
-        its parts.
+        (`jax.jvp`); "auto" takes the fastest that is exact for the core. In a composite, a name
+        applies to the parts that can use it, and the others take what "auto" gives.
       recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
@@ -83,47 +151,17 @@ def unroll(
       ValueError: an argument has a wrong shape, dtype or name; `lengths` out of range, where they
         are concrete.
     """
-    xs, batch = _check_inputs(xs)
-    lengths = check_lengths(lengths, xs.shape[0], batch)
-    resets = _check_resets(resets, xs.shape[:-1])
-    _check_names(core, implementation)
-    masks = make_masks(xs.shape[0], lengths, resets, reverse=reverse)
-    if masks.valid is not None:
-        # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
-        xs = clear(~masks.valid, xs)
-    state = core.initial_state(batch) if initial_state is None else initial_state
-    if isinstance(core, Composite):
-        return core.over_time(
-            params,
-            xs,
-            state,
-            lengths=lengths,
-            resets=resets,
-            reverse=reverse,
-            implementation=implementation,
-            recompute=recompute,
-            dropout_key=dropout_key,
-        )
-    state = beside(xs, _in_step_dtypes(core, params, xs, state))
-    kernel: Any = fused if choose(core, implementation, xs) == "fused" else scan
-    run = partial(kernel, core, params, reverse=reverse)
-    if not recompute:
-        return run(xs, state, masks)
-    # Between forward and backward pass only the state between blocks is kept, beside inputs and
-    # outputs. Within a scan there is nothing that XLA could merge the repetition with.
-    again = jax.checkpoint(run, prevent_cse=False)
-    size = max(1, math.isqrt(xs.shape[0]))
-    return in_blocks(again, xs, state, masks, size=size, reverse=reverse)
-
-
-def choose(core: Core, implementation: Implementation, xs: Array) -> Implementation:
-    """Return the implementation that runs `core` on `xs`; the one place that decides.
-
-    An empty sequence always goes to the scan: there is nothing to be fast about.
-    """
-    if xs.shape[0] == 0 or implementation == "scan":
-        return "scan"
-    return "fused" if isinstance(core, GatedCell) and core.is_gated else "scan"
+    given: Any = {"lengths": lengths, "resets": resets}  # `Options.unroll` checks them
+    options = Options(
+        **given,
+        reverse=reverse,
+        implementation=implementation,
+        recompute=recompute,
+        dropout_key=dropout_key,
+    )
+    if implementation != "auto":
+        _check_some_part_takes(core, params, xs, initial_state, options)
+    return options.unroll(core, params, xs, initial_state)
 
 
 def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
@@ -152,9 +190,17 @@ def _check_names(core: Core, implementation: Implementation) -> None:
     if implementation not in get_args(Implementation):
         names = ", ".join(get_args(Implementation))
         raise ValueError(f"implementation must be one of {names}, got {implementation!r}")
-    gated = isinstance(core, GatedCell) and core.is_gated
-    if implementation == "fused" and not gated and not isinstance(core, Composite):
-        raise ValueError(f"implementation 'fused' needs a gated cell, and {core!r} is none")
+
+
+def _check_some_part_takes(
+    core: Core, params: Params, xs: Array, initial_state: State | None, options: Options
+) -> None:
+    """Raise `ValueError` if no part of `core` can use the implementation that was named."""
+    dry = _DryRun(**vars(options))
+    # Only a composite's own code knows its parts, and what each of them reads.
+    jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
+    if dry.refusals and None not in dry.refusals:
+        raise ValueError("; ".join(dict.fromkeys(map(str, dry.refusals))))
 
 
 def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:

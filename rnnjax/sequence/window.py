@@ -11,7 +11,7 @@ from jax.nn import initializers
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_positive
 from rnnjax.products import accumulator, lead, product
-from rnnjax.sequence.unroll import Composite, unroll
+from rnnjax.sequence.unroll import Composite, Options
 
 # Made once, so that two windows with default initialisers compare and hash equal.
 _GLOROT = initializers.glorot_uniform()
@@ -83,16 +83,12 @@ class Window(Composite):
         params: Params,
         xs: Array,
         initial_state: WindowState,
-        *,
-        dropout_key: Array | None,
-        reverse: bool,
-        **options: Any,
+        options: Options,
     ) -> tuple[WindowState, Array]:
         """Multiply all steps at once, and add; see `unroll`."""
         parts, dtype = self._parts(params, xs)
         inner = _Sum(self.hidden_size, self.width)
-        options["implementation"] = "scan"  # which is as fast, with no product in it
-        final, ys = unroll(inner, {}, parts, initial_state, reverse=reverse, **options)
+        final, ys = options.unroll(inner, {}, parts, initial_state)
         return final, ys.astype(dtype)
 
     def _parts(self, params: Params, xs: Array) -> tuple[Array, Any]:

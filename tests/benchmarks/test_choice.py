@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import report
 from benchmarks.peers.ours import core_of
-from rnnjax.sequence.unroll import choose
+from rnnjax.sequence.kernels.kernel import Call
+from rnnjax.sequence.kernels.table import choose
 
 RESULTS = Path(report.__file__).parent / "results"
 # Both on the CPU in one process; what else is measured there trades memory, or takes devices.
@@ -32,7 +33,7 @@ def test_the_grid_has_every_cell():
     [pytest.param(*each, id=f"{each[0]}, {each[1]}") for each in MEASURED],
 )
 def test_auto_is_within_ten_per_cent_of_the_best(case, program, rounds):
-    chosen = choose(core_of(case), "auto", xs=_Inputs(case))
+    chosen = choose(Call(core_of(case), {}, _Inputs(case), platform="cpu"))
     times = {
         kernel: [line["programs"][program]["ms"] for line in _paired(rounds, name)]
         for kernel, name in KERNELS.items()

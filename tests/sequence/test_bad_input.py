@@ -60,7 +60,7 @@ CALLS = {
     "implementation of a stack": (unroll(STACK, implementation="Fused"), r"one of.*got 'Fused'"),
     "fused": (unroll(BEFORE, implementation="fused"), r"implementation 'fused'.*GRU\(hidden_size"),
     "fused inside": (
-        unroll(rx.Stack((CELL, BEFORE)), implementation="fused"),
+        unroll(rx.Bidirectional(BEFORE), implementation="fused"),
         r"implementation 'fused'.*GRU\(hidden_size",
     ),
     "stack params": (unroll(STACK, {"layer_0": {}}), r"params of a Stack.*'layer_1'\], got"),

@@ -197,25 +197,6 @@ def test_no_initial_state_is_the_zero_state(implementation):
     assert_close(got, want, 0, 0)
 
 
-def test_auto_is_fused_where_it_can_be(monkeypatch):
-    import rnnjax.sequence.unroll  # noqa: F401  (the function hides the module's name)
-
-    module = __import__("sys").modules["rnnjax.sequence.unroll"]
-    used = []
-    for name in ("scan", "fused"):
-        kernel = getattr(module, name)
-        monkeypatch.setattr(
-            module, name, lambda *a, n=name, k=kernel, **o: (used.append(n), k(*a, **o))[1]
-        )
-    for name, core in CELLS.items():
-        rx.unroll(core, random_params(core, dtype=np.float32), jnp.ones((2, 1, 2)))
-        assert used.pop() == ("fused" if name in GATED else "scan")
-        rx.unroll(
-            core, random_params(core, dtype=np.float32), jnp.ones((2, 1, 2)), implementation="scan"
-        )
-        assert used.pop() == "scan"
-
-
 @dataclass(frozen=True)
 class Slow:
     """A user's own cell: a state that is a dict, a clock among it that counts the steps read."""
@@ -414,13 +395,13 @@ def test_computing_again_over_an_empty_batch(steps):
 class Apart(rx.GRU):
     """A GRU whose gates count as if each saw its summands one by one."""
 
-    additive_gates = 0
+    additive_gates = ()
 
 
-@pytest.mark.parametrize("count", [-1, 4])
-def test_additive_gates_are_among_the_gates(count):
-    with pytest.raises(ValueError, match=f"between 0 and num_gates, 3, or be None; got {count}"):
-        type("Wrong", (rx.GRU,), {"additive_gates": count})(4)
+@pytest.mark.parametrize("names", [("z",), ("r", "z", "n", "more")])
+def test_additive_gates_are_the_first_gates(names):
+    with pytest.raises(ValueError, match=r"must be the first of gate_names, \('r', 'z', 'n'\)"):
+        type("Wrong", (rx.GRU,), {"additive_gates": names})(4)
 
 
 @pytest.mark.usefixtures("x64")

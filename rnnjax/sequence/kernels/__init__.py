@@ -1,1 +1,1 @@
-"""The implementations of a sequence; `rnnjax.sequence.unroll` chooses among them."""
+"""Ways to run one core over time, one a file; `table.py` lists them."""

@@ -1,9 +1,10 @@
 """A gated cell over a whole sequence, with a derivative for the whole sequence.
 
 Differentiating a scan carries every weight gradient through the loop and keeps whatever the step
-happened to compute. Here the input projection is one product before the loop, the loop does only
-what must wait for the step before (`h @ w_h` and `pointwise`), the backward loop emits the
-gradients of the gates, and each weight gradient is one product over time × batch after it.
+happened to compute. Here `project` reads all steps before the loop and `emit` all states after
+it. The loop does only what must wait for the step before, `recur` and `pointwise`. The backward
+loop does their transposes and stores the gradients of the gates. The gradients of the weights are
+computed from these after it, for all time steps at once (`gradients.py`).
 """
 
 import math
@@ -15,8 +16,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import GatedCell, Params, State
-from rnnjax.products import outer, product
+from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
+from rnnjax.sequence.kernels import gradients
+from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
+from rnnjax.sequence.kernels.kernel import Call, Kernel
+from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 
 # Rows (steps × batch) whose projected inputs are in memory at once where nothing is kept for a
@@ -31,14 +36,6 @@ class Plan(NamedTuple):
     reverse: bool
 
 
-class Gates(NamedTuple):
-    """What `pointwise` depends on beside the state; one of the two kinds may have no width."""
-
-    both: Array  # x @ w_x + b + h @ w_h, of the gates that see no more than this sum
-    x: Array  # of the others: x @ w_x + b
-    h: Array  # and h @ w_h
-
-
 class Kept(NamedTuple):
     """What the forward pass keeps for the backward pass."""
 
@@ -46,8 +43,8 @@ class Kept(NamedTuple):
     xs: Array
     state: State  # before the first step
     masks: Masks
-    states: State  # after each step, leaves (time, *batch, hidden)
-    gates: Gates  # of each step, leaves (time, *batch, width)
+    states: State  # after each step, leaves (time, *batch, ...)
+    gates: Gates  # of each step, leaves (time, *batch, ..., width)
 
 
 def fused(
@@ -65,21 +62,31 @@ def fused(
     differentiated forwards (`jax.jvp`, `jax.jacfwd`): `scan` may.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
-    leaf of the state, one for each gate that sees its summands' sum alone, two for each other gate.
+    leaf of the state, one for each additive gate, two for each other gate.
     """
+    if not len(xs):  # no step to be fast about, and none whose state could be the one before
+        return scan(cell, params, xs, state, masks, reverse=reverse)
     # A derivative has to return the type it was given: a plain dict, whatever mapping came in.
-    final, hs = _run(Plan(cell, reverse), dict(params), xs, state, masks)
+    final, ys = _run(Plan(cell, reverse), dict(params), xs, state, masks)
     invalid = None if masks.valid is None else ~masks.valid
-    return final, clear(invalid, hs.astype(cell.compute_dtype(params, xs)))
+    return final, clear(invalid, ys.astype(cell.compute_dtype(params, xs)))
+
+
+def _refuses(call: Call) -> str | None:
+    gated = isinstance(call.core, GatedCell) and call.core.is_gated
+    return None if gated else "it needs a gated cell, in which one linear map waits"
+
+
+KERNEL = Kernel(fused, _refuses)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
-    """Return the final state and every step's h."""
+    """Return the final state, and the outputs before they are cleared at padding."""
 
     def run(xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
         final, (states, _) = _forward(plan, params, xs, state, masks)
-        return final, states.h
+        return final, _emit(plan.cell, params, xs, states)
 
     size = max(1, _BLOCK_ROWS // max(1, math.prod(xs.shape[1:-1])))
     if len(xs) < 2 * size:
@@ -91,30 +98,21 @@ def _run_fwd(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[tuple[State, Array], Kept]:
     final, (states, gates) = _forward(plan, params, xs, state, masks)
-    return (final, states.h), Kept(params, xs, state, masks, states, gates)
+    kept = Kept(params, xs, state, masks, states, gates)
+    return (final, _emit(plan.cell, params, xs, states)), kept
 
 
-def _pointwise(cell: GatedCell, gates: Gates, state: State, own: Params) -> State:
-    """Return the cell's `pointwise`, as a function of `Gates`."""
-    g_x = jnp.concatenate([gates.both, gates.x], -1)
-    g_h = jnp.concatenate([jnp.zeros_like(gates.both), gates.h], -1)
-    return cell.pointwise(g_x, g_h, state, **own)
-
-
-def _split(cell: GatedCell, packed: Array) -> tuple[Array, Array]:
-    """Return the gates whose summands are seen through their sum alone, and the others."""
-    count = cell.num_gates if cell.additive_gates is None else cell.additive_gates
-    both, others = jnp.split(packed, [count * cell.hidden_size], -1)
-    return both, others
+def _emit(cell: GatedCell, params: Params, xs: Array, states: State) -> Array:
+    return cell.emit(cast(params, cell.compute_dtype(params, xs)), states)
 
 
 def _forward(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[State, tuple[State, Gates]]:
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
-    own, start = cell.own(params, xs.ndim - 1, dtype), cell.initial_state(xs.shape[1:-1])
-    w_h = params["w_h"].astype(dtype)
+    start, narrow = cell.initial_state(xs.shape[1:-1]), cast(params, dtype)
     g_x = cell.project(params, xs)
+    own = cell.own(params, g_x.ndim - 1, dtype)
     # Where gates are used one by one, each is an array of its own: a loop that reads several
     # slices of one stacked buffer is not vectorised by XLA's CPU backend.
     parts = [g_x] if cell.additive_gates is None else jnp.split(g_x, cell.num_gates, -1)
@@ -122,74 +120,71 @@ def _forward(
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
         parts, (valid, fresh) = inputs
         state = restart(fresh, start, state)
-        g_x, g_h = jnp.concatenate(parts, -1), product(state.h, w_h, dtype)
+        g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, state.h.astype(dtype))
         state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
-        (x_both, _), (h_both, h) = _split(cell, g_x), _split(cell, g_h)
-        return state, (state, x_both + h_both, h)
+        gates = gathered(cell, g_x, g_h)
+        return state, (state, gates.both, gates.h)
 
     final, (states, both, h) = jax.lax.scan(body, state, (parts, masks), reverse=plan.reverse)
-    _, x = _split(cell, jnp.concatenate(parts, -1))
+    _, x = split(cell, jnp.concatenate(parts, -1))
     return final, (states, Gates(both, x, h))
 
 
 def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[Any, ...]:
-    cell, params, xs, masks = plan.cell, kept.params, kept.xs, kept.masks
-    dtype = cell.compute_dtype(params, xs)
-    d_final, d_hs = cotangents
-
+    cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
+    d_final, d_ys = cotangents
     before = _states_before(plan, kept)
-    own = cell.own(params, xs.ndim - 1, dtype)
-    # Own parameters get one row a sequence, so that their gradients are summed over time within
+    d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_ys, dtype)
+    d_state, d_own, d_gates, d_states = _backward(plan, kept, before, d_final, d_emitted)
+    d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, before.h, d_gates)
+    d_matrices = gradients.of_pointwise(cell, params, kept.gates, before, d_states, dtype)
+    d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
+    return d_params, d_xs, d_state, None
+
+
+def _backward(
+    plan: Plan, kept: Kept, before: State, d_final: State, d_emitted: dict[str, Array]
+) -> tuple[State, Params, Gates, State]:
+    """Return the gradients of the first state, of own vectors, of the gates, and of the states.
+
+    Those of the states are of what `pointwise` returned at each step; None where no matrix of
+    `pointwise` needs them.
+    """
+    cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
+    batch = xs.shape[1:-1]
+    own = cell.own(params, kept.gates.both.ndim - 1, dtype)
+    matrices = {name: own.pop(name) for name in gradients.own_matrices(cell)}
+    # Own vectors get one row a sequence, so that their gradients are summed over time within
     # the pointwise part of the loop and over the batch once, after it.
-    own_rows = jax.tree.map(lambda v: jnp.broadcast_to(v, (*xs.shape[1:-1], v.shape[-1])), own)
+    own_rows = {
+        name: jnp.broadcast_to(value, (*batch, *value.shape[len(batch) :]))
+        for name, value in own.items()
+    }
     own_rows = beside(xs, own_rows)
-    w_h_t = params["w_h"].T.astype(dtype)
+    transpose = gradients.transpose_of_recur(cell, params, dtype)
 
-    def body(carry: Any, inputs: Any) -> tuple[Any, Gates]:
+    def run(gates: Gates, before: State, own: Params) -> State:
+        return pointwise(cell, gates, before, {**own, **matrices})
+
+    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
         d_state, d_own = carry
-        d_h, gates, before, (valid, fresh) = inputs
-        d_state = d_state._replace(h=d_state.h + d_h)
-        _, pullback = jax.vjp(partial(_pointwise, cell), gates, before, own_rows)
-        d_gates, d_before, d_own_now = pullback(select(valid, d_state, _zeros(d_state)))
-        d_recurrent = product(jnp.concatenate([d_gates.both, d_gates.h], -1), w_h_t, dtype)
-        d_before = d_before._replace(h=d_before.h + d_recurrent)
+        d_emitted, gates, before, (valid, fresh) = inputs
+        d_state = _add(d_state, d_emitted)
+        _, pullback = jax.vjp(run, gates, before, own_rows)
+        d_after = select(valid, d_state, _zeros(d_state))
+        d_gates, d_before, d_own_now = pullback(d_after)
+        d_before = _add(d_before, {"h": transpose(d_gates.as_g_h(), before.h)})
         d_state = clear(fresh, select(valid, d_before, d_state))
-        return (d_state, jax.tree.map(jnp.add, d_own, d_own_now)), d_gates
+        d_own = jax.tree.map(jnp.add, d_own, d_own_now)
+        return (d_state, d_own), (d_gates, d_after if matrices else None)
 
-    (d_state, d_own), d_gates = jax.lax.scan(
+    (d_state, d_own), (d_gates, d_states) = jax.lax.scan(
         body,
         (d_final, _zeros(own_rows)),
-        (d_hs, kept.gates, before, masks),
+        (d_emitted, kept.gates, before, kept.masks),
         reverse=not plan.reverse,
     )
-    d_params = {
-        **_weight_gradients(xs.astype(dtype), before.h.astype(dtype), d_gates, params),
-        "b": jnp.concatenate([_sum_rows(d_gates.both), _sum_rows(d_gates.x)]),
-        **jax.tree.map(_sum_rows, d_own),
-    }
-    d_params = {name: value.astype(params[name].dtype) for name, value in d_params.items()}
-    w_both, w_others = _split(cell, params["w_x"])
-    d_xs = product(d_gates.both, w_both.T, dtype) + product(d_gates.x, w_others.T, dtype)
-    return d_params, d_xs.astype(xs.dtype), d_state, None
-
-
-_run.defvjp(_run_fwd, _run_bwd)
-
-
-def _weight_gradients(xs: Array, hs: Array, d_gates: Gates, params: Params) -> Params:
-    """Return the gradients of `w_x` and `w_h`.
-
-    Where both have the same gates' gradients on their right, they are one product: a taller
-    matrix is nearer the machine's peak.
-    """
-    both = outer(jnp.concatenate([xs, hs], -1), d_gates.both, xs.dtype, params["w_x"])
-    w_x, w_h = jnp.split(both, [xs.shape[-1]])
-    w_x_others = outer(xs, d_gates.x, xs.dtype, params["w_x"])
-    w_h_others = outer(hs, d_gates.h, xs.dtype, params["w_h"])
-    return {
-        "w_x": jnp.concatenate([w_x, w_x_others], -1),
-        "w_h": jnp.concatenate([w_h, w_h_others], -1),
-    }
+    return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states
 
 
 def _states_before(plan: Plan, kept: Kept) -> State:
@@ -204,10 +199,17 @@ def _states_before(plan: Plan, kept: Kept) -> State:
     return restart(kept.masks.fresh, start, jax.tree.map(shift, kept.state, kept.states))
 
 
+def _dtype(plan: Plan, kept: Kept) -> Any:
+    return plan.cell.compute_dtype(kept.params, kept.xs)
+
+
+def _add(state: State, leaves: dict[str, Array]) -> State:
+    """Return `state` with something added to some of its leaves."""
+    return state._replace(**{name: getattr(state, name) + d for name, d in leaves.items()})
+
+
 def _zeros(tree: Any) -> Any:
     return jax.tree.map(jnp.zeros_like, tree)
 
 
-def _sum_rows(values: Array) -> Array:
-    """Return the sum over all axes but the last."""
-    return values.sum(axis=tuple(range(values.ndim - 1)))
+_run.defvjp(_run_fwd, _run_bwd)

@@ -4,6 +4,7 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
+from rnnjax.sequence.kernels.kernel import Kernel
 from rnnjax.sequence.masks import Masks, clear, restart, select
 
 
@@ -39,3 +40,6 @@ def scan(
         return select(valid, new, state), clear(invalid, y)
 
     return jax.lax.scan(body, state, (xs, masks), reverse=reverse)
+
+
+KERNEL = Kernel(scan, refuses=lambda call: None)

@@ -1,0 +1,44 @@
+"""The gates of a cell, as a kernel stores them."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import GatedCell, Params, State
+
+
+class Gates(NamedTuple):
+    """What `pointwise` reads beside the state, or its gradients; either kind may have no width."""
+
+    both: Array  # g_x + g_h, of the additive gates
+    x: Array  # g_x of the others
+    h: Array  # g_h of the others
+
+    def as_g_x(self) -> Array:
+        """Return the gradient of g_x, where these are gradients."""
+        return jnp.concatenate([self.both, self.x], -1)
+
+    def as_g_h(self) -> Array:
+        """Return the gradient of g_h, where these are gradients."""
+        return jnp.concatenate([self.both, self.h], -1)
+
+
+def split(cell: GatedCell, packed: Array) -> tuple[Array, Array]:
+    """Return the additive gates, and the others."""
+    width = packed.shape[-1] // cell.num_gates
+    additive, others = jnp.split(packed, [cell.num_additive_gates * width], -1)
+    return additive, others
+
+
+def gathered(cell: GatedCell, g_x: Array, g_h: Array) -> Gates:
+    """Return `Gates` of what `pointwise` reads."""
+    (x_both, x), (h_both, h) = split(cell, g_x), split(cell, g_h)
+    return Gates(x_both + h_both, x, h)
+
+
+def pointwise(cell: GatedCell, gates: Gates, state: State, own: Params) -> State:
+    """Return the cell's `pointwise`, as a function of `Gates`."""
+    g_x = jnp.concatenate([gates.both, gates.x], -1)
+    g_h = jnp.concatenate([jnp.zeros_like(gates.both), gates.h], -1)
+    return cell.pointwise(g_x, g_h, state, **own)

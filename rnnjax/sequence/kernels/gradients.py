@@ -1,0 +1,143 @@
+"""The gradients of a cell's parts, each for all time steps at once, but for what waits.
+
+A part is asked for its own, by `jax.vjp`, so that a cell may override it. The default parts,
+matrix products and the state's h, have shorter ones, which are written out here.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.products import cast, outer, product
+from rnnjax.sequence.kernels.gates import Gates, pointwise, split
+
+
+def transpose_of_recur(
+    cell: GatedCell, params: Params, dtype: Any
+) -> Callable[[Array, Array], Array]:
+    """Return the function from the gradient of g_h, and h, to the gradient of h: one step's."""
+    if _is_default(cell, "recur"):
+        w_h_t = params["w_h"].T.astype(dtype)
+        return lambda d_g_h, h: product(d_g_h, w_h_t, dtype)
+    narrow = cast(params, dtype)
+
+    def transpose(d_g_h: Array, h: Array) -> Array:
+        g_h, pullback = jax.vjp(lambda h: cell.recur(narrow, h.astype(dtype)), h)
+        (d_h,) = pullback(d_g_h.astype(g_h.dtype))
+        return d_h
+
+    return transpose
+
+
+def of_project_and_recur(
+    cell: GatedCell, params: Params, xs: Array, hs: Array, d_gates: Gates
+) -> tuple[Params, Array]:
+    """Return the gradients of the parameters and of `xs`.
+
+    Args:
+      cell: the cell.
+      params: its parameters.
+      xs: what `project` read, `(time, *batch, features)`.
+      hs: what `recur` read, the h before each step.
+      d_gates: the gradients of the gates at each step.
+    """
+    dtype = cell.compute_dtype(params, xs)
+    if _is_default(cell, "project") and _is_default(cell, "recur"):
+        return _of_products(cell, params, xs, hs, d_gates, dtype)
+    g_x, to_project = jax.vjp(cell.project, params, xs)
+    g_h, to_recur = jax.vjp(lambda p: cell.recur(cast(p, dtype), hs.astype(dtype)), params)
+    d_projected, d_xs = to_project(d_gates.as_g_x().astype(g_x.dtype))
+    (d_recurred,) = to_recur(d_gates.as_g_h().astype(g_h.dtype))
+    return jax.tree.map(jnp.add, d_projected, d_recurred), d_xs
+
+
+def _of_products(
+    cell: GatedCell, params: Params, xs: Array, hs: Array, d_gates: Gates, dtype: Any
+) -> tuple[Params, Array]:
+    """The same where `project` is x @ w_x + b and `recur` is h @ w_h.
+
+    The gradients of the additive gates are those of both products: with them, the gradients of
+    both weights are one product. A taller matrix is nearer the machine's peak.
+    """
+    narrow_xs, narrow_hs = xs.astype(dtype), hs.astype(dtype)
+    operands = jnp.concatenate([narrow_xs, narrow_hs], -1)
+    w_x, w_h = jnp.split(outer(operands, d_gates.both, dtype, params["w_x"]), [xs.shape[-1]])
+    w_x_others = outer(narrow_xs, d_gates.x, dtype, params["w_x"])
+    w_h_others = outer(narrow_hs, d_gates.h, dtype, params["w_h"])
+    d_params = {
+        "w_x": jnp.concatenate([w_x, w_x_others], -1),
+        "w_h": jnp.concatenate([w_h, w_h_others], -1),
+        "b": jnp.concatenate([sum_rows(d_gates.both), sum_rows(d_gates.x)]),
+    }
+    w_both, w_others = split(cell, params["w_x"])
+    d_xs = product(d_gates.both, w_both.T, dtype) + product(d_gates.x, w_others.T, dtype)
+    return d_params, d_xs.astype(xs.dtype)
+
+
+def of_emit(
+    cell: GatedCell, params: Params, states: State, d_ys: Array, dtype: Any
+) -> tuple[Params, dict[str, Array]]:
+    """Return the gradients of the parameters, and of the states' leaves that `emit` reads."""
+    if _is_default(cell, "emit"):
+        return {}, {"h": d_ys}
+    _, pullback = jax.vjp(lambda p, s: cell.emit(cast(p, dtype), s), params, states)
+    d_params, d_states = pullback(d_ys)
+    return d_params, d_states._asdict()
+
+
+def of_pointwise(
+    cell: GatedCell, params: Params, gates: Gates, before: State, d_states: State, dtype: Any
+) -> Params:
+    """Return the gradients of the matrices that `pointwise` reads; of its vectors, the loop does.
+
+    Args:
+      cell: the cell.
+      params: its parameters.
+      gates: the gates of each step.
+      before: the state before each step.
+      d_states: the gradients of what `pointwise` returned at each step.
+      dtype: the compute dtype.
+    """
+
+    names = own_matrices(cell)
+    if not names:
+        return {}
+
+    def all_steps(matrices: Params) -> State:
+        own = cell.own({**params, **matrices}, gates.both.ndim, dtype)
+        return pointwise(cell, gates, before, own)
+
+    _, pullback = jax.vjp(all_steps, {name: params[name] for name in names})
+    (d_params,) = pullback(d_states)
+    return d_params
+
+
+def own_matrices(cell: GatedCell) -> list[str]:
+    """Return the names of the parameters that `pointwise` reads and that are not vectors."""
+    return [name for name, shape in cell.own_shapes().items() if len(shape) != 1]
+
+
+def total(params: Params, *gradients: Params) -> Params:
+    """Return the sum of gradients, each of some of the parameters, in the parameters' dtypes."""
+    found: dict[str, list[Array]] = {name: [] for name in params}
+    for each in gradients:
+        for name, value in each.items():
+            found[name].append(value)
+    return {
+        name: reduce(jnp.add, found[name] or [jnp.zeros_like(value)]).astype(value.dtype)
+        for name, value in params.items()
+    }
+
+
+def sum_rows(values: Array) -> Array:
+    """Return the sum over all axes but the last."""
+    return values.sum(axis=tuple(range(values.ndim - 1)))
+
+
+def _is_default(cell: GatedCell, part: str) -> bool:
+    return getattr(type(cell), part) is getattr(GatedCell, part)

@@ -1,0 +1,27 @@
+"""The table of kernels, and the one place that chooses among them."""
+
+from typing import Literal
+
+from rnnjax.sequence.kernels import fused, scan
+from rnnjax.sequence.kernels.kernel import Call, Kernel
+
+Implementation = Literal["auto", "scan", "fused"]
+
+# The fastest first: "auto" takes the first that does not refuse. `scan` refuses nothing.
+KERNELS: dict[str, Kernel] = {"fused": fused.KERNEL, "scan": scan.KERNEL}
+
+
+def refusal(call: Call, name: str) -> str | None:
+    """Return why the kernel `name` cannot run `call`, as a whole sentence; None if it can."""
+    reason = KERNELS[name].refuses(call)
+    return reason and f"implementation {name!r} cannot run {call.core!r}: {reason}"
+
+
+def choose(call: Call, implementation: Implementation = "auto") -> str:
+    """Return the name of the kernel that runs `call`.
+
+    It is `implementation` unless that is "auto" or refuses, and then the first of the table that
+    does not refuse.
+    """
+    names = KERNELS if implementation == "auto" else [implementation, *KERNELS]
+    return next(name for name in names if refusal(call, name) is None)
