@@ -18,8 +18,9 @@ import rnnjax as rx
 NAMES = {"Path": Path, "jax": jax, "jnp": jnp, "nn": nn, "np": np, "rx": rx}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 ROOMS = (
-    *("analysis", "baselines", "crf", "data", "decoding", "host", "inference", "initializers"),
-    *("linen", "losses", "metrics", "models", "schemes", "train", "trained"),
+    *("analysis", "baselines", "cells", "crf", "data", "decoding", "host", "inference"),
+    *("initializers", "linen", "losses", "metrics", "models", "schemes", "sequence", "train"),
+    "trained",
 )
 
 
@@ -49,3 +50,9 @@ def test_every_public_name_has_an_example_that_runs(room, capsys, tmp_path, monk
         for test in finder.find(value, name, module=home, globs=dict(NAMES)):
             runner.run(test)
     assert not runner.summarize(verbose=False).failed, capsys.readouterr().out
+
+
+def test_every_name_of_the_package_is_of_a_room():
+    homes = {value.__module__.split(".")[1] for _, value in public(rx)}
+    assert homes
+    assert homes | set(rx._ROOMS) <= set(ROOMS)

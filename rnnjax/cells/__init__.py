@@ -1,4 +1,4 @@
-"""One step: parameters, state, equation. One family a file."""
+"""Cells: the parameters, state and equation of one step; one family per file."""
 
 from rnnjax.cells.base import Core as Core
 from rnnjax.cells.base import GatedCell as GatedCell

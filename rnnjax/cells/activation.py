@@ -15,11 +15,11 @@ def sigmoid(a: Array) -> Array:
 
 
 def packed_activation(gates: Array, kinds: Sequence[str]) -> tuple[Array, ...]:
-    """Activate gates packed along the last axis with one tanh, and return them one by one.
+    """Return the activated gates, which are packed along the last axis of the argument.
 
-    `kinds` names each gate's activation, "sigmoid" or "tanh". By `sigmoid`'s equation a single
-    tanh over contiguous memory serves all gates: of slices of one stacked buffer XLA's CPU backend
-    does not vectorise it.
+    `kinds` has the activation of each gate, "sigmoid" or "tanh". By the equation of `sigmoid`, one
+    tanh over contiguous memory is enough for all gates. XLA's CPU backend does not vectorise tanh
+    over slices of one buffer.
     """
     hidden = gates.shape[-1] // len(kinds)
     halved = np.repeat([kind == "sigmoid" for kind in kinds], hidden)

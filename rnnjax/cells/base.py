@@ -1,4 +1,4 @@
-"""What every cell shares: the protocol, and the gated form that the fast paths rely on."""
+"""The protocol of cores, and the form of gated cells, which the fast path relies on."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -31,32 +31,44 @@ _ZEROS = initializers.zeros
 
 @runtime_checkable
 class Core(Protocol):
-    """Anything that runs over time: a cell, a `Stack`, a `Bidirectional`, or a user's own.
+    """Anything that runs over time: a cell, a `Stack`, a `Bidirectional`, or your own.
 
-    A core holds no arrays. A user's own needs only these three methods (and `output_size`, the
-    width of its outputs, to stand in a `Stack` below another layer).
+    A core has no arrays. Your own core needs only these three methods. Below another layer of a
+    `Stack`, it also needs `output_size`, the width of its outputs.
+
+    Example:
+      >>> class Sum:  # the state and the output are the sum of the inputs so far
+      ...     def init(self, key, input_size):
+      ...         return {}
+      ...     def initial_state(self, batch_shape=()):
+      ...         return jnp.zeros((*batch_shape, 3))
+      ...     def step(self, params, state, x):
+      ...         return state + x, state + x
+      >>> final, ys = rx.unroll(Sum(), {}, jnp.ones((5, 2, 3)))
+      >>> ys[:, 0, 0].tolist()
+      [1.0, 2.0, 3.0, 4.0, 5.0]
     """
 
     def init(self, key: Array, input_size: int) -> Params:
         """Return new parameters for inputs of width `input_size`."""
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
-        """Return the state before the first step; every leaf leads with `batch_shape`."""
+        """Return the state before the first step; all leaves start with the axes `batch_shape`."""
 
     def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
 
 
 def output_size(core: Core) -> int:
-    """Return the width of a core's outputs; raise `ValueError` where it does not say."""
+    """Return the width of a core's outputs; raise `ValueError` if it has no `output_size`."""
     size = getattr(core, "output_size", None)
     if size is None:
-        raise ValueError(f"core must have an output_size to be part of something, got {core!r}")
+        raise ValueError(f"core must have an output_size to be part of another core, got {core!r}")
     return size
 
 
 def reads_backwards(core: Core) -> np.ndarray:
-    """Return which of a core's output features end at the first step, `(output_size,)` bool.
+    """Return which output features of a core are read backwards, `(output_size,)` bool.
 
     A core made of cores has a property of that name; any other core reads forwards.
     """
@@ -66,11 +78,11 @@ def reads_backwards(core: Core) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GatedCell:
-    """A cell in which only one linear map of the state waits for the step before.
+    """A cell in which only one linear map of the state waits for the previous step.
 
         g_x = project(params, x)                      all time steps at once
-        g_h = recur(params, state.h)                  linear in h; waits for the step before
-        state' = pointwise(g_x, g_h, state, **own)    never looks across the batch
+        g_h = recur(params, state.h)                  linear in h; waits for the previous step
+        state' = pointwise(g_x, g_h, state, **own)    separately for each batch row
         y = emit(params, state')                      all time steps at once
 
     A subclass gives its gates by name (`gate_names`), its state (`state_type`, a NamedTuple with a
@@ -88,8 +100,8 @@ class GatedCell:
     The step, the kernels and the checks follow from these. Gates are packed along the last axis,
     in the order of `gate_names`.
 
-    Products take operands of the compute dtype and accumulate in float32 or better; states stay
-    in that wider dtype, outputs are in the compute dtype.
+    Products have operands of the compute dtype and are summed in float32 or wider. States have this
+    wider dtype, and outputs the compute dtype.
 
     Args:
       hidden_size: width of the state and of the output.
@@ -98,8 +110,19 @@ class GatedCell:
         `rnnjax.initializers.identity()`, or `jax.nn.initializers.variance_scaling(3.0, "fan_in",
         "normal")` for N(0, 3/n).
       bias_init: initialiser of `b`.
-      dtype: compute dtype; None takes what inputs and parameters promote to.
+      dtype: compute dtype; None promotes the dtypes of inputs and parameters.
       param_dtype: dtype of new parameters.
+
+    Example:
+      >>> class Leaky(rx.GatedCell):  # h' = h + 0.1 (tanh(g) - h)
+      ...     gate_names, state_type = ("g",), rx.ElmanState
+      ...     def pointwise(self, g_x, g_h, state):
+      ...         return rx.ElmanState(state.h + 0.1 * (jnp.tanh(g_x + g_h) - state.h))
+      >>> cell = Leaky(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> final, ys = rx.unroll(cell, params, jnp.ones((5, 2, 3)))
+      >>> ys.shape
+      (5, 2, 4)
     """
 
     hidden_size: int
@@ -133,7 +156,7 @@ class GatedCell:
         check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
 
     def project(self, params: Params, x: Array) -> Array:
-        """Return what the input adds to the gates, `g_x = x @ w_x + b`.
+        """Return the input's part of the gates, `g_x = x @ w_x + b`.
 
         Args:
           params: the cell's parameters.
@@ -145,9 +168,9 @@ class GatedCell:
         return affine(x, params["w_x"], params["b"], self.compute_dtype(params, x))
 
     def recur(self, params: Params, h: Array) -> Array:
-        """Return what the state before adds to the gates, `g_h = h @ w_h`.
+        """Return the state's part of the gates, `g_h = h @ w_h`.
 
-        Linear in h: what does not depend on h belongs in `project`.
+        It must be linear in h; terms that do not depend on h belong in `project`.
 
         Args:
           params: the cell's parameters, in the compute dtype.
@@ -183,10 +206,10 @@ class GatedCell:
         return state.h
 
     def gates(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
-        """Return the activated gates that `pointwise`, given the same, computes with, by name.
+        """Return the activated gates of `pointwise` by name, for the same arguments.
 
-        A NamedTuple of `(*batch, hidden_size)` whose fields are among `gate_names`, for those who
-        look inside (`rnnjax.analysis.gate_saturation`); empty where a cell has no gates.
+        This is a NamedTuple of arrays `(*batch, hidden_size)` with fields from `gate_names`, for
+        analysis (`rnnjax.analysis.gate_saturation`); empty if a cell has no gates.
         """
         return ()
 
@@ -206,17 +229,17 @@ class GatedCell:
 
     @property
     def output_size(self) -> int:
-        """Width of the output."""
+        """The width of the output."""
         return self.state_shapes()["h"][-1]
 
     @property
     def num_gates(self) -> int:
-        """Number of gates."""
+        """The number of gates."""
         return len(self.gate_names)
 
     @property
     def num_additive_gates(self) -> int:
-        """Number of gates of which `pointwise` reads only the sum; they come first."""
+        """The number of gates of which `pointwise` reads only the sum; they come first."""
         return self.num_gates if self.additive_gates is None else len(self.additive_gates)
 
     @property
@@ -225,7 +248,7 @@ class GatedCell:
         return True
 
     def columns(self, gate: str) -> slice:
-        """Return where a gate lies along the packed axis."""
+        """Return the slice of a gate along the packed axis."""
         start = self.gate_names.index(gate) * self.hidden_size
         return slice(start, start + self.hidden_size)
 
@@ -236,7 +259,7 @@ class GatedCell:
         key_x, key_h, key_b = jax.random.split(key, 3)
 
         def per_gate(init: Initializer, key: Array, shape: tuple[int, ...]) -> Array:
-            # Drawn in a wide dtype: LAPACK has no orthogonal matrices in bfloat16.
+            # Draw in a wide dtype, as LAPACK has no orthogonal matrices in bfloat16.
             keys, wide = jax.random.split(key, self.num_gates), accumulator(dtype)
             gates = [init(k, (*shape[:-1], shape[-1] // self.num_gates), wide) for k in keys]
             return jnp.concatenate(gates, axis=-1).astype(dtype)
@@ -257,7 +280,7 @@ class GatedCell:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
 
         Raises:
-          ValueError: where `x`, `state` and `params` do not fit each other.
+          ValueError: `x`, `state` and `params` do not fit each other.
         """
         self.check(params, state, x)
         dtype = self.compute_dtype(params, x)
@@ -267,18 +290,18 @@ class GatedCell:
         return state, self.emit(cast(params, dtype), state).astype(dtype)
 
     def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
-        """Return what `pointwise` and `gates` read beside the state: g_x, g_h, own parameters."""
+        """Return the arguments of `pointwise` and `gates` without the state: g_x, g_h, own."""
         dtype = self.compute_dtype(params, x)
         g_x = self.project(params, x)
         g_h = self.recur(cast(params, dtype), state.h.astype(dtype))
         return g_x, g_h, self.own(params, g_x.ndim, dtype)
 
     def compute_dtype(self, params: Params, x: Array) -> Any:
-        """Return the dtype of the products' operands and of the output."""
+        """Return the dtype of the operands of products, and of the output."""
         return self.dtype or jnp.result_type(x, params["w_x"])
 
     def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
-        """Return the parameters that `pointwise` reads, as it takes them at `rank`."""
+        """Return the parameters that `pointwise` reads, for a g_x with `rank` axes."""
         own = {}
         for name, shape in self.own_shapes().items():
             if len(shape) > 1:
@@ -288,7 +311,7 @@ class GatedCell:
         return own
 
     def check(self, params: Params, state: Any, x: Array) -> None:
-        """Raise `ValueError` where one step's arguments do not fit each other."""
+        """Raise `ValueError` if the arguments of a step do not fit each other."""
         if not jnp.issubdtype(x.dtype, jnp.floating):
             raise ValueError(f"inputs must be of a floating dtype, got {x.dtype}")
         shapes = self.param_shapes(x.shape[-1] if x.ndim else 0)

@@ -12,7 +12,12 @@ from rnnjax.checks import check_choices
 
 
 class ElmanState(NamedTuple):
-    """State of an `Elman` cell."""
+    """State of an `Elman` cell.
+
+    Example:
+      >>> rx.Elman(4).initial_state((2,)).h.shape
+      (2, 4)
+    """
 
     h: Array  # (*batch, hidden)
 
@@ -26,6 +31,13 @@ class Elman(GatedCell):
     Args:
       hidden_size: width of the state and of the output.
       activation: "tanh" or "relu".
+
+    Example:
+      >>> cell = rx.Elman(4, activation="relu")
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> state, y = cell.step(params, cell.initial_state((2,)), jnp.ones((2, 3)))
+      >>> y.shape
+      (2, 4)
     """
 
     activation: Literal["tanh", "relu"] = "tanh"

@@ -13,7 +13,12 @@ from rnnjax.products import accumulator, product
 
 
 class GRUState(NamedTuple):
-    """State of a `GRU` cell."""
+    """State of a `GRU` cell.
+
+    Example:
+      >>> rx.GRU(4).initial_state((2,)).h.shape
+      (2, 4)
+    """
 
     h: Array  # (*batch, hidden)
 
@@ -34,13 +39,22 @@ class GRU(GatedCell):
         n = tanh(x @ w_xn + b_n + (r * h) @ w_hn)           reset before it (the paper's)
         h' = (1 - z) * n + z * h
 
-    Gates are packed r, z, n, as PyTorch and cuDNN do. The form with the reset after the product
-    is a gated cell and takes the fast paths; the other needs a second product that waits for the
-    first, has no `b_hn`, and runs on the scan.
+    Gates are packed r, z, n, as in PyTorch and cuDNN. With the reset after the product, this is a
+    gated cell and uses the fast path. With the reset before it, there is no `b_hn`, a second
+    product waits for the first, and the cell runs with `scan`.
 
     Args:
       hidden_size: width of the state and of the output.
-      reset_after: which of the two.
+      reset_after: whether the reset comes after the product.
+
+    Example:
+      >>> cell = rx.GRU(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> {name: array.shape for name, array in params.items()}
+      {'w_x': (3, 12), 'w_h': (4, 12), 'b': (12,), 'b_hn': (4,)}
+      >>> state, y = cell.step(params, cell.initial_state((2,)), jnp.ones((2, 3)))
+      >>> y.shape
+      (2, 4)
     """
 
     reset_after: bool = True
@@ -97,5 +111,5 @@ class GRU(GatedCell):
 
 
 def _open(xs: list[Array], hs: list[Array]) -> GRUGates:
-    """Return the gates, of their projected inputs and states one by one."""
+    """Return the gates, given their projected inputs and states."""
     return GRUGates(sigmoid(xs[0] + hs[0]), sigmoid(xs[1] + hs[1]))

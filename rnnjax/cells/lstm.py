@@ -11,7 +11,13 @@ from rnnjax.cells.base import GatedCell
 
 
 class LSTMState(NamedTuple):
-    """State of an `LSTM` cell."""
+    """State of an `LSTM` cell.
+
+    Example:
+      >>> state = rx.LSTM(4).initial_state((2,))
+      >>> state.h.shape, state.c.shape
+      ((2, 4), (2, 4))
+    """
 
     h: Array  # (*batch, hidden)
     c: Array  # (*batch, hidden)
@@ -34,12 +40,21 @@ class LSTM(GatedCell):
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    Gates are packed i, f, g, o, as PyTorch and cuDNN do.
+    Gates are packed i, f, g, o, as in PyTorch and cuDNN.
 
     Args:
       hidden_size: width of the state and of the output.
-      forget_bias: added to the initial bias of the forget gate; it lives in `b` and nowhere else
-        (Jozefowicz, Zaremba and Sutskever 2015 recommend 1).
+      forget_bias: added to the initial bias of the forget gate in `b` (Jozefowicz, Zaremba and
+        Sutskever 2015 recommend 1).
+
+    Example:
+      >>> cell = rx.LSTM(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> {name: array.shape for name, array in params.items()}
+      {'w_x': (3, 16), 'w_h': (4, 16), 'b': (16,)}
+      >>> state, y = cell.step(params, cell.initial_state((2,)), jnp.ones((2, 3)))
+      >>> y.shape, state.c.shape
+      ((2, 4), (2, 4))
     """
 
     forget_bias: float = 1.0

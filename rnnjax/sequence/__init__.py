@@ -1,4 +1,4 @@
-"""Over time: `unroll`, the one entrance, and the cores that are made of cores."""
+"""Running over time: `unroll`, and cores that are made of cores."""
 
 from rnnjax.sequence.bidirectional import Bidirectional as Bidirectional
 from rnnjax.sequence.bidirectional import BidirectionalState as BidirectionalState

@@ -14,7 +14,12 @@ from rnnjax.sequence.unroll import Composite, Options
 
 
 class BidirectionalState(NamedTuple):
-    """The states of the two directions."""
+    """The states of the two directions.
+
+    Example:
+      >>> rx.Bidirectional(rx.GRU(4)).initial_state((2,)).backward.h.shape
+      (2, 4)
+    """
 
     forward: State
     backward: State
@@ -22,25 +27,32 @@ class BidirectionalState(NamedTuple):
 
 @dataclass(frozen=True)
 class Bidirectional(Composite):
-    """A core that reads forwards beside one that reads backwards (Schuster and Paliwal 1997).
+    """A core that reads in both directions (Schuster and Paliwal 1997).
 
-    Outputs are the two outputs side by side, forward first: `(time, *batch, 2 * output_size)`.
+    Outputs are those of both directions, forward first: `(time, *batch, 2 * output_size)`.
     Parameters are `{"forward": ..., "backward": ...}`.
 
     Args:
-      core: what each direction runs.
+      core: the core of each direction; each has its own parameters.
+
+    Example:
+      >>> core = rx.Bidirectional(rx.GRU(4))
+      >>> params = core.init(jax.random.key(0), input_size=3)
+      >>> final, ys = rx.unroll(core, params, jnp.ones((5, 2, 3)))
+      >>> ys.shape, final.forward.h.shape
+      ((5, 2, 8), (2, 4))
     """
 
     core: Core
 
     @property
     def output_size(self) -> int:
-        """Width of the output."""
+        """The width of the output."""
         return 2 * output_size(self.core)
 
     @property
     def reads_backwards(self) -> np.ndarray:
-        """Which output features end at the first step, `(output_size,)` bool."""
+        """Which output features are read backwards, `(output_size,)` bool."""
         below = reads_backwards(self.core)
         return np.concatenate([below, ~below])
 
@@ -59,8 +71,8 @@ class Bidirectional(Composite):
         )
 
     def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
-        """Raise `ValueError`: the backward direction needs the sequence's end first."""
-        raise ValueError("Bidirectional has no step: use unroll, which sees the whole sequence")
+        """Raise `ValueError`, as the backward direction needs the end of the sequence first."""
+        raise ValueError("Bidirectional has no step: use unroll, which reads the whole sequence")
 
     def over_time(
         self,

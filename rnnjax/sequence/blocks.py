@@ -1,4 +1,4 @@
-"""A sequence in blocks, so that less of it is in memory at once."""
+"""Running over a sequence in blocks, to use less memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,10 @@ def in_blocks(
     size: int,
     reverse: bool,
 ) -> tuple[State, Array]:
-    """Return what `run` gives on the whole, by running blocks of `size` steps.
+    """Return the results of `run` on a sequence, computed in blocks of `size` steps.
 
-    What `run` makes beside its results is made for one block at a time. Steps that fill no block
-    stand at the front and are run as they are.
+    Intermediate arrays of `run` then exist for one block at a time. Steps that do not fill a block
+    come first, and run separately.
     """
     count, border = divmod(xs.shape[0], size)
     short = jax.tree.map(lambda a: a[:border], (xs, masks))

@@ -1,4 +1,4 @@
-"""A core that reads one vector beside every input."""
+"""A core with a vector appended to every input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,13 @@ from rnnjax.sequence.unroll import Composite, Options
 
 
 class ConditionedState(NamedTuple):
-    """The core's state, and the vector that it is carried with."""
+    """The state of the core, and the vector.
+
+    Example:
+      >>> state = rx.ConditionedState(rx.GRU(4).initial_state((2,)), jnp.ones((2, 3)))
+      >>> state.condition.shape
+      (2, 3)
+    """
 
     core: State
     condition: Array  # (*batch, size)
@@ -24,17 +30,25 @@ class ConditionedState(NamedTuple):
 
 @dataclass(frozen=True)
 class Conditioned(Composite):
-    """A core that reads, beside every input, a vector that stays the same for a whole sequence.
+    """A core that reads the same vector with every input of a sequence.
 
         x' = [x, condition];   everything else is the core's
 
-    The vector is part of the state, where the caller puts it: whatever carries a state, such as
-    sampling or streaming, carries it along. In the zero state it is zero. Parameters are the
-    core's own, for inputs that are wider by `size`.
+    The vector is part of the state, and the caller puts it there. So sampling and streaming, which
+    pass on the state, need not know about it. It is zero in the zero state. The parameters are
+    those of the core, for inputs that are wider by `size`.
 
     Args:
-      core: what reads the inputs.
+      core: the core that reads the inputs.
       size: width of the vector.
+
+    Example:
+      >>> core = rx.Conditioned(rx.GRU(4), size=2)
+      >>> params = core.init(jax.random.key(0), input_size=3)
+      >>> start = rx.ConditionedState(core.core.initial_state((2,)), jnp.ones((2, 2)))
+      >>> final, ys = rx.unroll(core, params, jnp.ones((5, 2, 3)), start)
+      >>> ys.shape
+      (5, 2, 4)
     """
 
     core: Core
@@ -45,12 +59,12 @@ class Conditioned(Composite):
 
     @property
     def output_size(self) -> int:
-        """Width of the output."""
+        """The width of the output."""
         return output_size(self.core)
 
     @property
     def reads_backwards(self) -> np.ndarray:
-        """Which output features end at the first step, `(output_size,)` bool."""
+        """Which output features are read backwards, `(output_size,)` bool."""
         return reads_backwards(self.core)
 
     def init(self, key: Array, input_size: int) -> Params:

@@ -6,10 +6,15 @@ from jax import Array
 
 
 def sequence_dropout(key: Array, xs: Array, rate: float) -> Array:
-    """Drop features of `xs` `(time, *batch, features)`, the same at all steps of a sequence.
+    """Return `xs` `(time, *batch, features)` with dropout, with the same mask at all steps.
 
-    What stays is scaled by 1 / (1 - rate), so that the expectation stays what it was
-    (Gal and Ghahramani 2016, arXiv:1512.05287).
+    The other features are scaled by 1 / (1 - rate), so that the expectation does not change (Gal
+    and Ghahramani 2016, arXiv:1512.05287).
+
+    Example:
+      >>> ys = rx.sequence.sequence_dropout(jax.random.key(0), jnp.ones((5, 2, 3)), rate=0.5)
+      >>> bool((ys == ys[:1]).all()), sorted(set(ys.ravel().tolist()))
+      (True, [0.0, 2.0])
     """
     if rate == 0:
         return xs

@@ -1,4 +1,4 @@
-"""Which steps count, and where sequences start: one meaning for every kernel."""
+"""The masks of `lengths` and `resets`, with the same meaning for every kernel."""
 
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ from rnnjax.checks import check_integers, check_range
 
 
 class Masks(NamedTuple):
-    """What `lengths` and `resets` mean at each step; None where nothing is masked.
+    """The masks of `lengths` and `resets`; None if nothing is masked.
 
     Attributes:
-      valid: `(time, *batch)` bool; a step that is not valid leaves the state as it is.
+      valid: `(time, *batch)` bool; a step that is not valid does not change the state.
       fresh: `(time, *batch)` bool; before this step, in reading order, the state is the core's
         initial state.
     """
@@ -24,16 +24,16 @@ class Masks(NamedTuple):
 
 
 def inside(time: int, lengths: Array) -> Array:
-    """Return which of `time` steps lie within `lengths` `(*batch,)`, `(time, *batch)` bool."""
+    """Return which of `time` steps are within `lengths` `(*batch,)`, `(time, *batch)` bool."""
     steps = jnp.arange(time).reshape((time,) + (1,) * lengths.ndim)
     return steps < lengths[None]
 
 
 def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
-    """Return which of `(batch, time)` tokens lie within `lengths` `(batch,)`; None is all.
+    """Return which of `(batch, time)` tokens are within `lengths` `(batch,)`; None is all.
 
     Raises:
-      ValueError: `lengths` of a wrong shape or dtype, or, where concrete, out of range.
+      ValueError: `lengths` have a wrong shape or dtype, or concrete ones are out of range.
     """
     if lengths is None:
         return jnp.ones(shape, bool)
@@ -61,9 +61,9 @@ def make_masks(time: int, lengths: Array | None, resets: Array | None, *, revers
 
 
 def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
-    """Choose between two pytrees by a `(*batch,)` mask; a mask of None chooses `on_true`.
+    """Return values of two pytrees, selected by a `(*batch,)` mask; None selects `on_true`.
 
-    A select, never a product: what is not chosen may hold NaN.
+    This is a select, not a product, as the values that are not selected may be NaN.
     """
     if mask is None:
         return on_true
@@ -75,7 +75,7 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
 
 
 def restart(fresh: Array | None, start: State, state: State) -> State:
-    """Return `start` where a `(*batch,)` mask is set, and `state` elsewhere, in its dtypes.
+    """Return `start` where a `(*batch,)` mask is True, and `state` elsewhere, in its dtypes.
 
     `start` is the core's initial state for that batch. A mask of None restarts nothing.
     """
@@ -85,15 +85,16 @@ def restart(fresh: Array | None, start: State, state: State) -> State:
 
 
 def clear(mask: Array | None, tree: Any) -> Any:
-    """Put zeros where a `(*batch,)` mask is set; a mask of None clears nothing."""
+    """Return `tree` with zeros where a `(*batch,)` mask is True; None changes nothing."""
     return tree if mask is None else select(mask, jax.tree.map(jnp.zeros_like, tree), tree)
 
 
 def beside(xs: Array, tree: Any) -> Any:
-    """Return `tree`, whose leaves lead with the batch, laid over the devices as `xs` is.
+    """Return `tree`, whose leaves start with the batch axes, sharded over devices like `xs`.
 
-    Under explicit sharding, and inside `jax.shard_map`, where an array lies is part of its type,
-    and a scan's carry must not change its type: a zero state has to lie where the inputs do.
+    Under explicit sharding, and inside `jax.shard_map`, the sharding of an array is part of its
+    type. The carry of a scan must not change its type, so a zero state needs the sharding of the
+    inputs.
 
     Args:
       xs: `(time, *batch, features)`; with no steps there is no carry, and nothing is done.

@@ -1,4 +1,4 @@
-"""Cores on top of each other."""
+"""Layers of cores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +16,23 @@ from rnnjax.sequence.unroll import Composite, Options
 
 @dataclass(frozen=True)
 class Stack(Composite):
-    """Cores on top of each other: each layer reads the outputs of the one below.
+    """Layers of cores: each layer reads the outputs of the layer below.
 
-    The state is a tuple with each layer's state; parameters are `{"layer_0": ..., ...}`.
+    The state is a tuple of the states of the layers; parameters are `{"layer_0": ..., ...}`.
 
     Args:
-      layers: the cores, bottom first.
-      dropout: share of each layer's outputs dropped on the way to the next layer, with one mask
-        for all steps of a sequence (Gal and Ghahramani 2016, arXiv:1512.05287). It is on only
-        where `unroll` gets a `dropout_key`; inputs of the first and outputs of the last layer are
-        the caller's.
-      residual: add each layer's input to its output wherever the two have the same width.
+      layers: the cores, the lowest first.
+      dropout: dropout rate between layers, with one mask for all steps of a sequence (Gal and
+        Ghahramani 2016, arXiv:1512.05287). It is on only if `unroll` gets a `dropout_key`. The
+        inputs of the first layer and the outputs of the last one have no dropout.
+      residual: add the input of each layer to its output if both have the same width.
+
+    Example:
+      >>> core = rx.Stack((rx.GRU(4), rx.GRU(4)), dropout=0.5)
+      >>> params = core.init(jax.random.key(0), input_size=3)
+      >>> final, ys = rx.unroll(core, params, jnp.ones((5, 2, 3)))
+      >>> ys.shape, len(final)
+      ((5, 2, 4), 2)
     """
 
     layers: tuple[Core, ...]
@@ -45,12 +51,12 @@ class Stack(Composite):
 
     @property
     def output_size(self) -> int:
-        """Width of the output."""
+        """The width of the output."""
         return output_size(self.layers[-1])
 
     @property
     def reads_backwards(self) -> np.ndarray:
-        """Which output features end at the first step, `(output_size,)` bool."""
+        """Which output features are read backwards, `(output_size,)` bool."""
         return reads_backwards(self.layers[-1])
 
     def init(self, key: Array, input_size: int) -> dict[str, Params]:

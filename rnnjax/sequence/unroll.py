@@ -1,4 +1,4 @@
-"""The one entrance to running a core over time."""
+"""`unroll`, which runs a core over time."""
 
 import math
 from abc import abstractmethod
@@ -25,6 +25,14 @@ class Options:
     """The options of the function `unroll`, with which a composite runs its parts.
 
     `dataclasses.replace(options, reverse=True)` changes one.
+
+    Example:
+      >>> cell = rx.GRU(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> options = rx.sequence.Options(reverse=True)
+      >>> final, ys = options.unroll(cell, params, jnp.ones((5, 2, 3)))
+      >>> ys.shape
+      (5, 2, 4)
     """
 
     lengths: Array | None = None
@@ -47,7 +55,7 @@ class Options:
         _check_names(core, self.implementation)
         masks = make_masks(xs.shape[0], lengths, resets, reverse=self.reverse)
         if masks.valid is not None:
-            # Not only the outputs: a NaN that is computed, even if dropped, makes NaN gradients.
+            # Clear the inputs too: a NaN makes NaN gradients even if it is dropped later.
             xs = clear(~masks.valid, xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
         if isinstance(core, Composite):
@@ -72,8 +80,8 @@ class Options:
         state = beside(xs, state)
         if not self.recompute:
             return run(xs, state, masks)
-        # Between forward and backward pass only the state between blocks is kept, beside inputs
-        # and outputs. Within a scan there is nothing that XLA could merge the repetition with.
+        # Besides inputs and outputs, only the states between blocks are stored for the backward
+        # pass. Within a scan, XLA cannot merge the repeated computation with the first one.
         again = jax.checkpoint(run, prevent_cse=False)
         size = max(1, math.isqrt(xs.shape[0]))
         return in_blocks(again, xs, state, masks, size=size, reverse=self.reverse)
@@ -96,7 +104,12 @@ class _DryRun(Options):
 
 
 class Composite:
-    """A core made of cores: it says itself how it runs over time."""
+    """A core made of cores, which runs its parts over time itself.
+
+    Example:
+      >>> isinstance(rx.Stack((rx.GRU(4),)), rx.sequence.Composite)
+      True
+    """
 
     @abstractmethod
     def over_time(
@@ -126,15 +139,15 @@ def unroll(
       params: what `core.init` makes.
       xs: inputs `(time, *batch, features)`, time first; any number of batch axes, none included.
       initial_state: the state before the first step read; None is `core.initial_state(batch)`.
-      lengths: `(*batch,)` integers from 0 to time. Step t of a sequence counts where t < length:
-        beyond, outputs are 0, the state stays what it was, and what stands in `xs`, NaN included,
-        reaches neither values nor gradients. The final state is the one at each sequence's own
-        length; of length 0, the initial state.
-      resets: `(time, *batch)` bool. True at t says that another sequence starts at step t: its
-        state is the core's initial state, so that sequences packed end to end give what each
-        gives alone, in either reading direction.
-      reverse: read each sequence from its own last element to its first; outputs stay at the
-        steps they belong to, and the final state is the one after step 0.
+      lengths: `(*batch,)` integers from 0 to time. Step t of a sequence counts if t < length. At
+        other steps, the output is 0, the state does not change, and the values of `xs`, even NaN,
+        do not affect results or gradients. The final state of a sequence is the state at its own
+        length; for length 0, it is the initial state.
+      resets: `(time, *batch)` bool. True at t means that another sequence starts at step t, with
+        the core's initial state. Concatenated sequences then have the same outputs as separate
+        ones, in both reading directions.
+      reverse: read each sequence from its own last element to its first. Each output stays at its
+        step, and the final state is the state after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path
         for gated cells, equal to it to rounding, but cannot be differentiated forwards
         (`jax.jvp`); "auto" takes the fastest that is exact for the core. In a composite, a name
@@ -142,14 +155,22 @@ def unroll(
       recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
-      dropout_key: a key turns on whatever dropout the core has; None leaves it off.
+      dropout_key: a random key turns on the dropout of the core; None leaves it off.
 
     Returns:
       The final state, and the outputs `(time, *batch, output_size)`.
 
     Raises:
-      ValueError: an argument has a wrong shape, dtype or name; `lengths` out of range, where they
-        are concrete.
+      ValueError: an argument has a wrong shape, dtype or name, or concrete `lengths` are out of
+        range.
+
+    Example:
+      >>> cell = rx.GRU(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> xs = jnp.ones((5, 2, 3))  # time, batch, features
+      >>> final, ys = rx.unroll(cell, params, xs, lengths=jnp.array([5, 2]))
+      >>> ys.shape, bool((ys[2:, 1] == 0).all()), bool((final.h[1] == ys[1, 1]).all())
+      ((5, 2, 4), True, True)
     """
     given: Any = {"lengths": lengths, "resets": resets}  # `Options.unroll` checks them
     options = Options(

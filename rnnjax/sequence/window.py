@@ -19,28 +19,41 @@ _ZEROS = initializers.zeros
 
 
 class WindowState(NamedTuple):
-    """What the inputs read so far add to the outputs that follow, the next one first."""
+    """What the inputs so far add to the next outputs, the next one first.
+
+    Example:
+      >>> state = rx.Window(4, width=2).initial_state((2,))
+      >>> isinstance(state, rx.WindowState)
+      True
+    """
 
     pending: Array  # (*batch, (width - 1) * hidden)
 
 
 @dataclass(frozen=True)
 class Window(Composite):
-    """A hidden layer that sees the last few inputs and nothing before them.
+    """A hidden layer over a window of the last inputs.
 
         y[t] = tanh(x[t] @ w[0] + x[t - 1] @ w[1] + ... + x[t - width + 1] @ w[width - 1] + b)
 
-    Under a language model this is the fixed-window one of Bengio et al. 2003, "A Neural
-    Probabilistic Language Model", without its direct connections. Inputs before the first are
-    zeros. Parameters are `w` `(input, width * hidden)`, the newest input's part first, and `b`
-    `(hidden,)`: one product for all steps; what is left to do step by step is to add.
+    In a language model, this is the fixed-window model of Bengio et al. 2003, "A Neural
+    Probabilistic Language Model", without direct connections. Inputs before the first one are zero.
+    Parameters are `w` `(input, width * hidden)`, where the newest input comes first, and `b`
+    `(hidden,)`. There is one product for all steps, and only additions step by step.
 
     Args:
       hidden_size: width of the output.
-      width: how many inputs an output depends on, 2 or more.
+      width: number of inputs that an output depends on, at least 2.
       kernel_init: initialiser of `w`.
       bias_init: initialiser of `b`.
-      dtype: compute dtype; None takes what inputs and parameters promote to.
+      dtype: compute dtype; None promotes the dtypes of inputs and parameters.
+
+    Example:
+      >>> core = rx.Window(4, width=2)
+      >>> params = core.init(jax.random.key(0), input_size=3)
+      >>> final, ys = rx.unroll(core, params, jnp.ones((5, 2, 3)))
+      >>> ys.shape
+      (5, 2, 4)
     """
 
     hidden_size: int
@@ -56,13 +69,13 @@ class Window(Composite):
 
     @property
     def output_size(self) -> int:
-        """Width of the output."""
+        """The width of the output."""
         return self.hidden_size
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
         check_positive(input_size=input_size)
-        # Drawn as the one layer over all inputs of a window that it is.
+        # Draw it as one layer over all inputs of a window.
         kernel = self.kernel_init(key, (self.width * input_size, self.hidden_size))
         parts = kernel.reshape(self.width, input_size, self.hidden_size)
         w = jnp.moveaxis(parts, 0, 1).reshape(input_size, -1)
@@ -92,7 +105,7 @@ class Window(Composite):
         return final, ys.astype(dtype)
 
     def _parts(self, params: Params, xs: Array) -> tuple[Array, Any]:
-        """Return what inputs `(..., features)` add to this output and the next ones, and a dtype.
+        """Return what inputs `(..., features)` add to this and the next outputs, and a dtype.
 
         Raises:
           ValueError: inputs that do not fit the parameters.
@@ -112,7 +125,7 @@ class Window(Composite):
 
 @dataclass(frozen=True)
 class _Sum:
-    """The part of a window that waits: each input comes as what it adds to `width` outputs."""
+    """The recurrent part of a window: each input is what it adds to `width` outputs."""
 
     hidden_size: int
     width: int

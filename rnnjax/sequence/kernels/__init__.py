@@ -1,1 +1,1 @@
-"""Ways to run one core over time, one a file; `table.py` lists them."""
+"""Kernels, which run one core over time, one per file; `table.py` lists them."""

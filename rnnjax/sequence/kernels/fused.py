@@ -1,10 +1,10 @@
 """A gated cell over a whole sequence, with a derivative for the whole sequence.
 
-Differentiating a scan carries every weight gradient through the loop and keeps whatever the step
-happened to compute. Here `project` reads all steps before the loop and `emit` all states after
-it. The loop does only what must wait for the step before, `recur` and `pointwise`. The backward
-loop does their transposes and stores the gradients of the gates. The gradients of the weights are
-computed from these after it, for all time steps at once (`gradients.py`).
+The derivative of a scan passes every weight gradient through the loop and stores everything that
+the step computes. Here `project` reads all steps before the loop, and `emit` reads all states after
+it. The loop computes only what must wait for the previous step, `recur` and `pointwise`. The
+backward loop computes their transposes and stores the gradients of the gates. After it, the
+gradients of the weights are computed from these for all time steps at once (`gradients.py`).
 """
 
 import math
@@ -24,20 +24,20 @@ from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 
-# Rows (steps × batch) whose projected inputs are in memory at once where nothing is kept for a
-# gradient: few enough to stay near the caches, enough for efficient products.
+# Rows (steps × batch) of projected inputs in memory if no gradient is needed: few enough to stay in
+# the caches, and enough for efficient products.
 _BLOCK_ROWS = 4096
 
 
 class Plan(NamedTuple):
-    """What does not change while a program runs."""
+    """The static arguments of the kernel."""
 
     cell: GatedCell
     reverse: bool
 
 
 class Kept(NamedTuple):
-    """What the forward pass keeps for the backward pass."""
+    """What the forward pass stores for the backward pass."""
 
     params: Params
     xs: Array
@@ -58,15 +58,15 @@ def fused(
 ) -> tuple[State, Array]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
-    It may be differentiated in reverse any number of times and vmapped over anything, but not
-    differentiated forwards (`jax.jvp`, `jax.jacfwd`): `scan` may.
+    It has reverse-mode derivatives of any order and can be vmapped over any argument. It has no
+    forward-mode derivative (`jax.jvp`, `jax.jacfwd`); `scan` has one.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
     leaf of the state, one for each additive gate, two for each other gate.
     """
-    if not len(xs):  # no step to be fast about, and none whose state could be the one before
+    if not len(xs):  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse)
-    # A derivative has to return the type it was given: a plain dict, whatever mapping came in.
+    # A derivative must return the type of its argument, so make any mapping a plain dict.
     final, ys = _run(Plan(cell, reverse), dict(params), xs, state, masks)
     invalid = None if masks.valid is None else ~masks.valid
     return final, clear(invalid, ys.astype(cell.compute_dtype(params, xs)))
@@ -113,8 +113,8 @@ def _forward(
     start, narrow = cell.initial_state(xs.shape[1:-1]), cast(params, dtype)
     g_x = cell.project(params, xs)
     own = cell.own(params, g_x.ndim - 1, dtype)
-    # Where gates are used one by one, each is an array of its own: a loop that reads several
-    # slices of one stacked buffer is not vectorised by XLA's CPU backend.
+    # If gates are used separately, each is a separate array: XLA's CPU backend does not vectorise
+    # a loop that reads several slices of one buffer.
     parts = [g_x] if cell.additive_gates is None else jnp.split(g_x, cell.num_gates, -1)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:

@@ -9,7 +9,7 @@ from rnnjax.cells.base import GatedCell, Params, State
 
 
 class Gates(NamedTuple):
-    """What `pointwise` reads beside the state, or its gradients; either kind may have no width."""
+    """The gates that `pointwise` reads, or their gradients; each kind may have no width."""
 
     both: Array  # g_x + g_h, of the additive gates
     x: Array  # g_x of the others

@@ -1,7 +1,7 @@
-"""The gradients of a cell's parts, each for all time steps at once, but for what waits.
+"""The gradients of a cell's parts, for all time steps at once except for the recurrent part.
 
-A part is asked for its own, by `jax.vjp`, so that a cell may override it. The default parts,
-matrix products and the state's h, have shorter ones, which are written out here.
+`jax.vjp` computes the gradient of a part, so that a cell may override it. The gradients of the
+default parts, matrix products and the state's h, are simpler, and are written out here.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from rnnjax.sequence.kernels.gates import Gates, pointwise, split
 def transpose_of_recur(
     cell: GatedCell, params: Params, dtype: Any
 ) -> Callable[[Array, Array], Array]:
-    """Return the function from the gradient of g_h, and h, to the gradient of h: one step's."""
+    """Return a function of the gradient of g_h and of h, which returns the gradient of h."""
     if _is_default(cell, "recur"):
         w_h_t = params["w_h"].T.astype(dtype)
         return lambda d_g_h, h: product(d_g_h, w_h_t, dtype)
@@ -135,7 +135,7 @@ def total(params: Params, *gradients: Params) -> Params:
 
 
 def sum_rows(values: Array) -> Array:
-    """Return the sum over all axes but the last."""
+    """Return the sum over all axes except the last."""
     return values.sum(axis=tuple(range(values.ndim - 1)))
 
 

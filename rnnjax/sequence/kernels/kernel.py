@@ -1,4 +1,4 @@
-"""What a kernel is, and what it is told about a call before it accepts it."""
+"""Kernels, and the calls that they accept or refuse."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from rnnjax.cells.base import Core, Params, State
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of `unroll` on one core: what is known before anything is computed.
+    """A call of `unroll` on one core, as it is known before the computation.
 
     Attributes:
-      core: what runs; it is not made of other cores.
-      params: its parameters, of which shapes and dtypes count.
-      xs: its inputs `(time, *batch, features)`, of which shape and dtype count.
-      lengths: whether sequences have lengths of their own.
-      resets: whether sequences start inside.
+      core: the core; it is not made of other cores.
+      params: its parameters; only shapes and dtypes matter.
+      xs: its inputs `(time, *batch, features)`; only shape and dtype matter.
+      lengths: whether there are lengths.
+      resets: whether there are resets.
       reverse: whether it reads from the last step to the first.
       recompute: whether the backward pass computes states again.
       dropout: whether there is a dropout key.

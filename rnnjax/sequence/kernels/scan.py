@@ -1,4 +1,4 @@
-"""The oracle: `jax.lax.scan` over a core's `step`."""
+"""The reference kernel: `jax.lax.scan` over a core's `step`."""
 
 import jax
 from jax import Array
@@ -17,7 +17,7 @@ def scan(
     *,
     reverse: bool,
 ) -> tuple[State, Array]:
-    """Run any core that has a `step`; the meaning that every other kernel must agree with.
+    """Run any core that has a `step`; every other kernel must agree with this one.
 
     Args:
       core: the core.

@@ -1,4 +1,4 @@
-"""The table of kernels, and the one place that chooses among them."""
+"""The table of kernels, and the choice of a kernel."""
 
 from typing import Literal
 
