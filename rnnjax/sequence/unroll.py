@@ -71,13 +71,13 @@ class Options:
             recompute=self.recompute,
             dropout=self.dropout_key is not None,
         )
-        return self._run(call, xs, _in_step_dtypes(core, params, xs, state), masks)
+        state = beside(xs, _in_step_dtypes(core, params, xs, state))
+        return self._run(call, xs, state, masks)
 
     def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
         """Run the kernel that is chosen for one core."""
         kernel = KERNELS[choose(call, self.implementation)]
         run = partial(kernel.run, call.core, call.params, reverse=self.reverse)
-        state = beside(xs, state)
         if not self.recompute:
             return run(xs, state, masks)
         # Besides inputs and outputs, only the states between blocks are stored for the backward

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 from oracle import CELLS, GATED, assert_close, random_inputs, random_params
 
 import rnnjax as rx
@@ -123,6 +125,15 @@ def test_a_name_is_refused_under_jit_and_grad():
 
     with pytest.raises(ValueError, match="'fused' cannot run GRU"):
         jax.jit(jax.grad(loss))(XS)
+
+
+def test_a_name_on_a_mesh_of_explicit_axes():
+    core = rx.Stack((rx.LSTM(2), rx.Window(2, 2)), residual=True)
+    params, mesh = random_params(core, dtype=np.float32), jax.make_mesh((2,), ("data",))
+    with jax.set_mesh(mesh):
+        xs = jax.device_put(XS, NamedSharding(mesh, P(None, "data")))
+        ys = jax.eval_shape(lambda xs: rx.unroll(core, params, xs, implementation="fused")[1], xs)
+    assert ys.sharding.spec[1] == "data"
 
 
 @dataclass(frozen=True)
