@@ -5,7 +5,8 @@
 # make mlm          pre-train an encoder on Python's own docstrings, tune it, compare with scratch
 # make distill      teach a small network what a large one learnt of docstrings
 # make translate    write dates as ISO 8601 has them, whatever the style they come in
-# make test         run the tests
+# make test         run the tests, without further combinations of what they cover
+# make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
 # make docs         build the docs site in site/; make docs-serve shows it
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
@@ -22,7 +23,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate bench test test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate bench test test-all test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -58,6 +59,9 @@ bench: $(VENV)/.bench
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -1,15 +1,21 @@
-"""What every test runs under: strict promotion, two virtual devices, doubles on request."""
+"""What every test runs under: quick compilation, strict promotion, two devices, or doubles."""
 
 import gc
+import os
 
 import jax
 import pytest
 
-# Before the backend starts: the sharding tests need two devices.
-jax.config.update("jax_num_cpu_devices", 2)
-jax.config.update("jax_numpy_rank_promotion", "raise")
-# Half of the time would go into optimising programs that run once.
+# Before the backend starts, and for the processes that tests start: most of the time goes into
+# compiling programs that run once.
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+flags = ["--xla_cpu_parallel_codegen_split_count=1"]
+if jax.__version_info__ < (0, 11):  # the older fusion emitters, which compile twice as fast
+    flags.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(flags))
+jax.config.update("jax_num_cpu_devices", 2)  # the sharding tests need two
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.fixture
@@ -22,5 +28,7 @@ def x64():
 @pytest.fixture
 def collected():
     """Collect what a test leaves behind before the next one could be blamed for it."""
+    gc.freeze()  # what was there before need not be searched
     yield
     gc.collect()
+    gc.unfreeze()

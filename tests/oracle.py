@@ -23,11 +23,18 @@ GATED = {
 CELLS = {**GATED, "gru_before": rx.GRU(3, reset_after=False)}
 KERNELS = [(name, "scan") for name in CELLS] + [(name, "fused") for name in GATED]
 FEATURES = 2
+TIME = 5
 
 
 def some_fast(names, fast):
     """Return parameters for pytest, those in `fast` marked so."""
     return [pytest.param(name, marks=pytest.mark.fast if name in fast else ()) for name in names]
+
+
+def some_full(names, quick):
+    """Return parameters for pytest, those not in `quick` marked as part of the full run."""
+    marks = pytest.mark.full
+    return [pytest.param(name, marks=() if name in quick else marks) for name in names]
 
 
 def random_like(seed, tree, dtype=np.float64, scale=0.7):
@@ -147,8 +154,17 @@ def score(final, ys):
 
 
 def evaluate(function, params, xs, state):
-    """Return (final, ys) of `function` and the gradients of their `score`."""
+    """Return (final, ys) of `function` and the gradients of their `score`, as one program."""
+    return jax.jit(partial(_evaluate, function))(params, xs, state)
 
+
+def expected(core, params, xs, state, **masked):
+    """Return what `evaluate` has to return, by the oracle."""
+    # Not one program: its few small ones serve all lengths and resets.
+    return _evaluate(lambda *args: oracle(core, *args, **masked), params, xs, state)
+
+
+def _evaluate(function, params, xs, state):
     def scored(params, xs, state):
         results = function(params, xs, state)
         return score(*results), results
@@ -169,13 +185,33 @@ def assert_close(got, want, rtol=1e-9, atol=1e-11):
 def assert_equals_oracle(core, params, xs, state, **options):
     """Compare `unroll` and the oracle, values and gradients."""
     meaning = {k: options[k] for k in ("lengths", "resets", "reverse") if k in options}
+    got = evaluate(lambda p, x, s: rx.unroll(core, p, x, s, **options), params, xs, state)
+    assert_close(got, expected(core, params, xs, state, **meaning))
 
-    @jax.jit
-    def run(params, xs, state):
-        return evaluate(lambda p, x, s: rx.unroll(core, p, x, s, **options), params, xs, state)
 
-    want = evaluate(lambda p, x, s: oracle(core, p, x, s, **meaning), params, xs, state)
-    assert_close(run(params, xs, state), want)
+def masks(kind):
+    """Return batch, lengths and resets: none, one or both of the two, with 0, 1 and 2 axes."""
+    cuts = np.zeros((TIME, 2, 3), bool)
+    for t, row, column in [(2, 0, 0), (3, 0, 0), (0, 0, 1), (4, 0, 2), (1, 1, 0), (4, 1, 1)]:
+        cuts[t, row, column] = True
+    lengths = np.array([[5, 4, 0], [3, 5, 1]])
+    return {
+        "plain": ((), {}),
+        "lengths": ((3,), {"lengths": lengths[0]}),
+        "resets": ((3,), {"resets": cuts[:, 0]}),
+        "both": ((3,), {"lengths": lengths[0], "resets": cuts[:, 0]}),
+        "axes": ((2, 3), {"lengths": lengths, "resets": cuts}),
+    }[kind]
+
+
+def compare_cell(name, kind, **options):
+    """Compare one cell with the oracle, with NaN and infinities in the padding."""
+    batch, masked = masks(kind)
+    core = CELLS[name]
+    xs = random_inputs(TIME, batch)
+    dirty = spoil(xs, masked["lengths"]) if "lengths" in masked else xs
+    args = (core, random_params(core), dirty, random_state(core, batch))
+    assert_equals_oracle(*args, **masked, **options)
 
 
 class Echo:

@@ -48,13 +48,19 @@ def dirty(emissions, lengths):
     return np.where((np.arange(len(emissions))[:, None] >= lengths)[..., None], np.nan, emissions)
 
 
+@jax.jit
+def functions(*args):
+    return crf.log_partition(*args), crf.marginals(*args), crf.viterbi(*args)
+
+
+likelihood = jax.jit(crf.log_likelihood)
+
+
 @pytest.mark.fast
 def test_all_functions_equal_enumeration(x64):
     emissions, transitions = problem()
     given = dirty(emissions, LENGTHS)
-    total = crf.log_partition(given, transitions, LENGTHS)
-    shares = crf.marginals(jnp.asarray(given), transitions, LENGTHS)
-    tags, scores = crf.viterbi(given, transitions, LENGTHS)
+    total, shares, (tags, scores) = functions(given, transitions, LENGTHS)
     assert tags.dtype == jnp.int32
     for b, n in enumerate(LENGTHS):
         paths, each = enumerate_paths(emissions[:n, b], transitions)
@@ -77,7 +83,7 @@ def test_all_functions_equal_enumeration(x64):
 def test_the_likelihood_is_the_share_of_a_sequence(x64):
     emissions, transitions = problem(1)
     tags = np.random.default_rng(2).integers(TAGS, size=emissions.shape[:-1])
-    got = crf.log_likelihood(dirty(emissions, LENGTHS), tags, transitions, LENGTHS)
+    got = likelihood(dirty(emissions, LENGTHS), tags, transitions, LENGTHS)
     for b, n in enumerate(LENGTHS):
         _, each = enumerate_paths(emissions[:n, b], transitions)
         want = path_score(emissions[:, b], transitions, tags[:n, b]) - log_sum(each)
@@ -86,7 +92,7 @@ def test_the_likelihood_is_the_share_of_a_sequence(x64):
 
 def test_an_unknown_tag_sums_over_what_it_could_be(x64):
     emissions, transitions = problem(3, batch=())
-    got = crf.log_likelihood(emissions, np.array([1, crf.FREE, 0, crf.FREE]), transitions)
+    got = likelihood(emissions, np.array([1, crf.FREE, 0, crf.FREE]), transitions)
     paths, each = enumerate_paths(emissions, transitions)
     fitting = [s for path, s in zip(paths, each, strict=True) if path[0] == 1 and path[2] == 0]
     np.testing.assert_allclose(got, log_sum(fitting) - log_sum(each), rtol=1e-11)
@@ -125,12 +131,9 @@ def test_forbidden_transitions_have_probability_zero(time, tags, seed):
     limited = jax.tree.map(np.asarray, transitions.where(allowed))
     paths, each = enumerate_paths(emissions, transitions)
     ok = np.array([_is_allowed(path, allowed) for path in paths])
-    np.testing.assert_allclose(
-        crf.log_partition(emissions.astype(np.float32), limited), log_sum(each[ok]), rtol=1e-4
-    )
-    best, _ = crf.viterbi(emissions.astype(np.float32), limited)
+    total, shares, (best, _) = functions(emissions.astype(np.float32), limited)
+    np.testing.assert_allclose(total, log_sum(each[ok]), rtol=1e-4)
     assert _is_allowed(tuple(np.asarray(best)), allowed)
-    shares = crf.marginals(jnp.asarray(emissions, jnp.float32), limited)
     never = [
         all(path[0] != k for path, fine in zip(paths, ok, strict=True) if fine) for k in range(tags)
     ]
@@ -153,19 +156,19 @@ def test_no_steps_and_any_batch_axes():
     tags, scores = crf.viterbi(emissions, transitions)
     assert (tags.shape, scores.shape) == ((0, 2, 3), (2, 3))
     emissions, transitions = jax.tree.map(np.float32, problem(6, batch=(2, 3)))
-    deep = crf.log_partition(emissions, transitions)
-    flat = crf.log_partition(emissions.reshape(TIME, 6, TAGS), transitions)
+    total = jax.jit(crf.log_partition)
+    deep = total(emissions, transitions)
+    flat = total(emissions.reshape(TIME, 6, TAGS), transitions)
     np.testing.assert_allclose(deep.reshape(6), flat, rtol=1e-5)
 
 
 def test_bfloat16_emissions_are_summed_in_float32():
     emissions, transitions = problem(7, time=40)
     narrow = jnp.asarray(emissions, jnp.bfloat16)
-    got = crf.log_partition(narrow, transitions)
+    total = jax.jit(crf.log_partition)
+    got = total(narrow, transitions)
     assert got.dtype == jnp.float32
-    np.testing.assert_allclose(
-        got, crf.log_partition(narrow.astype(jnp.float32), transitions), rtol=1e-6
-    )
+    np.testing.assert_allclose(got, total(narrow.astype(jnp.float32), transitions), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +193,11 @@ def test_bad_input_is_named(change, message):
 
 @pytest.mark.parametrize("shift", [-1e5, -2e4, 0.0, 3e4])
 def test_a_constant_added_to_all_scores_of_a_step_changes_no_probability(shift):
-    emissions = jnp.zeros((2, 3)).at[1].add(shift)
-    transitions = crf.Transitions(jnp.zeros(3), jnp.zeros((3, 3)), jnp.zeros(3))
-    tags = jnp.array([0, 2])
-    found, gradient = jax.value_and_grad(crf.log_likelihood)(emissions, tags, transitions)
+    emissions = np.array([[0.0] * 3, [shift] * 3], np.float32)
+    transitions = crf.Transitions(np.zeros(3), np.zeros((3, 3)), np.zeros(3))
+    transitions = jax.tree.map(np.float32, transitions)
+    evaluate = jax.jit(jax.value_and_grad(crf.log_likelihood))
+    found, gradient = evaluate(emissions, np.array([0, 2]), transitions)
     assert found == pytest.approx(-2 * np.log(3), abs=0.02)
     expected = np.eye(3)[[0, 2]] - 1 / 3
     np.testing.assert_allclose(gradient, expected, atol=1e-2)

@@ -33,7 +33,14 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=_name)
+def _marks(page):
+    return [] if page.name == "README.md" else [pytest.mark.full]
+
+
+RUN = [pytest.param(page, marks=_marks(page), id=_name(page)) for page in PAGES if _blocks(page)]
+
+
+@pytest.mark.parametrize("page", RUN)
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}

@@ -35,6 +35,7 @@ def public(module):
             yield name, value
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_public_name_has_an_example_that_runs(room, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

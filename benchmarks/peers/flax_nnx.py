@@ -38,4 +38,4 @@ def _fill(kind: str, cell: Any, w: dict[str, Any]) -> None:
 
 def _set(dense: Any, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        getattr(dense, name).value = jnp.asarray(value)
+        getattr(dense, name).set_value(jnp.asarray(value))

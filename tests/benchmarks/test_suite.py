@@ -3,16 +3,27 @@
 import json
 import sys
 
+import jax
 import numpy as np
 import pytest
 
-from benchmarks import command_line, gpu, report, runner, tasks
+from benchmarks import command_line, gpu, machine, report, runner, tasks, worker
 from benchmarks.cases import CELLS, LayerCase
 from benchmarks.plot import plot
 from benchmarks.reference import DisagreementError, check, make_work, reference
 from benchmarks.tasks import head, lm, sample, step
 
 TINY = {"batch": 3, "time": 6, "width": 4}
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Run the jobs within this process, where nothing needs to be started and imported."""
+    monkeypatch.setattr(runner, "in_own_process", lambda job, timeout: worker.run(job))
+    found = {**machine.describe(), "product_peak": 1e9}
+    monkeypatch.setattr(runner, "_machine", lambda: found)
+    with jax.numpy_rank_promotion("allow"):  # as other libraries do
+        yield
 
 
 def test_flops_are_those_of_the_products():
@@ -49,6 +60,7 @@ def test_check_finds_a_wrong_output_and_a_wrong_gradient(cell):
         check(case, work, ys, 1.1 * d_xs)
 
 
+@pytest.mark.usefixtures("here")
 def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     out = tmp_path / "results.jsonl"
     names = ("rnnjax", "flax-linen", "flax-nnx")
@@ -62,7 +74,6 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
         assert line["gradient_error"] < 1e-5
         assert {"inference", "training"} == set(line["programs"])
         assert line["programs"]["training"]["ms"] > 0
-        assert line["machine"]["product_peak"] > 0
     skipped = [json.loads(line) for line in out.read_text().splitlines() if "skipped" in line]
     assert [line["implementation"] for line in skipped] == ["jax-cudnn"]  # asked once
     command_line.main(["report", str(out), "--plot", str(tmp_path / "picture.png")])
@@ -76,12 +87,11 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     [
         ("lm", lm.Case(8, vocab=11, batch=2, time=3), ("rnnjax", "flax-linen")),
         ("head", head.Case(5, 4, 7), ("rnnjax", "jax-naive", "rnnjax-adaptive", "rnnjax-sampled")),
-        pytest.param(
-            "step", step.Case("GRU", 2, 4), ("rnnjax", "flax-linen"), marks=pytest.mark.fast
-        ),
+        ("step", step.Case("GRU", 2, 4), ("rnnjax", "flax-linen")),
         ("sample", sample.Case(4, vocab=5, tokens_each=3), ("rnnjax",)),
     ],
 )
+@pytest.mark.usefixtures("here")
 def test_other_tasks_run_and_agree(tmp_path, task, case, names):
     out = tmp_path / "results.jsonl"
     runner.run(task, [case], names, out=out, rounds=1, seconds=0.01)
@@ -92,6 +102,15 @@ def test_other_tasks_run_and_agree(tmp_path, task, case, names):
     assert len(agreed) == {"sample": 0, "head": 2}.get(task, len(names))
     assert agreed == pytest.approx(agreed[:1] * len(agreed), rel=1e-5)
     assert str(case) in report.tables(lines)
+
+
+@pytest.mark.fast
+def test_a_worker_is_a_process_of_its_own(tmp_path):
+    out = tmp_path / "results.jsonl"
+    runner.run("step", [step.Case("GRU", 2, 4)], ("rnnjax",), out=out, rounds=1, seconds=0.01)
+    (line,) = report.read([out])
+    assert line["agree"]
+    assert line["machine"]["product_peak"] > 0
 
 
 def line(name, ms, number=0, **more):

@@ -17,18 +17,18 @@ KEY = jax.random.key(0)
 @cache
 def small(vocab=6):
     model = LanguageModel(vocab, rx.GRU(8), embed_size=4)
-    variables = model.init(jax.random.key(1), jnp.zeros((1, 1), jnp.int32))
+    variables = jax.jit(model.init)(jax.random.key(1), np.zeros((1, 1), np.int32))
     # Sharper than at initialisation: draws then differ between contexts.
-    return model, jax.tree.map(lambda x: 3 * x, variables)
+    return model, jax.tree.map(lambda x: 3 * np.asarray(x), variables)
 
 
 @cache
 def known(*probabilities):
     """A model whose next token has these probabilities after whatever it reads."""
     model = LanguageModel(len(probabilities), rx.Elman(2))
-    variables = model.init(KEY, jnp.zeros((1, 1), jnp.int32))
-    params = jax.tree.map(jnp.zeros_like, variables["params"])
-    params["bias"] = jnp.log(jnp.array(probabilities))
+    variables = jax.eval_shape(model.init, KEY, np.zeros((1, 1), np.int32))
+    params = jax.tree.map(lambda p: np.zeros(p.shape, p.dtype), variables["params"])
+    params["bias"] = np.log(np.array(probabilities, np.float32))
     return model, {"params": params}
 
 

@@ -149,7 +149,8 @@ def test_predict_reads_plain_text_blank_lines_and_what_it_never_saw(trained, cli
             code, out, err = cli("predict", "--run", trained[0], *options, stdin=blank)
             assert (code, len(out.splitlines())) == (0, len(blank)), err
     assert_fails(
-        cli("predict", "--run", trained[0], "--data", write(tmp_path / "empty.txt", "")), "is empty"
+        cli("predict", "--run", trained[0], "--data", write(tmp_path / "empty.txt", "")),
+        "an empty file",
     )
 
 

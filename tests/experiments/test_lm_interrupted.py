@@ -88,6 +88,7 @@ def test_ctrl_c_saves_says_so_and_the_same_command_goes_on(trained, text, tmp_pa
     assert_same_end(folder, trained[0])
 
 
+@pytest.mark.full
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(trained, text, tmp_path, start):
     folder = tmp_path / "run"
     command = ("train", "--data", text, "--out", folder, *SMALL)

@@ -88,7 +88,7 @@ def test_train_learns_and_leaves_its_folder(trained):
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     exact = [record["exact"] for record in records if record["split"] == "valid"]
     assert len(exact) == 8
-    assert exact[-1] > 80  # it learned
+    assert exact[-1] > 70  # it learned
     assert "beam 2" in printed
     assert "tok:13a" in printed
 

@@ -14,11 +14,10 @@ WIDTH, CLASSES = 5, 7
 
 
 def arguments(rows, seed=0, dtype=jnp.float32):
-    keys = jax.random.split(jax.random.key(seed), 4)
-    features = jax.random.normal(keys[0], (*rows, WIDTH), dtype)
-    kernel = jax.random.normal(keys[1], (WIDTH, CLASSES), dtype)
-    bias = jax.random.normal(keys[2], (CLASSES,), dtype)
-    return (features, kernel, bias), jax.random.randint(keys[3], rows, 0, CLASSES)
+    rng = np.random.default_rng(seed)
+    shapes = (*rows, WIDTH), (WIDTH, CLASSES), (CLASSES,)
+    inexact = tuple(jnp.asarray(rng.normal(size=shape), dtype) for shape in shapes)
+    return inexact, jnp.asarray(rng.integers(CLASSES, size=rows))
 
 
 def naive(features, kernel, bias, targets, mask=None, **options):
@@ -26,20 +25,26 @@ def naive(features, kernel, bias, targets, mask=None, **options):
     return cross_entropy(features @ kernel + bias, targets, mask, **options)
 
 
+def assert_near(got, want):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)
+
+
 @pytest.mark.parametrize("rows", some_fast([(1,), (4,), (3, 5), (2, 3, 3), (0,)], [(2, 3, 3)]))
 @pytest.mark.parametrize(("masked", "smoothing"), [(False, 0.0), (True, 0.0), (True, 0.3)])
 def test_equals_the_head_that_holds_all_logits(rows, masked, smoothing):
     inexact, targets = arguments(rows)
-    mask = jax.random.bernoulli(jax.random.key(9), 0.6, rows) if masked else None
+    mask = np.random.default_rng(9).random(rows) < 0.6 if masked else None
 
-    def scaled(head):
-        return lambda *args: 3.0 * head(*args, targets, mask, label_smoothing=smoothing)[0]
+    def evaluate(head):
+        def scaled(*args):
+            loss, count = head(*args, targets, mask, label_smoothing=smoothing)
+            return 3.0 * loss, count
 
-    in_chunks = partial(linear_cross_entropy, rows_at_once=4)
-    got = jax.jit(jax.value_and_grad(scaled(in_chunks), (0, 1, 2)))(*inexact)
-    want = jax.jit(jax.value_and_grad(scaled(naive), (0, 1, 2)))(*inexact)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)
-    count = linear_cross_entropy(*inexact, targets, mask)[1]
+        return jax.jit(jax.value_and_grad(scaled, (0, 1, 2), has_aux=True))(*inexact)
+
+    (got, count), gradients = evaluate(partial(linear_cross_entropy, rows_at_once=4))
+    (want, _), literal = evaluate(naive)
+    assert_near((got, gradients), (want, literal))
     assert int(count) == (np.prod(rows) if mask is None else int(mask.sum()))
 
 
@@ -48,10 +53,10 @@ def test_what_is_masked_may_hold_nan():
     mask = jnp.array([True, False, True, True, False, True])
     features = jnp.where(mask[:, None], features, jnp.nan)
     targets = jnp.where(mask, targets, -100)
-    value, gradients = jax.value_and_grad(
+    value, gradients = jax.jit(jax.value_and_grad(
         lambda *args: linear_cross_entropy(*args, targets, mask)[0], (0, 1, 2)
-    )(features, kernel, bias)
-    want = naive(features[mask], kernel, bias, targets[mask])[0]
+    ))(features, kernel, bias)  # fmt: skip
+    want = jax.jit(naive)(features[mask], kernel, bias, targets[mask])[0]
     np.testing.assert_allclose(value, want, rtol=1e-5)
     assert all(np.isfinite(g).all() for g in gradients)
     assert not np.any(np.asarray(gradients[0])[~np.asarray(mask)])
@@ -61,9 +66,8 @@ def test_bfloat16_products_stay_near_float32():
     inexact, targets = arguments((64,))
 
     def head(dtype):
-        return jax.value_and_grad(
-            lambda *args: linear_cross_entropy(*args, targets, dtype=dtype)[0], (0, 1, 2)
-        )(*inexact)
+        loss = lambda *args: linear_cross_entropy(*args, targets, dtype=dtype)[0]  # noqa: E731
+        return jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(*inexact)
 
     exact, rounded = head(None), head(jnp.bfloat16)
     np.testing.assert_allclose(rounded[0], exact[0], rtol=1e-2)
@@ -97,6 +101,6 @@ def test_chunks_without_a_row_that_counts_change_nothing():
     def loss(*args):
         return linear_cross_entropy(*args, targets, mask, rows_at_once=4)[0]
 
-    got = jax.value_and_grad(loss, (0, 1, 2))(*inexact)
-    want = jax.value_and_grad(lambda *args: naive(*args, targets, mask)[0], (0, 1, 2))(*inexact)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), got, want)
+    literal = lambda *args: naive(*args, targets, mask)[0]  # noqa: E731
+    got, want = (jax.jit(jax.value_and_grad(f, (0, 1, 2)))(*inexact) for f in (loss, literal))
+    assert_near(got, want)

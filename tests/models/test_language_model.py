@@ -1,8 +1,10 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import Echo
+from oracle import Echo, random_like
 
 import rnnjax as rx
 from rnnjax.losses import cross_entropy
@@ -19,14 +21,11 @@ MODELS = {
 
 
 def make(**options):
-    """A two-layer model, its variables (biases not zero), and a jitted apply."""
+    """A two-layer model and its variables; no bias is zero."""
     options = {"core": rx.Stack((rx.LSTM(6), rx.LSTM(6))), **options}
     model = LanguageModel(VOCAB, **options)
-    variables = model.init(jax.random.key(1), TOKENS)
-    leaves, tree = jax.tree.flatten(variables)
-    keys = jax.random.split(jax.random.key(2), len(leaves))
-    leaves = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
-    return model, jax.tree.unflatten(tree, leaves)
+    shapes = jax.eval_shape(model.init, jax.random.key(1), TOKENS)
+    return model, random_like(2, shapes, np.float32, scale=0.5)
 
 
 def sigmoid(x):
@@ -109,7 +108,7 @@ def test_a_padded_row_is_what_it_is_alone():
         np.testing.assert_allclose(logits[row, :length], alone, atol=2e-6)
     # Length 0 leaves the initial state; another ends where its last token was read.
     assert not np.any(final[1].h[2])
-    state, _ = model.apply(variables, TOKENS[1:2, :4])
+    state, _ = jax.jit(model.apply)(variables, TOKENS[1:2, :4])
     np.testing.assert_allclose(final[1].c[1], state[1].c[0], atol=2e-6)
 
 
@@ -146,18 +145,22 @@ def test_tied_embeddings_learn_from_both_ends(kind):
     model, variables = make(**MODELS[kind])
     params = variables["params"]
     assert params["embedding"]["embedding"].shape == (VOCAB, MODELS[kind]["embed_size"])
-    tokens = jnp.array([[2, 2, 2]])
-    weight = jax.random.normal(jax.random.key(3), (1, 3, VOCAB))
+    tokens = np.array([[2, 2, 2]])
+    weight = np.random.default_rng(3).normal(size=(1, 3, VOCAB)).astype(np.float32)
 
-    def loss(params):
-        return (model.apply({"params": params}, tokens)[1] * weight).sum()
+    @jax.jit
+    def look(params):
+        """Return the gradient of a weighted sum of the logits, and what the head reads."""
+        loss = lambda p: (model.apply({"params": p}, tokens)[1] * weight).sum()  # noqa: E731
+        _, read = model.apply({"params": params}, tokens, method="features")
+        return jax.grad(loss)(params), read
 
-    gradient = jax.grad(loss)(params)["embedding"]["embedding"]
+    gradient, read = jax.tree.map(np.asarray, look(params))
+    gradient = gradient["embedding"]["embedding"]
     # As an output every row counts; as an input only that of token 2, which alone has more than
     # what the head makes of it: sum over t of weight[t, row] * what the head reads at t.
-    assert (jnp.abs(gradient).max(axis=1) > 0).all()
-    _, read = model.apply(variables, tokens, method="features")
-    read = np.asarray(read[0])
+    assert (np.abs(gradient).max(axis=1) > 0).all()
+    read = read[0]
     if kind == "projected":
         projection = jax.tree.map(np.asarray, params["projection"])
         read = read @ projection["kernel"] + projection["bias"]
@@ -172,8 +175,8 @@ def test_one_hot_is_an_identity_embedding():
     embedded, other = make(embed_size=VOCAB)
     params = {**other["params"], **variables["params"]}
     params["embedding"] = {"embedding": jnp.eye(VOCAB)}
-    _, want = one_hot.apply(variables, TOKENS)
-    _, got = embedded.apply({"params": params}, TOKENS)
+    _, want = jax.jit(one_hot.apply)(variables, TOKENS)
+    _, got = jax.jit(embedded.apply)({"params": params}, TOKENS)
     np.testing.assert_allclose(got, want, atol=1e-6)
 
 
@@ -195,8 +198,9 @@ def test_dropout_needs_an_rng():
 def test_dropout_between_layers_is_on_with_the_rng_too():
     core = rx.Stack((rx.LSTM(6), rx.LSTM(6)), dropout=0.5)
     model, variables = make(embed_size=5, core=core)
-    _, off = model.apply(variables, TOKENS)
-    _, on = model.apply(variables, TOKENS, rngs={"dropout": jax.random.key(0)})
+    apply = jax.jit(model.apply)
+    _, off = apply(variables, TOKENS)
+    _, on = apply(variables, TOKENS, rngs={"dropout": jax.random.key(0)})
     assert np.abs(np.asarray(on) - off).max() > 1e-3
 
 
@@ -205,7 +209,8 @@ def test_dropout_draws_one_mask_a_sequence_and_keeps_the_mean():
     params = {"embedding": {"embedding": jnp.ones((VOCAB, 400))}, "rnn": {"core": {}}}
     params |= {"kernel": jnp.ones((400, VOCAB)), "bias": jnp.zeros(VOCAB)}
     key = jax.random.key(0)
-    _, seen = model.apply({"params": params}, TOKENS, rngs={"dropout": key}, method="features")
+    features = jax.jit(partial(model.apply, method="features"))
+    _, seen = features({"params": params}, TOKENS, rngs={"dropout": key})
     seen = np.asarray(seen)  # dropped as an input, and once more as an output
     np.testing.assert_array_equal(seen, np.broadcast_to(seen[:, :1], seen.shape))
     values, counts = np.unique(seen[:, 0].round(4), return_counts=True)
@@ -225,7 +230,8 @@ def test_bfloat16_computes_in_half_and_returns_float32(kind):
     want = literal(variables["params"], TOKENS)
     np.testing.assert_allclose(logits, want, atol=0.1)
     assert np.abs(logits - want).max() > 1e-4  # it did compute in half precision
-    _, one = model.apply(variables, model.initial_state((3,)), TOKENS[:, 0], method="step")
+    step = partial(model.apply, method="step")
+    _, one = jax.eval_shape(step, variables, model.initial_state((3,)), TOKENS[:, 0])
     assert one.dtype == jnp.float32
 
 
@@ -293,8 +299,7 @@ def test_tabulate_and_concrete_tokens_under_a_trace():
     tokens = jnp.array([[0, 4, 2]])
     assert "w_x" in model.tabulate(jax.random.key(0), tokens)
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), tokens))
-    assert jax.tree.map(jnp.shape, model.init(jax.random.key(0), tokens)) == jax.tree.map(
-        jnp.shape, shapes
-    )
+    variables = jax.jit(model.init)(jax.random.key(0), tokens)
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
     with pytest.raises(ValueError, match="values from 0 to 5"):
         jax.eval_shape(lambda: model.init(jax.random.key(0), np.array([[0, 5]])))

@@ -93,7 +93,7 @@ def compare(name, implementation, dtype, rtol, atol):
         return sum(jnp.sum(weight * a + a**2) for a, weight in pairs), (final, ys)
 
     args = jax.tree.map(jnp.asarray, (params_of(cell_params), arrays["xs"], state_of("?0")))
-    grads, results = jax.grad(function, (0, 1, 2), has_aux=True)(*args)
+    grads, results = jax.jit(jax.grad(function, (0, 1, 2), has_aux=True))(*args)
     assert_close(results, (state_of("?"), arrays["ys"]), rtol, atol)
     want = (params_of(cell_grads), arrays["grad.xs"], state_of("grad.?0"))
     assert_close(grads, want, rtol, atol)

@@ -1,5 +1,7 @@
 """Window: a layer over the last few inputs, which keeps a core's promises."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +36,7 @@ def prepared(core, dtype=np.float64, time=TIME):
 def test_it_is_one_layer_over_the_window(hidden, width, time):
     core = rx.Window(hidden, width)
     params, xs, _ = prepared(core, np.float32, time)
-    _, ys = rx.unroll(core, params, xs)
+    _, ys = jax.jit(partial(rx.unroll, core))(params, xs)
     assert ys.shape == (time, *BATCH, hidden)
     w = np.asarray(params["w"], np.float64).reshape(2, width, hidden)
     # The newest input's part comes first; before the first input there are zeros.
@@ -60,9 +62,10 @@ def test_packed_and_padded_equals_separate(options, reverse):
 def test_step_equals_unroll_also_in_a_stack():
     core = rx.Stack((rx.Window(3, 3), rx.LSTM(2)))
     params, xs, state = prepared(core, np.float32)
-    final, ys = rx.unroll(core, params, xs, state, recompute=True)
-    for x, y in zip(xs, ys, strict=True):
-        state, streamed = core.step(params, state, x)
+    final, ys = jax.jit(partial(rx.unroll, core, recompute=True))(params, xs, state)
+    step = jax.jit(core.step)
+    for x, y in zip(np.asarray(xs), ys, strict=True):
+        state, streamed = step(params, state, x)
         np.testing.assert_allclose(streamed, y, rtol=1e-5, atol=1e-6)
     assert_close(state, final, 1e-5, 1e-6)
 

@@ -67,14 +67,14 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path):
 def test_a_train_state_comes_back(tmp_path, method):
     optimizer = Optimizer(method, weight_decay=0.1).make(10, 10)
     params = {"w": jnp.full((2, 3), 0.1), "half": jnp.full((3,), 0.3, jnp.bfloat16)}
-    state = init_state(params, optimizer, {"h": jnp.full((2,), 1 / 3)})
+    state = jax.jit(lambda p: init_state(p, optimizer, {"h": jnp.full((2,), 1 / 3)}))(params)
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(1, {"state": state})
     _, got = checkpoints.restore({"state": blank(state)})
     assert isinstance(got["state"], TrainState)
     assert_same_bits(got["state"], state)
     # And goes on: the optimiser takes it for its own.
-    optimizer.update(params, got["state"].opt_state.inner_state, params)
+    jax.jit(optimizer.update)(params, got["state"].opt_state.inner_state, params)
 
 
 def test_the_newest_are_kept(tmp_path):

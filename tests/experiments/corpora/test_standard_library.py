@@ -391,6 +391,7 @@ def test_the_sentences_of_a_module_are_in_its_split(tagged):
         assert sum(split_of[s] == split for s in known) > 0.8 * len(known) > 0
 
 
+@pytest.mark.full  # reads the whole library once more
 def test_another_process_reads_the_same(tagged):
     digest = hashlib.sha256(repr(tagged).encode()).hexdigest()
     assert digest_elsewhere("experiments.corpora.roles", "identifier_roles") == digest
