@@ -86,7 +86,9 @@ class GatedCell:
         y = emit(params, state')                      all time steps at once
 
     A subclass gives its gates by name (`gate_names`), its state (`state_type`, a NamedTuple with a
-    field `h`) and `pointwise`. It may override the rest:
+    field `h`) and `pointwise`. If `pointwise` reads only the sum g_x + g_h of some gates, put these
+    first and list them in `additive_gates`: the fast path then needs less time and memory. A
+    subclass may override the rest:
 
         project        x @ w_x + b
         recur          h @ w_h
@@ -96,6 +98,7 @@ class GatedCell:
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
         output_size    the width of h
+        init           draws `w_x`, `w_h` and `b`; a cell with other parameters adds them
 
     The step, the kernels and the checks follow from these. Gates are packed along the last axis,
     in the order of `gate_names`.
@@ -134,18 +137,17 @@ class GatedCell:
 
     gate_names: ClassVar[tuple[str, ...]]  # in packed order
     state_type: ClassVar[Any]  # a NamedTuple
-    # The first gates, those of which `pointwise` reads only the sum g_x + g_h: the fused kernel
-    # keeps and differentiates one array for these, and two for the others. None: all gates.
-    additive_gates: ClassVar[tuple[str, ...] | None] = None
+    # The first gates, if `pointwise` reads only the sum g_x + g_h of them: the fused kernel keeps
+    # and differentiates one array for each of these, and two for each other gate.
+    additive_gates: ClassVar[tuple[str, ...]] = ()
     # The gates between 0 and 1, among those that `gates` returns.
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_positive(hidden_size=self.hidden_size)
-        first = self.gate_names[: self.num_additive_gates]
-        if self.additive_gates not in (None, first):
+        if self.additive_gates != self.gate_names[: self.num_additive_gates]:
             raise ValueError(
-                f"additive_gates must be the first of gate_names, {self.gate_names}, or None; "
+                f"additive_gates must be the first of gate_names, {self.gate_names}; "
                 f"got {self.additive_gates}"
             )
         if not set(self.sigmoid_gates) <= set(self.gate_names):
@@ -240,12 +242,15 @@ class GatedCell:
     @property
     def num_additive_gates(self) -> int:
         """The number of gates of which `pointwise` reads only the sum; they come first."""
-        return self.num_gates if self.additive_gates is None else len(self.additive_gates)
+        return len(self.additive_gates)
 
     @property
     def is_gated(self) -> bool:
-        """Whether the step has the form above, so that a fast path may be used."""
-        return True
+        """Whether the step has the form above, so that a fast path may be used.
+
+        A cell that overrides `step` has another form.
+        """
+        return type(self).step is GatedCell.step
 
     def columns(self, gate: str) -> slice:
         """Return the slice of a gate along the packed axis."""

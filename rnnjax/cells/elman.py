@@ -44,6 +44,7 @@ class Elman(GatedCell):
 
     gate_names: ClassVar[tuple[str, ...]] = ("h",)
     state_type: ClassVar[Any] = ElmanState
+    additive_gates: ClassVar[tuple[str, ...]] = ("h",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

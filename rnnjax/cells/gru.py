@@ -61,13 +61,13 @@ class GRU(GatedCell):
 
     gate_names: ClassVar[tuple[str, ...]] = (*GRUGates._fields, "n")
     state_type: ClassVar[Any] = GRUState
-    additive_gates: ClassVar[tuple[str, ...] | None] = GRUGates._fields
+    additive_gates: ClassVar[tuple[str, ...]] = GRUGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = GRUGates._fields
 
     @property
     def is_gated(self) -> bool:
         """Whether the reset comes after the product."""
-        return self.reset_after
+        return self.reset_after and type(self).step is GRU.step
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of the recurrent bias of n, which the reset gate scales."""

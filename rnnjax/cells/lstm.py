@@ -61,6 +61,7 @@ class LSTM(GatedCell):
 
     gate_names: ClassVar[tuple[str, ...]] = LSTMGates._fields
     state_type: ClassVar[Any] = LSTMState
+    additive_gates: ClassVar[tuple[str, ...]] = LSTMGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:

@@ -98,8 +98,14 @@ def make_train_step(
     optimizer = guard(optimizer)
 
     def loss_and_others(*arguments: Any) -> tuple[Array, tuple[Any, Metrics]]:
-        loss, carry, *metrics = loss_fn(*arguments)
-        given: Metrics = metrics[0] if metrics else {}
+        found = loss_fn(*arguments)
+        if not isinstance(found, tuple) or len(found) not in (2, 3):
+            raise ValueError(
+                f"loss_fn must return (loss, carry) or (loss, carry, metrics), got {found!r}"
+            )
+        loss, carry, given = found if len(found) == 3 else (*found, {})
+        if not isinstance(given, dict) or any(jnp.ndim(value) for value in given.values()):
+            raise ValueError(f"metrics of a loss must be a dict of numbers, got {given!r}")
         if taken := sorted(set(given) & set(UPDATE_METRICS)):
             raise ValueError(f"metrics of a loss must have other names, got {', '.join(taken)}")
         return loss, (carry, given)

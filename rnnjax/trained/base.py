@@ -64,6 +64,10 @@ class Trained:
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the fields that `save_text` wrote."""
 
+    @abstractmethod
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the sizes of what makes arrays of text, and those that the model has."""
+
     def initialized(self, seed: int) -> Self:
         """Return a copy with new parameters."""
         return dataclasses.replace(self, params=self.init(seed))

@@ -62,6 +62,10 @@ class TrainedConditionalModel(Trained):
         self.vocabulary.save(folder / "vocabulary.json")
         write_whole(folder / "classes.json", json.dumps(dict(self.shares)) + "\n")
 
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the number of tokens, of the files and of the model."""
+        return len(self.vocabulary), self.model.vocab_size
+
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the vocabulary and the classes."""

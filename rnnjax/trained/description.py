@@ -41,7 +41,7 @@ def describe(value: Any) -> Any:
             return {"class": name, **_fields(value)}
     try:
         return jnp.dtype(value).name
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"model must be made of rnnjax's own modules and cores, got {type(value)}: only these "
             "can be loaded again by name"

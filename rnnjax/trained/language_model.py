@@ -53,6 +53,10 @@ class TrainedLanguageModel(Trained):
         """Write the vocabulary."""
         self.vocabulary.save(folder / "vocabulary.json")
 
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the number of tokens, of the files and of the model."""
+        return len(self.vocabulary), self.model.vocab_size
+
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the vocabulary."""
@@ -102,6 +106,10 @@ class TrainedLanguageModel(Trained):
           seed: seed of the random numbers.
           **options: `temperature`, `top_k`, `top_p` and `stop_token` of `rnnjax.decoding.sample`.
         """
+        if isinstance(prompts, str):
+            raise ValueError(f"prompts must be a sequence of texts, got the text {prompts!r}")
+        if not prompts:
+            return []
         tokens, lengths = pad([start_ids(self.vocabulary, text) for text in prompts])
         drawn, counts = sample(
             self.model,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 
 from rnnjax.train.loop import load_best
@@ -55,8 +56,15 @@ def load_run(folder: str | Path) -> Any:
         described = json.loads(path.read_text(encoding="utf-8"))
         kind = {each.__name__: each for each in KINDS}[described["kind"]]
         model, settings = rebuild(described["model"]), rebuild(described["settings"])
+        if not isinstance(model, nn.Module) or set(settings) != set(kind.settings):
+            raise ValueError(f"it holds no model with {', '.join(kind.settings)}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a model of this version: {error!r}") from error
     loaded = kind(model=model, params=None, **kind.load_text(folder), **settings)
+    sizes, wanted = loaded.sizes()
+    if sizes != wanted:
+        raise ValueError(
+            f"{folder} must hold the text files of its model, of {wanted}; got {sizes}"
+        )
     shapes = jax.eval_shape(lambda: loaded.init(0))
     return type(loaded)(**{**vars(loaded), "params": load_best(folder, shapes)})

@@ -51,6 +51,10 @@ class TrainedMaskedModel(Trained):
         """Write the tokeniser."""
         self.subwords.save(folder / "tokenizer.json")
 
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the number of tokens, of the files and of the model."""
+        return len(self.subwords), self.model.config.vocab_size
+
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the tokeniser."""

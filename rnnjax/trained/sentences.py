@@ -70,6 +70,12 @@ class TrainedSentenceModel(Trained):
         else:
             self.indexer.save(folder / "indexer.json")
 
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the number of words or pieces, of the files and of the model."""
+        if isinstance(self.indexer, PieceIndexer):
+            return len(self.indexer.subwords), self.model.config.vocab_size
+        return len(self.indexer.words), self.model.embedder.vocab_size
+
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the indexer."""
@@ -92,6 +98,8 @@ class TrainedSentenceModel(Trained):
         Returns:
           For each text, a list of (word, tag), or a pair (label, probability).
         """
+        if isinstance(texts, str):
+            raise ValueError(f"texts must be a sequence of texts, got the text {texts!r}")
         sentences = [self._unlabelled(text) for text in texts]
         answers = self.answers(sentences)
         if self.model.per_token:

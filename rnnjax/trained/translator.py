@@ -60,6 +60,10 @@ class TrainedTranslator(Trained):
         for side, tokenizer in zip(("source", "target"), self.tokenizers, strict=True):
             tokenizer.save(folder / f"{side}.json")
 
+    def sizes(self) -> tuple[Any, Any]:
+        """Return the number of tokens, of the files and of the model."""
+        return tuple(map(len, self.tokenizers)), (self.model.source_size, self.model.target_size)
+
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the tokenisers."""

@@ -94,7 +94,7 @@ class Convolution(rx.GatedCell):
     places: int = 4
 
     gate_names: ClassVar[tuple[str, ...]] = ("z", "n")
-    additive_gates: ClassVar[tuple[str, ...] | None] = ("z",)
+    additive_gates: ClassVar[tuple[str, ...]] = ("z",)
     state_type: ClassVar[Any] = FieldState
 
     def state_shapes(self):
@@ -298,3 +298,44 @@ def test_gates_by_name():
     assert rx.GRU(3).gate_names == ("r", "z", "n")
     with pytest.raises(ValueError, match=r"sigmoid_gates must be among gate_names.*'q'"):
         type("Wrong", (rx.LSTM,), {"sigmoid_gates": ("q",)})(3)
+
+
+@dataclass(frozen=True)
+class MinimalGated(rx.GatedCell):
+    """f = sigmoid(x W_f + h U_f);  n = tanh(x W_n + f h U_n): one gate's summands stay apart."""
+
+    gate_names: ClassVar[tuple[str, ...]] = ("f", "n")
+    state_type: ClassVar[Any] = rx.GRUState
+
+    def pointwise(self, g_x, g_h, state):
+        (f_x, n_x), (f_h, n_h) = jnp.split(g_x, 2, -1), jnp.split(g_h, 2, -1)
+        f = jax.nn.sigmoid(f_x + f_h)
+        return rx.GRUState((1 - f) * state.h + f * jnp.tanh(n_x + f * n_h))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("additive", [(), ("f",)])
+def test_a_cell_that_says_nothing_of_its_gates_is_right_on_the_fast_path(additive):
+    cell = type("Gated", (MinimalGated,), {"additive_gates": additive})(4)
+    args = prepared(cell)
+    for got, want in zip(
+        jax.tree.leaves(run(cell, args, "fused")),
+        jax.tree.leaves(run(cell, args, "scan")),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, want, atol=1e-10)
+
+
+@pytest.mark.parametrize("base", [rx.Elman, rx.GRU])
+def test_a_cell_with_a_step_of_its_own_runs_on_the_scan(base):
+    class Doubled(base):
+        def step(self, params, state, x):
+            state, y = super().step(params, state, x)
+            return state, 2 * y
+
+    cell, plain = Doubled(4), base(4)
+    args = prepared(plain, np.float32)
+    (_, got), (_, want) = rx.unroll(cell, *args), rx.unroll(plain, *args)
+    np.testing.assert_allclose(got, 2 * want, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="it needs a gated cell"):
+        rx.unroll(cell, *args, implementation="fused")

@@ -254,3 +254,18 @@ def test_metrics_of_a_loss_have_names_of_their_own():
     state = init_state(jnp.float32(3.0), optax.sgd(0.1), None)
     with pytest.raises(ValueError, match="metrics of a loss must have other names, got grad_norm"):
         step(state, None)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda w: w**2, r"loss_fn must return \(loss, carry\) or"),
+        (lambda w: (w**2, None, {}, {}), r"loss_fn must return \(loss, carry\) or"),
+        (lambda w: (w**2, None, None), "metrics of a loss must be a dict of numbers, got None"),
+        (lambda w: (w**2, None, {"a": jnp.ones(2)}), "metrics of a loss must be a dict of numbers"),
+    ],
+)
+def test_what_a_loss_must_return_is_said(returned, message):
+    step = make_train_step(lambda params, *_: returned(params), optax.sgd(0.1), seed=0)
+    with pytest.raises(ValueError, match=message):
+        step(init_state(jnp.float32(3.0), optax.sgd(0.1), None), None)

@@ -77,9 +77,14 @@ def test_every_cell_that_is_exported_can_be_described():
     assert all(same(rebuild(describe(cell)), cell) for cell in made)
 
 
-def test_a_core_of_ones_own_is_refused():
-    with pytest.raises(ValueError, match=r"rnnjax's own modules and cores, got .*Echo"):
-        describe(LanguageModel(5, Echo(2)))
+class Mine(rx.Elman):
+    pass
+
+
+@pytest.mark.parametrize("core", [Echo(2), Mine(2)])
+def test_a_core_of_ones_own_is_refused(core):
+    with pytest.raises(ValueError, match=r"rnnjax's own modules and cores, got .*(Echo|Mine)"):
+        describe(LanguageModel(5, core))
 
 
 @pytest.mark.parametrize("described", [{"class": "Grue"}, {"class": "LSTM", "colour": 1}])

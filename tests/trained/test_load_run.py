@@ -54,6 +54,9 @@ def test_a_language_model_scores_and_writes(tmp_path):
         want = log_probability(run.model, run.variables, ids, np.array([ids.size]))
         np.testing.assert_allclose(log, want[0], rtol=1e-5)
     assert [each.size for each in run.log_probabilities([])] == [0, 0]
+    assert run.generate([], 4) == []
+    with pytest.raises(ValueError, match="prompts must be a sequence of texts, got the text 'the'"):
+        run.generate("the", 4)
     one, again = (run.generate(["the", ""], 4, seed=1) for _ in range(2))
     assert one == again
     assert [len(text) for text in one] == [4, 4]
@@ -88,7 +91,8 @@ def test_what_is_no_run_is_named(tmp_path):
     saved(language_model(), folder)
     path = folder / "model.json"
     whole = json.loads(path.read_text())
-    for broken in ("", "[]", json.dumps({**whole, "kind": "TrainedParrot"}), '{"kind": 1}'):
+    changes = ({"kind": "TrainedParrot"}, {"settings": {"zzz": 1}}, {"model": 5}, {"settings": []})
+    for broken in ("", "[]", '{"kind": 1}', *(json.dumps({**whole, **each}) for each in changes)):
         path.write_text(broken)
         with pytest.raises(ValueError, match=r"model.json does not describe a model"):
             rx.load_run(folder)
@@ -98,4 +102,11 @@ def test_a_run_without_a_checkpoint_is_named(tmp_path):
     (tmp_path / "run").mkdir()
     language_model().initialized(0).save(tmp_path / "run")
     with pytest.raises(ValueError, match="holds no trained model yet"):
+        rx.load_run(tmp_path / "run")
+
+
+def test_another_vocabulary_is_refused(tmp_path):
+    saved(language_model(), tmp_path / "run")
+    Vocabulary.characters("ab").save(tmp_path / "run" / "vocabulary.json")
+    with pytest.raises(ValueError, match="must hold the text files of its model, of 12; got 3"):
         rx.load_run(tmp_path / "run")

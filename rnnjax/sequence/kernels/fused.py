@@ -115,7 +115,8 @@ def _forward(
     own = cell.own(params, g_x.ndim - 1, dtype)
     # If gates are used separately, each is a separate array: XLA's CPU backend does not vectorise
     # a loop that reads several slices of one buffer.
-    parts = [g_x] if cell.additive_gates is None else jnp.split(g_x, cell.num_gates, -1)
+    alike = cell.num_additive_gates == cell.num_gates
+    parts = [g_x] if alike else jnp.split(g_x, cell.num_gates, -1)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
         parts, (valid, fresh) = inputs
