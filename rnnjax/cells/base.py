@@ -17,6 +17,7 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
+from rnnjax.closures import as_value
 from rnnjax.products import accumulator, affine, cast, lead, product
 
 Params = Mapping[str, Any]
@@ -24,8 +25,8 @@ State = Any
 Initializer = Callable[..., Array]
 
 # Made once, so that two cells with default initialisers compare and hash equal.
-_GLOROT = initializers.glorot_uniform()
-_ORTHOGONAL = initializers.orthogonal()
+_GLOROT = as_value(initializers.glorot_uniform())
+_ORTHOGONAL = as_value(initializers.orthogonal())
 _ZEROS = initializers.zeros
 
 
@@ -144,6 +145,8 @@ class GatedCell:
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        for name in ("kernel_init", "recurrent_init", "bias_init"):
+            object.__setattr__(self, name, as_value(getattr(self, name)))
         check_positive(hidden_size=self.hidden_size)
         if self.additive_gates != self.gate_names[: self.num_additive_gates]:
             raise ValueError(

@@ -11,8 +11,9 @@ from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_at_least, check_positive
+from rnnjax.closures import as_value
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
-from rnnjax.losses.shapes import check_rows
+from rnnjax.losses.shapes import check_classes, check_rows
 from rnnjax.products import lead, product
 
 
@@ -52,6 +53,7 @@ class AdaptiveSoftmax:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
+        object.__setattr__(self, "kernel_init", as_value(self.kernel_init))
         borders = (0, *self.cutoffs, self.num_classes)
         if not self.cutoffs or any(low >= high for low, high in pairwise(borders)):
             raise ValueError(
@@ -86,7 +88,8 @@ class AdaptiveSoftmax:
         Args:
           params: the parameters, from `init`.
           features: `(..., width)`.
-          targets: `(...)` integers in [0, num_classes); the range is not checked.
+          targets: `(...)` integers in [0, num_classes); the range is checked
+        where targets are concrete, not under jit.
           mask: `(...)` bool, True where a position counts; None counts all. Values at the other
             positions, even NaN, do not affect the loss or its gradient.
 
@@ -94,6 +97,7 @@ class AdaptiveSoftmax:
           ValueError: shapes do not fit.
         """
         check_rows(features.shape[:-1], targets, mask)
+        check_classes(targets, mask, self.num_classes)
         if mask is None:
             mask = jnp.ones(targets.shape, bool)
         rows, ids, counts = features.reshape(-1, features.shape[-1]), targets.ravel(), mask.ravel()

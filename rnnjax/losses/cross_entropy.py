@@ -6,7 +6,7 @@ import optax
 from jax import Array
 
 from rnnjax.checks import check_rate
-from rnnjax.losses.shapes import check_rows
+from rnnjax.losses.shapes import check_classes, check_rows
 from rnnjax.products import accumulator
 
 
@@ -21,7 +21,8 @@ def cross_entropy(
 
     Args:
       logits: `(..., classes)`.
-      targets: `(...)` integers in [0, classes); the range is not checked.
+      targets: `(...)` integers in [0, classes); the range is checked
+        where targets are concrete, not under jit.
       mask: `(...)` bool, True where a position counts; None counts all. Values at the other
         positions, even NaN, do not affect the loss or its gradient.
       label_smoothing: e in [0, 1): the share of each target that is spread evenly over all
@@ -38,6 +39,7 @@ def cross_entropy(
     """
     check_rate("label_smoothing", label_smoothing)
     check_rows(logits.shape[:-1], targets, mask)
+    check_classes(targets, mask, logits.shape[-1])
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
     # Mask before the softmax, not after: a NaN makes NaN gradients even if it is dropped later.

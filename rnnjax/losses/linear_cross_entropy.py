@@ -8,7 +8,7 @@ from jax import Array
 
 from rnnjax.checks import check_rate
 from rnnjax.losses.linear_head import Plan, linear_loss
-from rnnjax.losses.shapes import check_kernel, check_rows
+from rnnjax.losses.shapes import check_classes, check_kernel, check_rows
 
 
 def linear_cross_entropy(
@@ -31,7 +31,8 @@ def linear_cross_entropy(
       features: `(..., width)`.
       kernel: `(width, classes)`; the transposed embedding if it is tied.
       bias: `(classes,)`.
-      targets: `(...)` integers in [0, classes); the range is not checked.
+      targets: `(...)` integers in [0, classes); the range is checked
+        where targets are concrete, not under jit.
       mask: `(...)` bool, True where a position counts; None counts all.
       label_smoothing: see `cross_entropy`.
       dtype: dtype of the operands of products; None promotes features and kernel.
@@ -53,6 +54,7 @@ def linear_cross_entropy(
     check_rate("label_smoothing", label_smoothing)
     check_kernel(features, kernel, bias)
     check_rows(features.shape[:-1], targets, mask)
+    check_classes(targets, mask, bias.shape[0])
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
     dtype = jnp.dtype(dtype or jnp.result_type(features, kernel))

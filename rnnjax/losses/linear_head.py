@@ -10,6 +10,7 @@ from jax import Array
 
 from rnnjax.checks import check_positive
 from rnnjax.products import accumulator, last_first, lead, outer, product
+from rnnjax.varying import axes_of, gradient_of, varying
 
 
 class Plan(NamedTuple):
@@ -86,14 +87,16 @@ def _total(plan: Plan, kernel: Array, bias: Array, chunks: Chunks, held: Any) ->
         value, _ = plan.judge(linear(x, kernel, bias, plan.dtype), counts, beside, held)
         return total + value, None
 
-    start = jnp.zeros((), accumulator(plan.dtype))
-    return jax.lax.scan(_unless_empty(body), start, chunks)[0]
+    axes = axes_of(kernel, bias, chunks, held)
+    start = varying(jnp.zeros((), accumulator(plan.dtype)), axes)
+    return jax.lax.scan(_unless_empty(body, axes), start, varying(chunks, axes))[0]
 
 
 def _total_fwd(
     plan: Plan, kernel: Array, bias: Array, chunks: Chunks, held: Any
-) -> tuple[Array, tuple[Array, Array, Array]]:
+) -> tuple[Array, tuple[Any, Any]]:
     dtype = plan.dtype
+    axes = axes_of(kernel, bias, chunks, held)
     compact = kernel.astype(dtype)
     compact_t = last_first(compact)
 
@@ -108,31 +111,42 @@ def _total_fwd(
 
     wide = accumulator(dtype)
     zeros = (jnp.zeros((), wide), jnp.zeros(kernel.shape, wide), jnp.zeros(bias.shape, wide))
-    (total, d_kernel, d_bias), d_rows = jax.lax.scan(_unless_empty(body), zeros, chunks)
+    zeros = varying(zeros, axes)
+    (total, d_kernel, d_bias), d_rows = jax.lax.scan(
+        _unless_empty(body, axes), zeros, varying(chunks, axes)
+    )
     gradients = (
         d_kernel.astype(kernel.dtype),
         d_bias.astype(bias.dtype),
         d_rows.astype(chunks[0].dtype),
     )
-    return total, gradients
+    # Of the rows no values are kept, only their type.
+    return total, (gradients, (kernel, bias, chunks[0][:0]))
 
 
-def _total_bwd(
-    plan: Plan, gradients: tuple[Array, Array, Array], cotangent: Array
-) -> tuple[Any, ...]:
-    d_kernel, d_bias, d_rows = (g * cotangent.astype(g.dtype) for g in gradients)
+def _total_bwd(plan: Plan, kept: tuple[Any, Any], cotangent: Array) -> tuple[Any, ...]:
+    gradients, primals = kept
+    scaled = tuple(g * cotangent.astype(g.dtype) for g in gradients)
+    d_kernel, d_bias, d_rows = gradient_of(primals, scaled)
     return d_kernel, d_bias, (d_rows, None, None), None
 
 
 _total.defvjp(_total_fwd, _total_bwd)
 
 
-def _unless_empty(body: Callable[..., Any]) -> Callable[..., Any]:
+def _unless_empty(body: Callable[..., Any], axes: frozenset[str]) -> Callable[..., Any]:
     """Return the body of a scan that skips a chunk without rows that count, and returns zeros."""
 
     def guarded(sums: Any, chunk: Chunks) -> Any:
         _, given = jax.eval_shape(body, sums, chunk)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), given)
-        return jax.lax.cond(chunk[1].any(), body, lambda sums, _: (sums, zeros), sums, chunk)
+
+        def run(sums: Any, chunk: Chunks) -> Any:
+            return varying(body(sums, chunk), axes)
+
+        def skip(sums: Any, chunk: Chunks) -> Any:
+            return varying((sums, zeros), axes)
+
+        return jax.lax.cond(chunk[1].any(), run, skip, sums, chunk)
 
     return guarded

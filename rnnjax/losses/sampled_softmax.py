@@ -8,7 +8,7 @@ from jax import Array
 
 from rnnjax.checks import check_positive
 from rnnjax.losses.cross_entropy import cross_entropy
-from rnnjax.losses.shapes import check_kernel, check_rows
+from rnnjax.losses.shapes import check_classes, check_kernel, check_rows
 from rnnjax.products import accumulator, lead, product
 
 
@@ -37,7 +37,8 @@ def sampled_cross_entropy(
       features: `(..., width)`.
       kernel: `(width, classes)`; the transposed embedding if it is tied.
       bias: `(classes,)`.
-      targets: `(...)` integers in [0, classes); the range is not checked.
+      targets: `(...)` integers in [0, classes); the range is checked
+        where targets are concrete, not under jit.
       key: random key.
       num_sampled: number of classes to draw, with replacement; all rows share them.
       mask: `(...)` bool, True where a position counts; None counts all. Values at the other
@@ -60,6 +61,7 @@ def sampled_cross_entropy(
     check_positive(num_sampled=num_sampled)
     check_kernel(features, kernel, bias)
     check_rows(features.shape[:-1], targets, mask)
+    check_classes(targets, mask, bias.shape[0])
     if mask is not None:
         features = jnp.where(mask[..., None], features, 0)
         targets = jnp.where(mask, targets, 0)

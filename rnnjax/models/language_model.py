@@ -12,6 +12,7 @@ from jax.nn import initializers
 
 from rnnjax.cells.base import Core, Initializer, State, output_size
 from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
+from rnnjax.closures import as_value
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.interface import Batch, BatchLoss
@@ -54,8 +55,10 @@ class LanguageModel(nn.Module):
     embed_size: int | None = None
     tie_embeddings: bool = False
     dropout: float = 0.0
-    embedding_init: Initializer = initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
-    kernel_init: Initializer = initializers.lecun_normal()
+    embedding_init: Initializer = as_value(
+        initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+    )
+    kernel_init: Initializer = as_value(initializers.lecun_normal())
     dtype: Any = None
 
     def setup(self) -> None:

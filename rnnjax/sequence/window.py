@@ -10,11 +10,12 @@ from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_positive
+from rnnjax.closures import as_value
 from rnnjax.products import accumulator, lead, product
 from rnnjax.sequence.unroll import Composite, Options
 
 # Made once, so that two windows with default initialisers compare and hash equal.
-_GLOROT = initializers.glorot_uniform()
+_GLOROT = as_value(initializers.glorot_uniform())
 _ZEROS = initializers.zeros
 
 
@@ -63,6 +64,8 @@ class Window(Composite):
     dtype: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name in ("kernel_init", "bias_init"):
+            object.__setattr__(self, name, as_value(getattr(self, name)))
         check_positive(hidden_size=self.hidden_size, width=self.width)
         if self.width < 2:
             raise ValueError(f"width must be an integer of at least 2, got {self.width}")

@@ -8,6 +8,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from rnnjax.closures import Made
+
 # A description may name the classes of these packages, and the readers of conditions from Flax.
 _ROOMS = ("rnnjax.cells", "rnnjax.sequence", "rnnjax.models")
 _READERS = {"Embed": nn.Embed, "Dense": nn.Dense}
@@ -84,7 +86,9 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _is_function(value: Any) -> bool:
     # A dtype such as jnp.float32 is callable too.
-    return callable(value) and not dataclasses.is_dataclass(value) and not hasattr(value, "dtype")
+    made = isinstance(value, Made)
+    plain = callable(value) and not dataclasses.is_dataclass(value) and not hasattr(value, "dtype")
+    return made or plain
 
 
 def _classes() -> dict[str, Any]:

@@ -3,7 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjax.losses import cross_entropy
+from rnnjax.losses import (
+    AdaptiveSoftmax,
+    cross_entropy,
+    linear_cross_entropy,
+    sampled_cross_entropy,
+)
 
 
 def example(*shape, classes=5, seed=0):
@@ -110,3 +115,24 @@ def test_label_smoothing_is_the_cross_entropy_to_a_smoothed_target():
     np.testing.assert_allclose(got, want, rtol=1e-5)
     with pytest.raises(ValueError, match="label_smoothing must"):
         cross_entropy(logits, targets, label_smoothing=-0.1)
+
+
+@pytest.mark.parametrize("wrong", [-1, -100, 4])
+def test_a_concrete_target_that_is_no_class_is_named(wrong):
+    targets = jnp.array([0, wrong])
+    features, kernel, bias = jnp.ones((2, 3)), jnp.ones((3, 4)), jnp.zeros(4)
+    softmax = AdaptiveSoftmax(4, (2,), 1.0)
+    params = softmax.init(jax.random.key(0), 3)
+    losses = {
+        "plain": lambda *mask: cross_entropy(jnp.zeros((2, 4)), targets, *mask),
+        "linear": lambda *mask: linear_cross_entropy(features, kernel, bias, targets, *mask),
+        "adaptive": lambda *mask: softmax.cross_entropy(params, features, targets, *mask),
+        "sampled": lambda mask=None: sampled_cross_entropy(
+            features, kernel, bias, targets, jax.random.key(0), num_sampled=2, mask=mask
+        ),
+    }
+    for loss in losses.values():
+        with pytest.raises(ValueError, match=r"targets must lie in \[0, 4\)"):
+            loss()
+        # What does not count may be anything.
+        assert np.isfinite(float(loss(jnp.array([True, False]))[0]))

@@ -148,3 +148,11 @@ def test_params_of_any_mapping():
     params = collections.OrderedDict(random_params(CELL, dtype=np.float32))
     grads = jax.grad(lambda p: rx.unroll(CELL, p, XS)[1].sum())(params)
     assert jax.tree.structure(grads) == jax.tree.structure(params)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_arrays_are_not_stacked(kind):
+    cell = rx.Elman(2)
+    xs = jnp.ones((3, 1, 2))
+    with pytest.raises(ValueError, match=f"xs must be one array, got a {kind.__name__} of 2"):
+        rx.unroll(cell, cell.init(jax.random.key(0), 2), kind([xs, xs]))

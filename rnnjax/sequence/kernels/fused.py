@@ -23,6 +23,7 @@ from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
+from rnnjax.varying import gradient_of
 
 # Rows (steps × batch) of projected inputs in memory if no gradient is needed: few enough to stay in
 # the caches, and enough for efficient products.
@@ -140,7 +141,8 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, before.h, d_gates)
     d_matrices = gradients.of_pointwise(cell, params, kept.gates, before, d_states, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
-    return d_params, d_xs, d_state, None
+    primals = (params, xs, kept.state)
+    return *gradient_of(primals, (d_params, d_xs, d_state)), None
 
 
 def _backward(
