@@ -1,10 +1,12 @@
 """Checkpoints on disk, with Orbax."""
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 try:
@@ -55,14 +57,17 @@ class Checkpoints:
                 preservation_policy=policies.LatestN(self._keep),
                 cleanup_tmp_directories=True,
             ) as checkpointer:
-                checkpointer.save(step, tree, force=True, overwrite=True)
-        except Exception as error:  # tensorstore has its own exceptions for a full disk
+                data = _without_keys(tree)
+                saved = {"tree": data, "digest": _digest(data)}
+                checkpointer.save(step, saved, force=True, overwrite=True)
+        except Exception as error:  # tensorstore has its own types for a full disk
             raise OSError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
         """Return the newest readable checkpoint as (step, tree), or None if there are none.
 
-        A damaged checkpoint is skipped, and a line is printed.
+        A damaged checkpoint is skipped, and a line is printed. Every save holds a digest of its
+        arrays, so changed numbers are damage too.
 
         Args:
           like: a pytree of arrays or shapes with the structure that was saved.
@@ -74,14 +79,62 @@ class Checkpoints:
         for step in reversed(self.steps):
             path = self.folder / str(step)
             try:
-                _check_fits(path, like)
-                return step, ocp.load(path, jax.tree.map(_abstract, like))
+                return step, _load(path, like)
             except Exception as error:  # Orbax documents no common type for damage
                 failure = _line(error)
                 print(f"checkpoint {path} cannot be read: {failure}")
         if failure is not None:
             raise ValueError(f"no readable checkpoint in {self.folder}: {failure}")
         return None
+
+
+def _load(path: Path, like: Any) -> Any:
+    """Return the tree of a checkpoint; an exception says what is wrong with it."""
+    wanted = {"tree": _without_keys(like), "digest": _digest(())}
+    _check_fits(path, wanted)
+    saved = ocp.load(path, jax.tree.map(_abstract, wanted))
+    if not np.array_equal(np.asarray(saved["digest"]), _digest(saved["tree"])):
+        raise ValueError("it is damaged: its arrays are not those that were saved")
+    return jax.tree.map(_with_key, saved["tree"], like)
+
+
+def _digest(tree: Any) -> np.ndarray:
+    """Return a digest of all arrays of a tree, (32,) uint8.
+
+    A file system may return other bytes than were written: neither Orbax nor its format sees it.
+    """
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        array = np.ascontiguousarray(leaf)
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(array.view(np.uint8).data if array.size else b"")
+    return np.frombuffer(found.digest(), np.uint8).copy()
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+
+def _without_keys(tree: Any) -> Any:
+    """Return a tree of arrays, or of shapes, with the data of typed random keys in their place."""
+
+    def data(leaf: Any) -> Any:
+        if not _is_key(leaf):
+            return leaf
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            return jax.eval_shape(jax.random.key_data, leaf)
+        return jax.random.key_data(leaf)
+
+    return jax.tree.map(data, tree)
+
+
+def _with_key(leaf: Any, like: Any) -> Any:
+    """Return a loaded leaf, as a typed random key where `like` is one."""
+    if not _is_key(like):
+        return leaf
+    # JAX tells the implementation of an array, but not of a shape.
+    implementation = jax.random.key_impl(jnp.zeros((0,), like.dtype))
+    return jax.random.wrap_key_data(leaf, impl=implementation)
 
 
 def _check_fits(path: Path, like: Any) -> None:

@@ -43,7 +43,7 @@ class MetricsLog:
     def append(self, split: str, step: int, values: dict[str, float]) -> None:
         """Append one record; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
-        with self._path.open("a") as file:
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"split": split, "step": step, **finite}) + "\n")
         if self._writer is not None:
             for name, value in values.items():
@@ -62,7 +62,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
       [{'split': 'train', 'step': 20, 'loss': 1.5}]
     """
     records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:

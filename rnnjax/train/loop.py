@@ -15,6 +15,7 @@ from rnnjax.checks import check_positive
 from rnnjax.models.interface import Batch
 from rnnjax.train.checkpoint import Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
+from rnnjax.train.lock import owned
 from rnnjax.train.log import MetricsLog
 from rnnjax.train.progress import ProgressReport
 from rnnjax.train.step import Metrics, TrainState, TrainStep
@@ -119,7 +120,9 @@ def fit(
 
     Raises:
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
-      DivergedError: `schedule.max_skipped` updates in a row were skipped.
+      DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
+        finite number.
+      ValueError: another process trains in `folder`.
       OSError: a checkpoint could not be written.
 
     Example:
@@ -137,7 +140,20 @@ def fit(
       >>> int(result.state.step), result.best < 1
       (4, True)
     """
-    run = _Run(folder, evaluate, schedule, monitor, tensorboard)
+    folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder):
+        run = _Run(folder, evaluate, schedule, monitor, tensorboard)
+        return _fit(run, state, train_step, batch_at, tokens_per_step)
+
+
+def _fit(
+    run: "_Run",
+    state: TrainState,
+    train_step: TrainStep,
+    batch_at: Callable[[int], Batch],
+    tokens_per_step: int,
+) -> FitResult:
+    folder, schedule, monitor = run.folder, run.schedule, run.monitor
     state = run.resume(state)
     first = int(state.step)
     pending: Metrics | None = None
@@ -164,6 +180,11 @@ def fit(
                     f"interrupted at step {step} of {schedule.total_steps}; saved in {folder}, "
                     "the same command resumes the run"
                 )
+    if math.isinf(run.best):
+        raise DivergedError(
+            f"no evaluation of {monitor!r} gave a number: nothing was saved as best. A lower "
+            f"learning rate or a tighter clip may help. Checkpoints in {folder} are intact"
+        )
     return FitResult(state, run.best, run.seconds)
 
 
@@ -178,9 +199,9 @@ class _Run:
         monitor: str,
         tensorboard: bool,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.schedule, self.monitor = folder, schedule, monitor
         self.best, self._since_best = float("inf"), 0
-        self._evaluate, self._schedule, self._monitor = evaluate, schedule, monitor
+        self._evaluate = evaluate
         self._latest = Checkpoints(folder / "latest", keep=2)
         self._best = Checkpoints(folder / "best", keep=1)
         self.log = MetricsLog(
@@ -202,19 +223,19 @@ class _Run:
         self.best, self._since_best = float(tree["best"]), int(tree["since_best"])
         self._start -= float(tree["seconds"])
         self.log.rewind(step)
-        print(f"resuming at step {step} of {self._schedule.total_steps}")
+        print(f"resuming at step {step} of {self.schedule.total_steps}")
         return tree["state"]
 
     def is_stale(self) -> bool:
         """Return whether there was no new best for as long as the schedule allows."""
-        return self._since_best >= (self._schedule.patience or math.inf)
+        return self._since_best >= (self.schedule.patience or math.inf)
 
     def is_evaluation(self, step: int) -> bool:
-        total, count = self._schedule.total_steps, self._schedule.evaluations
+        total, count = self.schedule.total_steps, self.schedule.evaluations
         return step * count // total > (step - 1) * count // total
 
     def is_due(self, step: int) -> bool:
-        overdue = time.monotonic() - self._saved > self._schedule.save_every
+        overdue = time.monotonic() - self._saved > self.schedule.save_every
         return overdue or self.is_evaluation(step)
 
     def record(self, step: int, metrics: Metrics, progress: ProgressReport) -> None:
@@ -222,16 +243,16 @@ class _Run:
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         self._recent.append(values)
         progress.step(step, values["loss"])
-        if step % self._schedule.log_every == 0:
+        if step % self.schedule.log_every == 0:
             for name in values.keys() - _LAST_COUNTS:
                 values[name] = float(np.mean([each[name] for each in self._recent]))
             values["tokens_per_second"] = progress.rate(step)
             values["seconds"] = self.seconds
             self.log.append("train", step, values)
             self._recent.clear()
-        if values["skipped_in_a_row"] >= self._schedule.max_skipped:
+        if values["skipped_in_a_row"] >= self.schedule.max_skipped:
             raise DivergedError(
-                f"stopped at step {step}: the gradients of {self._schedule.max_skipped} updates "
+                f"stopped at step {step}: the gradients of {self.schedule.max_skipped} updates "
                 "in a row were not finite; a lower learning rate or a tighter clip may help. "
                 f"Checkpoints in {self._latest.folder.parent} are intact"
             )
@@ -241,14 +262,14 @@ class _Run:
         start = time.monotonic()
         if self.is_evaluation(step):
             values = self._evaluate(state.params)
-            value = values[self._monitor]
+            value = values[self.monitor]
             best = value < self.best
             self._since_best = 0 if best else self._since_best + 1
             if best:
-                self.best = value
+                self.best = float(value)
                 self._best.save(step, {"params": state.params})
             self.log.append("valid", step, {**values, "seconds": self.seconds})
-            progress.evaluated(step, self._monitor, value, best)
+            progress.evaluated(step, self.monitor, value, best)
         self._latest.save(step, self._tree(state))
         self._saved = time.monotonic()
         progress.pause(self._saved - start)

@@ -234,3 +234,33 @@ def test_relative_folders_are_those_of_their_making(tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     checkpoints.save(1, tree())
     assert (tmp_path / "a" / "1").is_dir()
+
+
+def test_typed_random_keys_come_back(tmp_path):
+    keys = {"one": jax.random.key(7), "more": jax.random.split(jax.random.key(1, impl="rbg"), 3)}
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, keys)
+    for like in (keys, jax.eval_shape(lambda: keys)):
+        _, got = checkpoints.restore(like)
+        for name, key in keys.items():
+            assert got[name].dtype == key.dtype
+            data = jax.random.key_data(got[name])
+            np.testing.assert_array_equal(data, jax.random.key_data(key))
+
+
+def test_other_numbers_than_were_saved_are_damage(tmp_path, capsys):
+    """A bit that flips on a disk: the file is whole, and its numbers are others."""
+    values = {"w": jnp.asarray(np.random.default_rng(0).normal(size=(64, 64)), jnp.float32)}
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    checkpoints.save(1, values)
+    checkpoints.save(2, values)
+    files = [path for path in (tmp_path / "2").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    assert len(data) > 8_000  # random numbers are not compressed to less
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    step, got = checkpoints.restore(values)
+    assert step == 1
+    assert_same_bits(got, values)
+    assert "2 cannot be read" in capsys.readouterr().out

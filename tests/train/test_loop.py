@@ -175,3 +175,8 @@ def test_the_metrics_file_is_json_to_anyone(tmp_path):
     run(tmp_path)
     for line in (tmp_path / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_a_run_whose_every_evaluation_is_nan_says_so(tmp_path):
+    with pytest.raises(DivergedError, match="no evaluation of 'loss' gave a number"):
+        run(tmp_path, evaluate=lambda params: {"loss": float("nan")})

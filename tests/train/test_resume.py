@@ -3,6 +3,7 @@
 import os
 import signal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from rnnjax.train import (
     fit,
     init_state,
     load_best,
+    make_train_step,
     read_metrics,
 )
 
@@ -184,3 +186,31 @@ def test_the_checkpoint_of_another_model_is_named_and_left(tmp_path):
     with pytest.raises(ValueError, match=f"no readable checkpoint in {tmp_path / 'best'}"):
         load_best(tmp_path, {"w": jnp.zeros((4,))})
     assert run(tmp_path).state.step == STEPS
+
+
+def test_a_carry_with_a_typed_key_is_resumed(tmp_path):
+    def noisy(params, carry, batch, key):
+        used, kept = jax.random.split(carry)
+        return (params["w"] ** 2).sum() + 0.1 * jax.random.normal(used), kept
+
+    step = make_train_step(noisy, CHAIN, seed=3)
+    first = init_state({"w": jnp.ones(3)}, CHAIN, jax.random.key(5))
+    schedule = Schedule(STEPS, 3)
+
+    def sitting(folder, batch_at):
+        state = jax.tree.map(jnp.copy, first)
+        return fit(folder, state, step, batch_at, evaluate, schedule, tokens_per_step=8).state
+
+    def stops(index):
+        if index == 6:
+            raise KeyboardInterrupt
+        return batch_at(index)
+
+    whole = sitting(tmp_path / "whole", batch_at)
+    with pytest.raises(KeyboardInterrupt):
+        sitting(tmp_path / "cut", stops)
+    resumed = sitting(tmp_path / "cut", batch_at)
+    np.testing.assert_array_equal(resumed.params["w"], whole.params["w"])
+    np.testing.assert_array_equal(
+        jax.random.key_data(resumed.carry), jax.random.key_data(whole.carry)
+    )
