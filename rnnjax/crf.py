@@ -12,18 +12,22 @@ All functions take emissions `(time, *batch, tags)`, time first, and `lengths` `
 affect results or gradients.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.checks import check_lengths
 from rnnjax.products import accumulator, lead
 from rnnjax.sequence.masks import inside, select
 
 # The score of a forbidden tag or transition. Its exponential is 0 compared with any allowed score;
 # infinity would make NaN gradients.
 FORBIDDEN = -1e4
+
+Lengths = Array | Sequence[int] | None
 
 FREE = -1  # instead of a tag: the tag is unknown
 
@@ -52,9 +56,7 @@ class Transitions(NamedTuple):
         return jax.tree.map(lambda ok, score: jnp.where(ok, score, FORBIDDEN), allowed, self)
 
 
-def log_partition(
-    emissions: Array, transitions: Transitions, lengths: Array | None = None
-) -> Array:
+def log_partition(emissions: Array, transitions: Transitions, lengths: Lengths = None) -> Array:
     """Return the logarithm of the sum of exp(score) over all sequences of tags, `(*batch,)`.
 
     Args:
@@ -87,7 +89,10 @@ def log_partition(
 
 
 def log_likelihood(
-    emissions: Array, tags: Array, transitions: Transitions, lengths: Array | None = None
+    emissions: Array,
+    tags: Array,
+    transitions: Transitions,
+    lengths: Lengths = None,
 ) -> Array:
     """Return the log-probability of sequences of tags, `(*batch,)`.
 
@@ -109,7 +114,7 @@ def log_likelihood(
       >>> round(float(jnp.exp(log_p)), 3)
       0.25
     """
-    _check(emissions, transitions, lengths)
+    lengths = _check(emissions, transitions, lengths)
     if tags.shape != emissions.shape[:-1]:
         raise ValueError(f"tags must have shape {emissions.shape[:-1]}, got {tags.shape}")
     names = lead(jnp.arange(emissions.shape[-1]), emissions.ndim)
@@ -125,7 +130,7 @@ def log_likelihood(
     return fitting - all_sequences
 
 
-def marginals(emissions: Array, transitions: Transitions, lengths: Array | None = None) -> Array:
+def marginals(emissions: Array, transitions: Transitions, lengths: Lengths = None) -> Array:
     """Return the probability of each tag at each step, `(time, *batch, tags)`; 0 in the padding.
 
     It is the derivative of `log_partition` by the emissions. Arguments and errors are the same.
@@ -140,7 +145,7 @@ def marginals(emissions: Array, transitions: Transitions, lengths: Array | None 
 
 
 def viterbi(
-    emissions: Array, transitions: Transitions, lengths: Array | None = None
+    emissions: Array, transitions: Transitions, lengths: Lengths = None
 ) -> tuple[Array, Array]:
     """Return the best sequence of tags and its score (Viterbi 1967).
 
@@ -188,11 +193,9 @@ def viterbi(
     return jnp.where(inside, tags, 0), jnp.where(inside[0], best.max(axis=-1), 0.0)
 
 
-def _prepare(
-    emissions: Array, transitions: Transitions, lengths: Array | None
-) -> tuple[Array, Array]:
+def _prepare(emissions: Array, transitions: Transitions, lengths: Lengths) -> tuple[Array, Array]:
     """Return emissions in float32 or wider, 0 in the padding, and the steps that count."""
-    _check(emissions, transitions, lengths)
+    lengths = _check(emissions, transitions, lengths)
     emissions = emissions.astype(accumulator(emissions.dtype))
     if lengths is None:
         return emissions, jnp.ones(emissions.shape[:-1], bool)
@@ -200,12 +203,12 @@ def _prepare(
     return jnp.where(counts[..., None], emissions, 0.0), counts
 
 
-def _check(emissions: Array, transitions: Transitions, lengths: Array | None) -> None:
+def _check(emissions: Array, transitions: Transitions, lengths: Lengths) -> Array | None:
+    """Return lengths as an array; raise `ValueError` where arguments do not fit each other."""
     if emissions.ndim < 2:
         raise ValueError(f"emissions must have shape (time, *batch, tags), got {emissions.shape}")
     batch, tags = emissions.shape[1:-1], emissions.shape[-1]
     shapes = tuple(part.shape for part in transitions)
     if shapes != ((tags,), (tags, tags), (tags,)):
         raise ValueError(f"transitions must be those of {tags} tags, got shapes {shapes}")
-    if lengths is not None and lengths.shape != batch:
-        raise ValueError(f"lengths must have the batch's shape {batch}, got {lengths.shape}")
+    return check_lengths(lengths, len(emissions), batch)

@@ -201,3 +201,24 @@ def test_a_constant_added_to_all_scores_of_a_step_changes_no_probability(shift):
     assert found == pytest.approx(-2 * np.log(3), abs=0.02)
     expected = np.eye(3)[[0, 2]] - 1 / 3
     np.testing.assert_allclose(gradient, expected, atol=1e-2)
+
+
+def test_lengths_may_be_a_list_and_are_checked_as_those_of_unroll():
+    free = crf.Transitions(jnp.zeros(2), jnp.zeros((2, 2)), jnp.zeros(2))
+    emissions = jnp.ones((3, 2, 2))
+    functions = {
+        "partition": lambda n: crf.log_partition(emissions, free, n),
+        "likelihood": lambda n: crf.log_likelihood(emissions, jnp.zeros((3, 2), int), free, n),
+        "marginals": lambda n: crf.marginals(emissions, free, n),
+        "viterbi": lambda n: crf.viterbi(emissions, free, n)[1],
+    }
+    for function in functions.values():
+        np.testing.assert_array_equal(function([3, 1]), function(jnp.array([3, 1])))
+        for wrong, message in (
+            ([4, 1], "lengths must lie between 0 and the number of steps, 3; got 4"),
+            ([-1, 1], "lengths must lie between 0"),
+            ([1.0, 2.0], "lengths must be integers"),
+            ([1], "lengths must have the batch's shape"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                function(wrong)

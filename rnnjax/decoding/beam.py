@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_positive
+from rnnjax.checks import check_positive, check_tokens
 
 # (state, tokens (rows,)) -> (state, logits (rows, vocab)); the first axis of state leaves is rows
 Step = Callable[[Any, Array], tuple[Any, Array]]
@@ -94,6 +94,8 @@ def beam_search(
     check_positive(beam=beam, num_tokens=num_tokens)
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
+    check_tokens("tokens", tokens, ndim=1)
+    tokens = tokens.astype(jnp.int32)  # of any integers, as the loop carries int32
     batch = tokens.shape[0]
     rows = (batch, beam)
     filled = jnp.full((*rows, num_tokens), stop_token, jnp.int32)
@@ -113,6 +115,7 @@ def beam_search(
     def advance(search: _Search) -> _Search:
         state, logits = step(search.state, search.last.reshape(-1))
         logs = jax.nn.log_softmax(logits.astype(jnp.float32)).reshape(*rows, logits.shape[-1])
+        logs = jnp.where(jnp.isnan(logs), -jnp.inf, logs)  # NaN would be the best of all
         return _advance(search._replace(state=state), logs, stop_token, length_penalty)
 
     return jax.lax.while_loop(unfinished, advance, start).found

@@ -1,5 +1,7 @@
 """Checks of padded text, for sampling and scoring."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -13,6 +15,8 @@ def padded_text(
     model: LanguageModel, tokens: ArrayLike, lengths: ArrayLike, *, least: int
 ) -> tuple[Array, Array]:
     """Return tokens `(batch, time)`, with token 0 in the padding, and lengths.
+
+    Time becomes a power of two, so that texts of all lengths compile a few programs.
 
     Raises:
       ValueError: a shape is wrong; or concrete lengths are outside [least, time], or concrete
@@ -32,4 +36,5 @@ def padded_text(
             raise ValueError(f"lengths must lie between {least} and {time}, got {wrong[0]}")
     tokens = jnp.where(inside(time, lengths).T, tokens, 0)
     model.check_tokens(tokens, ndim=2)
-    return tokens, lengths
+    more = 2 ** math.ceil(math.log2(max(time, 1))) - time
+    return jnp.pad(tokens, ((0, 0), (0, more))), lengths

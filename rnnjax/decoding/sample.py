@@ -1,17 +1,21 @@
 """Sampling from a language model."""
 
+import math
 from functools import partial
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
-from rnnjax.checks import check_at_least, check_positive
+from rnnjax.checks import check_at_least, check_positive, check_range
 from rnnjax.decoding.padding import padded_text
 from rnnjax.models.language_model import LanguageModel
+
+_SMALLEST = float(jnp.finfo(jnp.float32).tiny)
 
 
 def sample(
@@ -68,6 +72,10 @@ def sample(
         check_positive(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
+    if not math.isfinite(temperature):
+        raise ValueError(f"temperature must be finite, got {temperature}")
+    if stop_token is not None:
+        check_range("stop_token", np.asarray(stop_token), model.vocab_size)
     prompts, lengths = padded_text(model, prompts, lengths, least=1)
     options = (num_tokens, temperature, top_k, top_p, stop_token)
     return _sample(model, *options, variables, prompts, lengths, key, initial_state)
@@ -94,10 +102,13 @@ def _sample(
 
     def body(carry: Any, key: Array) -> tuple[Any, tuple[Array, Array]]:
         state, logits, done = carry
-        if temperature == 0:
+        if temperature < _SMALLEST:
             token = jnp.argmax(logits, axis=-1)
         else:
-            token = jax.random.categorical(key, restrict(logits / temperature, top_k, top_p))
+            # The highest becomes 0, so that none overflows.
+            highest = logits.max(axis=-1, keepdims=True)
+            scaled = (logits - highest) / temperature
+            token = jax.random.categorical(key, restrict(scaled, top_k, top_p))
         drawn = ~done
         if stop_token is not None:
             token = jnp.where(done, stop_token, token)

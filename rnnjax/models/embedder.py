@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
-from rnnjax.checks import check_positive, check_rate
+from rnnjax.checks import check_positive, check_range, check_rate
 from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
 
 
@@ -72,11 +72,16 @@ class TokenEmbedder(nn.Module):
         Characters are not read where `inside` `(...)` is False; None reads all.
 
         Raises:
-          ValueError: characters are given but not encoded, or missing, or have a wrong shape.
+          ValueError: characters are given but not encoded, or missing, or have a wrong shape; or
+            concrete ids are out of range.
         """
         if (characters is None) != (self.characters is None):
             wanted = "none" if self.characters is None else "the words' characters"
             raise ValueError(f"characters must be {wanted}: the embedder has {self.characters!r}")
+        if inside is not None:
+            # Of an id that is out of range, even a gradient of zero would become NaN.
+            words = jnp.where(inside, words, 0)
+        check_range("words", words, self.vocab_size)
         xs = self.words(words)
         if characters is not None:
             if characters.shape[:-1] != words.shape:
@@ -85,7 +90,7 @@ class TokenEmbedder(nn.Module):
                     f"got {characters.shape}"
                 )
             if inside is not None:
-                # An id out of range makes NaN gradients, even if its own gradient is zero.
                 characters = jnp.where(inside[..., None], characters, PAD)
+            check_range("characters", characters, self.num_characters)
             xs = jnp.concatenate([xs, self.character_encoder(characters)], axis=-1)
         return self.drop(xs, deterministic=not self.has_rng("dropout"))

@@ -128,3 +128,33 @@ def test_counts_below_one_are_refused(name):
 def test_an_empty_batch_finds_nothing():
     found = search(table_of(0, 0), beam=2, num_tokens=3)
     assert found.tokens.shape == (0, 2, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_start_tokens_of_any_integers_search_the_same(dtype):
+    table = table_of(3, 2)
+
+    def step(state, tokens):
+        return state, jnp.asarray(table)[state, 0, tokens]
+
+    options = {"beam": 2, "num_tokens": 3, "stop_token": STOP}
+    want = beam_search(step, jnp.arange(2), jnp.ones(2, jnp.int32), **options)
+    got = beam_search(step, jnp.arange(2), jnp.ones(2, dtype), **options)
+    jax.tree.map(np.testing.assert_array_equal, got, want)
+
+
+def test_floats_are_no_start_tokens():
+    with pytest.raises(ValueError, match="tokens must be integers"):
+        beam_search(None, jnp.arange(2), jnp.ones(2), beam=1, num_tokens=1, stop_token=STOP)
+
+
+def test_where_logits_are_nan_nothing_is_found():
+    def step(state, tokens):
+        nan = jnp.where(jnp.arange(2)[:, None] == 0, jnp.nan, 0.0)
+        return state, jnp.zeros((2, VOCAB)) + nan
+
+    found = beam_search(
+        step, jnp.arange(2), jnp.ones(2, jnp.int32), beam=1, num_tokens=2, stop_token=STOP
+    )
+    assert found.scores[0, 0] == -jnp.inf
+    assert jnp.isfinite(found.scores[1, 0])

@@ -8,7 +8,7 @@ import pytest
 
 import rnnjax as rx
 from rnnjax.decoding import sample
-from rnnjax.decoding.sample import restrict
+from rnnjax.decoding.sample import _sample, restrict
 from rnnjax.models import LanguageModel
 
 KEY = jax.random.key(0)
@@ -249,3 +249,35 @@ def test_bad_arguments_are_named(options, message):
 def test_prompts_outside_the_vocabulary_are_named():
     with pytest.raises(ValueError, match="6"):
         sample(*small(), [[1, 6]], [2], KEY, num_tokens=1)
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-45, 1e-300])
+def test_a_temperature_near_zero_is_greedy(temperature):
+    model, variables = small()
+    prompts, lengths = np.array([[1, 2, 3], [4, 0, 0]]), [3, 1]
+    options = {"num_tokens": 6}
+    want = sample(model, variables, prompts, lengths, KEY, temperature=0, **options)
+    got = sample(model, variables, prompts, lengths, KEY, temperature=temperature, **options)
+    np.testing.assert_array_equal(got[0], want[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": float("nan")}, "temperature must"),
+        ({"temperature": float("inf")}, "temperature must be finite, got inf"),
+        ({"stop_token": 6}, r"stop_token must lie in \[0, 6\)"),
+        ({"stop_token": -1}, r"stop_token must lie in \[0, 6\)"),
+    ],
+)
+def test_what_no_draw_can_follow_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        sample(*small(), np.array([[1]]), [1], KEY, num_tokens=2, **options)
+
+
+def test_prompts_of_all_lengths_compile_a_few_programs():
+    model, variables = small()
+    before = _sample._cache_size()
+    for time in range(1, 18):
+        sample(model, variables, np.ones((1, time), int), [time], KEY, num_tokens=3, top_k=2)
+    assert _sample._cache_size() - before == 6  # 1, 2, 4, 8, 16, 32

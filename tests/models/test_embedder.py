@@ -203,3 +203,17 @@ def test_bad_input_is_named(options, characters, message):
     embedder = TokenEmbedder(VOCAB, 3, **{"num_characters": ALPHABET, **options})
     with pytest.raises(ValueError, match=message):
         embedder.init(jax.random.key(0), WORDS, characters)
+
+
+def test_ids_that_are_out_of_range_are_named_but_not_in_the_padding():
+    embedder = TokenEmbedder(5, 3, "convolution", 4, 2)
+    words, characters = np.array([[1, 4]]), np.array([[[1, 2, 3], [3, 0, 0]]])
+    variables = embedder.init(jax.random.key(0), words, characters)
+    for given, message in (
+        ((words + 1, characters), r"words must lie in \[0, 5\)"),
+        ((words - 2, characters), r"words must lie in \[0, 5\)"),
+        ((words, characters + 1), r"characters must lie in \[0, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            embedder.apply(variables, *given)
+        embedder.apply(variables, *given, np.zeros((1, 2), bool))
