@@ -52,7 +52,7 @@ def train(
     """
     check_files(data)
     parts = (read_labelled(path, plain=experiment.plain) for path in data)
-    splits = Splits(*[*parts, []][:3]) if data else docstrings_by_package()
+    splits = Splits.of(parts) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
     trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)

@@ -63,7 +63,7 @@ def train(
     """
     check_files(data)
     parts = (read_labelled(path, plain=experiment.plain) for path in data)
-    splits = Splits(*[*parts, []][:3]) if data else paragraphs_by_topic()
+    splits = Splits.of(parts) if data else paragraphs_by_topic()
     name = f"{data[0].resolve().parent.name}-conditional" if data else "topics"
     out = out or Path("runs") / name
     trained = train_texts(experiment, splits, out, tensorboard=tensorboard)

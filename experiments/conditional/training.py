@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.conditional.presets import ConditionalExperiment
 from experiments.sentences.classifying import measure
-from experiments.sentences.data import check_splits
+from experiments.sentences.data import check_labels, check_splits
 from experiments.shared.recipe import train
 from experiments.shared.run_folder import digest
 from rnnjax.data import (
@@ -91,10 +91,7 @@ def untrained(
     names = names_of(splits.train)
     if len(names) < 2:
         raise ValueError(f"the train split must have two labels or more, got {', '.join(names)}")
-    if not any(text.label in names for text in splits.dev):
-        raise ValueError(
-            f"no text has one of the model's classes: {', '.join(names)}; the dev split must"
-        )
+    check_labels(splits)
     counts = Counter(text.label for text in splits.train if text.label != UNLABELLED)
     lines = "\n".join(" ".join(text.tokens) for text in splits.train)
     if experiment.lowercase:

@@ -225,9 +225,9 @@ def _read(
         raise ValueError("teacher must read single sentences: a student does not read pairs")
     if not isinstance(experiment, TaggerStudent):
         parts = (read_labelled(path, plain=experiment.plain) for path in data)
-        return Splits(*[*parts, []][:3]) if data else docstrings_by_package()
+        return Splits.of(parts) if data else docstrings_by_package()
     files = (read_tagged(path, experiment.column) for path in data)
-    splits = Splits(*[*files, []][:3]) if data else identifier_roles()
+    splits = Splits.of(files) if data else identifier_roles()
     return Splits(*(convert_spans(part, how.scheme) for part in splits))
 
 

@@ -56,7 +56,10 @@ def teach(
     name = digest(known, [each.params for each in teachers])[:16]
     path = folder / f"teacher-{name}.npy"
     if path.exists():
-        return np.load(path)
+        try:
+            return np.load(path)
+        except (EOFError, OSError, ValueError):
+            print(f"{path} is damaged, and is computed again")
     logits = np.concatenate([np.atleast_2d(each) for each in _logits(teachers, sentences)])
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished, unfinished.open("wb") as file:

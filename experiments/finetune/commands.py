@@ -18,7 +18,7 @@ from experiments.finetune.presets import DESCRIPTIONS, PRESETS, TuningExperiment
 from experiments.finetune.tuned import load_tuned
 from experiments.mlm.pretrained import load_pretrained
 from experiments.sentences import classifying, tagging
-from experiments.sentences.data import check_files, check_splits
+from experiments.sentences.data import check_files, check_labels, check_splits
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
@@ -83,6 +83,7 @@ def train(
     print(f"{start.size:,} parameters; {sizes} sentences to train, develop and test on")
     # All of them, for what is too long is to be known now.
     encoded = {name: _encode(start, name, part) for name, part in splits._asdict().items()}
+    check_labels(splits)
     out = out or Path("runs") / _name(experiment, encoder, data)
     trained = train_sentences(
         experiment,
@@ -205,7 +206,7 @@ def _read_splits(
     filters = where or (None,) * len(data)
     pairs = zip(data, filters, strict=True)
     parts = [_read(experiment, path, columns, each) for path, each in pairs]
-    return Splits(*[*parts, []][:3])
+    return Splits.of(parts)
 
 
 def _read(

@@ -52,7 +52,7 @@ def train(
     """
     check_files(data)
     files = (read_tagged(path, experiment.column) for path in data)
-    splits = Splits(*[*files, []][:3]) if data else identifier_roles()
+    splits = Splits.of(files) if data else identifier_roles()
     splits = Splits(*(convert_spans(part, experiment.scheme) for part in splits))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
     trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)

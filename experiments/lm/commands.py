@@ -263,7 +263,7 @@ def _report(
         scale=1.0 if word else bits_per_character(1.0),
     )
     (text,) = trained.generate(("",), 200 if word else 1000, temperature=0.8)
-    (out / "sample.txt").write_text(text + "\n")
+    (out / "sample.txt").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text[:600]}\n")
     print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")
 

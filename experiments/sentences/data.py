@@ -1,5 +1,6 @@
 """From sentences as files have them to what a model is trained on."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +11,16 @@ import numpy as np
 
 from experiments.sentences.presets import SentenceExperiment
 from rnnjax.data import (
-    UNLABELLED,
     Lexicon,
     Splits,
-    Tagged,
     WordIndexer,
     coverage,
     fit_indexer,
+    names_of,
     read_vectors,
 )
+
+_SHOWN = 5  # labels in a message
 
 
 def check_files(data: Sequence[Path]) -> None:
@@ -28,15 +30,41 @@ def check_files(data: Sequence[Path]) -> None:
 
 
 def check_splits(splits: Splits[Any]) -> None:
-    """Raise `ValueError` where a split has nothing to train or to measure on."""
+    """Raise `ValueError` if a split has nothing to train or to measure on."""
     for name, part in splits._asdict().items():
         if name == "test" and not part:
             continue
         if not any(sentence.tokens for sentence in part):
             raise ValueError(f"the {name} split holds no sentence with a token in it")
-        names = {n for s in part for n in (s.tags if isinstance(s, Tagged) else (s.label,))}
-        if names <= {UNLABELLED}:
+        if not names_of(part):
             raise ValueError(f"nothing in the {name} split is labelled")
+
+
+def check_labels(splits: Splits[Any]) -> None:
+    """Say which labels the train split lacks: no model gives them.
+
+    Raises:
+      ValueError: it lacks all labels of another split, so that something is wrong with the files.
+    """
+    known = set(names_of(splits.train))
+    for name in ("dev", "test"):
+        names = names_of(getattr(splits, name))
+        new = [label for label in names if label not in known]
+        if new and len(new) == len(names):
+            raise ValueError(
+                f"the {name} split must share labels with the train split, got none of "
+                f"{_listed(sorted(known))} but {_listed(new)}: are the columns swapped?"
+            )
+        if new:
+            print(
+                f"the {name} split has labels that the train split lacks: {_listed(new)}",
+                file=sys.stderr,
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = "" if len(names) <= _SHOWN else f" and {len(names) - _SHOWN:,} more"
+    return ", ".join(map(repr, names[:_SHOWN])) + more
 
 
 def make_indexer(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.sentences.data import check_splits, make_indexer, set_vectors
+from experiments.sentences.data import check_labels, check_splits, make_indexer, set_vectors
 from experiments.sentences.presets import SentenceExperiment, Training
 from experiments.shared.recipe import train
 from experiments.shared.run_folder import digest
@@ -47,6 +47,7 @@ def untrained(
     """
     experiment.check()
     check_splits(splits)
+    check_labels(splits)
     indexer, found = make_indexer(experiment, splits, vectors)
     if found:
         width = len(next(iter(found.values())))

@@ -1,6 +1,8 @@
 """What the scripts share: how they start, how they fail, and how they print."""
 
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -19,6 +21,9 @@ Commands = dict[str, Callable[..., None]]
 def main(commands: Commands, description: str) -> None:
     """Run the command that the arguments name; a failure is one line and a non-zero exit."""
     tyro = require("tyro", "scripts")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not have every character
     # Orbax logs a stack of its own beside the error that it raises.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
@@ -32,6 +37,11 @@ def main(commands: Commands, description: str) -> None:
                 tyro.conf.CascadeSubcommandArgs,
             ),
         )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it, such as `head`. Python would say so at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as a shell has it of a program that the signal ends
     except InterruptedRunError as error:
         print(error, file=sys.stderr)
         sys.exit(130)

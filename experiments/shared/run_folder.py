@@ -35,7 +35,10 @@ def claim(out: Path, experiment: Any, data: str) -> None:
     config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": data}))
     path = out / "config.json"
     if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise ValueError(f"out must be a folder, got {out}, which is something else") from error
         write_whole(path, json.dumps(config, indent=2) + "\n")
         return
     before = _read(out, type(experiment))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnjax.data import split_words
-from rnnjax.data.readers.columns import read_lines
+from rnnjax.data.readers.columns import read_lines, whole_line
+from rnnjax.data.readers.text import composed
 
 
 def typed_lines(data: Path | None) -> Iterator[list[str]]:
@@ -34,7 +35,8 @@ def _standard_input() -> Iterator[tuple[int, str]]:
         except UnicodeEncodeError as error:
             raise ValueError(f"standard input, line {number}, must be UTF-8") from error
         line = line if number > 1 else line.removeprefix("\ufeff")
-        yield number, line.removesuffix("\n").removesuffix("\r")
+        line = composed(line)
+        yield number, whole_line(line.removesuffix("\n"), f"standard input, line {number}")
 
 
 def cut(line: str, tokens: bool) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
 
 _AT_ONCE = 64  # texts scored in parallel
-# Few streams, so that few tokens lack their history; enough to keep two cores busy.
-_STREAMS = 10
+# A text of up to so many tokens is read in one stream. A longer one is read in several at
+# once, which keeps two cores busy; each first reads the end of the one before, to have a state.
+_ONE_STREAM, _STREAMS, _OVERLAP = 5_000, 10, 400
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class TrainedLanguageModel(Trained):
         Args:
           tokens: `(tokens,)` ids, from `vocabulary.encode`.
         """
-        chunks = evaluation_chunks(tokens, _STREAMS, self.chunk, self.vocabulary.start)
-        start = self.model.initial_state((_STREAMS,))
+        streams, overlap = (1, 0) if len(tokens) <= _ONE_STREAM else (_STREAMS, _OVERLAP)
+        chunks = evaluation_chunks(tokens, streams, self.chunk, self.vocabulary.start, overlap)
+        start = self.model.initial_state((streams,))
         return evaluate(self.model, self.params, chunks, start)[0]
 
     def log_probabilities(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from sentence_runs import SMALL, table, write
 
 from experiments.classify import commands as classify
 from experiments.label import commands as label
+from experiments.sentences.data import check_labels
 from experiments.shared.command_line import print_table
 from rnnjax.data import Labelled, SentenceBatches, Splits
 
@@ -298,3 +299,15 @@ def test_without_data_it_is_docstrings(cli, tmp_path, monkeypatch):
 def test_no_runs_to_evaluate_are_refused(cli, films):
     code, _, err = cli("evaluate", "--data", films[1], "--run")
     assert_fails((code, "", err), "at least one run")
+
+
+def test_labels_that_training_lacks_are_named_before_it(capsys):
+    train, dev = ([Labelled(("x",), label) for label in labels] for labels in ("ab", "acd"))
+    check_labels(Splits(train, dev, []))
+    assert (
+        "the dev split has labels that the train split lacks: 'c', 'd'" in capsys.readouterr().err
+    )
+    swapped = [Labelled(("a",), f"sentence {i}") for i in range(9)]
+    message = r"share labels with the train split, got none of 'a', 'b' but .* and 4 more: are"
+    with pytest.raises(ValueError, match=message):
+        check_labels(Splits(train, swapped, []))

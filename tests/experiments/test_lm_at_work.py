@@ -117,12 +117,16 @@ def test_lines_of_files_and_of_standard_input_end_alike(words, cli, tmp_path):
 
 
 def test_standard_input_is_utf_8_whatever_the_locale(monkeypatch):
-    data = b"\xef\xbb\xbf\xc3\x91a\rb\r\nc\xe2\x80\xa8d\n\n\xff\nbehind\n"
+    data = b"\xef\xbb\xbf\xc3\x91ab\r\nc\xe2\x80\xa8d\n\n\xff\nbehind\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="latin-1"))
     lines = typed_lines(None)
-    assert list(itertools.islice(lines, 3)) == [["Ña\rb"], ["c\u2028d"], [""]]
+    assert list(itertools.islice(lines, 3)) == [["Ñab"], ["c\u2028d"], [""]]
     with pytest.raises(ValueError, match="standard input, line 4, must be UTF-8"):
         next(lines)
+    old = io.TextIOWrapper(io.BytesIO(b"one\rtwo\n"), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdin", old)
+    with pytest.raises(ValueError, match="standard input, line 1: lines must end with"):
+        next(typed_lines(None))
 
 
 def test_score_names_the_line_of_an_unknown_character(trained, cli, tmp_path):

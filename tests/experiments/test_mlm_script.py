@@ -180,8 +180,10 @@ def test_another_run_s_tokeniser_is_refused(pretrained, cli, tmp_path):
     folder.mkdir()
     for name in ("config.json", "model.json", "best"):
         (folder / name).symlink_to(pretrained[0] / name)
-    Subwords.train(["other words of another text, other words"], 80).save(folder / "tokenizer.json")
-    assert_fails(cli("fill", "--run", folder, stdin="[MASK]\n"), "tokenizer.json", "not the")
+    others = lines_of(300, "nl").splitlines()
+    for size, words in ((80, ("tokenizer.json", "not the")), (60, ("text files of its model",))):
+        Subwords.train(others, size).save(folder / "tokenizer.json")
+        assert_fails(cli("fill", "--run", folder, stdin="[MASK]\n"), *words)
 
 
 def test_a_text_that_is_too_long_to_fill_is_refused(pretrained, cli):

@@ -1,6 +1,7 @@
 """`load_run` on folders written as the scripts write them, without a training."""
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from rnnjax.decoding import log_probability
 from rnnjax.models import Classifier, LanguageModel, Tagger, TokenEmbedder
 from rnnjax.train import Checkpoints
 from rnnjax.trained import TrainedLanguageModel, TrainedSentenceModel
+from rnnjax.trained import language_model as language_model_file
 
 WORDS = ("the", "dog", "sings")
 
@@ -103,6 +105,18 @@ def test_a_run_without_a_checkpoint_is_named(tmp_path):
     language_model().initialized(0).save(tmp_path / "run")
     with pytest.raises(ValueError, match="holds no trained model yet"):
         rx.load_run(tmp_path / "run")
+
+
+def test_a_text_costs_the_same_however_it_is_read(monkeypatch):
+    trained = language_model().initialized(3)
+    trained = replace(trained, params=jax.tree.map(lambda leaf: 3 * leaf, trained.params))
+    ids = trained.vocabulary.encode("the dog sings.\nthe god signs.\n" * 10)
+    row = np.array([[trained.vocabulary.start, *ids]])
+    log = log_probability(trained.model, trained.variables, row, np.array([row.size]))
+    assert trained.nats(ids) == pytest.approx(-float(log[0]) / len(ids), rel=1e-5)
+    for name, value in (("_ONE_STREAM", 10), ("_STREAMS", 3), ("_OVERLAP", 60)):
+        monkeypatch.setattr(language_model_file, name, value)
+    assert trained.nats(ids) == pytest.approx(-float(log[0]) / len(ids), rel=1e-3)
 
 
 def test_another_vocabulary_is_refused(tmp_path):

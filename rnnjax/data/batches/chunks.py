@@ -88,26 +88,28 @@ class Chunks:
 
 
 def evaluation_chunks(
-    tokens: np.ndarray, batch_size: int, length: int, start: int
+    tokens: np.ndarray, batch_size: int, length: int, start: int, overlap: int = 0
 ) -> Iterator[dict[str, np.ndarray]]:
     """Return an iterator over chunks of a text in which every token is a target exactly once.
 
-    The text is cut into `batch_size` contiguous streams of ceil(n / `batch_size`) tokens; the last
-    streams may be shorter or empty. Each stream is cut into chunks as in `Chunks`. All chunks have
-    the same shape, so that a model is compiled once.
+    The text is cut into `batch_size` contiguous streams of the same length; the last streams may be
+    shorter or empty. Each stream but the first begins with the last `overlap` tokens of the one
+    before, which do not count again: a model reads them to have a state. Each stream is cut into
+    chunks as in `Chunks`. All chunks have the same shape, so that a model is compiled once.
 
     Args:
       tokens: the text, `(n,)` integers, at least one.
       batch_size: number of streams, at least 1.
       length: tokens per chunk, at least 1.
       start: the token before the first one of the text.
+      overlap: tokens that two streams share, at least 0.
 
     Yields:
       "inputs" and "targets", `(batch_size, length)` int32; "mask", `(batch_size, length)` bool,
       False where the chunk is padded with `start`; and "fresh", `()` bool, True for the first.
 
     Raises:
-      ValueError: `tokens` are empty or not integers, or a number is below 1.
+      ValueError: `tokens` are empty or not integers, or a number is too small.
 
     Example:
       >>> chunks = list(rx.data.evaluation_chunks(np.arange(1, 6), 2, 2, start=0))
@@ -120,21 +122,24 @@ def evaluation_chunks(
     check_positive(batch_size=batch_size, length=length)
     if not len(tokens):
         raise ValueError("tokens must be at least one, got none")
-    return _evaluation_chunks(tokens, batch_size, length, start)
+    check_at_least(0, overlap=overlap)
+    return _evaluation_chunks(tokens, batch_size, length, start, overlap)
 
 
 def _evaluation_chunks(
-    tokens: np.ndarray, batch_size: int, length: int, start: int
+    tokens: np.ndarray, batch_size: int, length: int, start: int, overlap: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    stream = -(-len(tokens) // batch_size)
-    for done in range(0, stream, length):
+    # What a stream adds to those before it; the first one, with nothing before it, adds all.
+    new = max(1, -(-(len(tokens) - overlap) // batch_size))
+    for done in range(0, overlap + new, length):
         within = done + np.arange(length)
-        where = stream * np.arange(batch_size)[:, None] + within
-        mask = (within < stream) & (where < len(tokens))
-        where = np.where(mask, where, 0)
+        where = new * np.arange(batch_size)[:, None] + within
+        inside = (within < overlap + new) & (where < len(tokens))
+        mask = inside & ((within >= overlap) | (np.arange(batch_size) == 0)[:, None])
+        where = np.where(inside, where, 0)
         yield {
-            "inputs": np.where(mask, _before(tokens, where, start), np.int32(start)),
-            "targets": np.where(mask, tokens[where].astype(np.int32), np.int32(start)),
+            "inputs": np.where(inside, _before(tokens, where, start), np.int32(start)),
+            "targets": np.where(inside, tokens[where].astype(np.int32), np.int32(start)),
             "mask": mask,
             "fresh": np.asarray(done == 0),
         }

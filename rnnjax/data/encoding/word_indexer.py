@@ -13,6 +13,7 @@ import numpy as np
 from rnnjax.checks.values import check_at_least
 from rnnjax.data.encoding.encoded import Encoded, id_answer, names_of, ragged, target_ids
 from rnnjax.data.readers.records import Sentences, Tagged
+from rnnjax.data.readers.text import composed
 from rnnjax.data.vocabularies.lexicon import PAD, Lexicon
 from rnnjax.files import write_whole
 
@@ -84,6 +85,7 @@ class WordIndexer:
     def _spell(self, tokens: Sequence[str]) -> np.ndarray:
         """Return the ids of each token's characters, `(tokens, max_word_length)`, padded."""
         assert self.characters is not None
+        tokens = [composed(token) for token in tokens]
         types = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
         spelled = np.full((len(types), self.max_word_length), PAD, np.int32)
         front = self.max_word_length - self.max_word_length // 2
@@ -121,7 +123,7 @@ def fit_indexer(
     tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
     return WordIndexer(
         Lexicon.of(tokens, more_words, lowercase=lowercase, fold_digits=fold_digits),
-        Lexicon.of(chain.from_iterable(tokens)) if characters else None,
+        Lexicon.of(chain.from_iterable(map(composed, tokens))) if characters else None,
         names_of(sentences),
         max_word_length,
     )

@@ -59,9 +59,21 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     Lines end with \n or \r\n, which is removed, and so is a byte order mark. Nothing else ends a
     line: a token may contain a Unicode line separator. A line end at the end of the file does not
     start another line.
+
+    Raises:
+      ValueError: the file cannot be read, or a carriage return stands within a line. Old
+        programs end lines so, and two lines would be read as one.
     """
-    text = read_text(path).removeprefix("\ufeff").removesuffix("\n")
-    return ((i, line.removesuffix("\r")) for i, line in enumerate(text.split("\n"), 1))
+    lines = read_text(path).removesuffix("\n").split("\n")
+    return ((i, whole_line(line, f"{path}, line {i}")) for i, line in enumerate(lines, 1))
+
+
+def whole_line(line: str, place: str) -> str:
+    r"""Return a line without the \r at its end; raise `ValueError` if there is one within it."""
+    line = line.removesuffix("\r")
+    if "\r" in line:
+        raise ValueError(f"{place}: lines must end with \\n or \\r\\n, got a carriage return alone")
+    return line
 
 
 def blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rnnjax.data.readers.columns import read_lines
 from rnnjax.data.readers.records import Labelled
+from rnnjax.data.readers.text import composed
 
 _WORD = re.compile(
     r"""
@@ -25,11 +26,18 @@ _WORD = re.compile(
 )
 
 
+# Names of columns, as files have them in their first line.
+_HEADER = re.compile(
+    r"(sentence|text|review|tokens)\t(label|class|sentiment|target)s?", re.IGNORECASE
+)
+
+
 def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
     """Return the sentences of a UTF-8 file with a sentence, a tab and its label on each line.
 
     The last tab of a line separates the two. A sentence may have no tokens. Empty lines at the end
-    of the file are skipped.
+    of the file are skipped, and so is a first line that names the columns, such as
+    `sentence<TAB>label` in files of GLUE.
 
     Args:
       path: the file.
@@ -48,6 +56,8 @@ def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
     lines = list(read_lines(path))
     while lines and not lines[-1][1]:
         lines.pop()
+    if lines and _HEADER.fullmatch(lines[0][1]):
+        del lines[0]
     cut = split_words if plain else str.split
     return [_labelled(line, cut, f"{path}, line {number}") for number, line in lines]
 
@@ -58,7 +68,7 @@ def split_words(text: str) -> tuple[str, ...]:
     Words, numbers and punctuation marks are separate tokens, and so are the parts of a
     contraction: do n't, it 's, can not. Web and e-mail addresses, numbers such as 3.50 or 10:30,
     common abbreviations, smileys and repeated punctuation marks are one token each. Only white
-    space is left out; nothing is changed.
+    space is left out; nothing is changed but for Unicode's normal form C.
 
     Args:
       text: any text.
@@ -67,7 +77,7 @@ def split_words(text: str) -> tuple[str, ...]:
       >>> rx.data.split_words("It's $3.50, isn't it?")
       ('It', "'s", '$', '3.50', ',', 'is', "n't", 'it', '?')
     """
-    return tuple(match[0] for match in _WORD.finditer(text))
+    return tuple(match[0] for match in _WORD.finditer(composed(text)))
 
 
 def _labelled(line: str, cut: Callable[[str], Iterable[str]], place: str) -> Labelled:

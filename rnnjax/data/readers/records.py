@@ -1,7 +1,7 @@
 """Sentences with tags or labels, as the readers return them."""
 
-from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 # The tag or label of what is not labelled, as in CoNLL-U: losses and metrics skip it.
 UNLABELLED = "_"
@@ -65,3 +65,8 @@ class Splits(NamedTuple, Generic[Sentence]):
     train: list[Sentence]
     dev: list[Sentence]
     test: list[Sentence]
+
+    @classmethod
+    def of(cls, parts: Iterable[list[Any]]) -> "Splits[Any]":
+        """Return the splits of two or three parts: to train, develop and perhaps test on."""
+        return cls(*[*parts, []][:3])

@@ -1,6 +1,7 @@
 """Reading the text of a corpus: one file, or a folder with a file for each split."""
 
 import math
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ class Corpus(NamedTuple):
 
 
 def read_text(path: str | Path) -> str:
-    """Return the text of a UTF-8 file; line ends are not changed.
+    """Return the text of a UTF-8 file in Unicode's normal form C, without a byte order mark.
+
+    Line ends are not changed.
 
     Args:
       path: the file.
@@ -35,7 +38,7 @@ def read_text(path: str | Path) -> str:
     """
     try:
         data = Path(path).read_bytes()
-        text = data.decode("utf-8")
+        text = composed(data.decode("utf-8").removeprefix("\ufeff"))
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -46,6 +49,15 @@ def read_text(path: str | Path) -> str:
     if not text:
         raise ValueError(f"{path} must contain text, got an empty file")
     return text
+
+
+def composed(text: str) -> str:
+    """Return a text in Unicode's normal form C: "e" and an accent become one character.
+
+    Files from macOS and from PDF often hold the two. Whatever makes ids of text normalises it, so
+    that both forms are one text in training, prediction and scoring.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def read_corpus(

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from rnnjax.data.readers.text import composed
+
 PAD, UNKNOWN = 0, 1
 _SPECIAL = 2
 
@@ -83,6 +85,7 @@ class Lexicon:
 
     def normal(self, string: str) -> str:
         """Return the string in the form that is looked up."""
+        string = composed(string)
         if self.lowercase:
             string = string.lower()
         return _DIGIT.sub("0", string) if self.fold_digits else string

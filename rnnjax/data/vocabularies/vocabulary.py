@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_choices, check_ids
+from rnnjax.data.readers.text import composed
 from rnnjax.files import write_whole
 
 Kind = Literal["word", "char", "byte"]
@@ -67,7 +68,7 @@ class Vocabulary:
     @classmethod
     def characters(cls, text: str) -> "Vocabulary":
         """Return the characters of `text`, sorted by code point; a newline is always included."""
-        return cls("char", tuple(sorted({*text, "\n"})))
+        return cls("char", tuple(sorted({*composed(text), "\n"})))
 
     @classmethod
     def words(cls, text: str, max_size: int | None = None, min_count: int = 1) -> "Vocabulary":
@@ -84,7 +85,7 @@ class Vocabulary:
         """
         if max_size is not None:
             check_at_least(3, max_size=max_size)
-        counts = Counter(text.split())
+        counts = Counter(composed(text).split())
         for symbol in (UNKNOWN, END):
             counts.pop(symbol, None)
         kept = (word for word in counts if counts[word] >= min_count)
@@ -137,6 +138,7 @@ class Vocabulary:
         Raises:
           ValueError: the vocabulary lacks a character.
         """
+        text = composed(text)
         if self.kind == "word":
             return self._encode_words(text)
         if self.kind == "char":

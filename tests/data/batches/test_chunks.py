@@ -185,3 +185,24 @@ def test_evaluation_pads_with_the_start_token():
 def test_evaluation_refuses_before_it_is_read(tokens, batch_size, length, message):
     with pytest.raises(ValueError, match=message):
         evaluation_chunks(tokens, batch_size, length, START)
+
+
+@pytest.mark.parametrize(
+    ("batch", "length", "overlap"), [(1, 4, 0), (3, 4, 5), (10, 3, 2), (4, 5, 40)]
+)
+def test_streams_that_overlap_count_every_token_once(batch, length, overlap):
+    tokens = np.arange(1, 38)
+    seen, before = [], {}
+    for chunk in evaluation_chunks(tokens, batch, length, 0, overlap):
+        assert {chunk[name].shape for name in ("inputs", "targets", "mask")} == {(batch, length)}
+        seen += chunk["targets"][chunk["mask"]].tolist()
+        for row in range(batch):
+            for read, target in zip(chunk["inputs"][row], chunk["targets"][row], strict=True):
+                if target:
+                    assert read == target - 1  # what is read is the text itself
+                    before.setdefault(row, []).append(int(target))
+    assert sorted(seen) == tokens.tolist()
+    for row, ids in before.items():
+        assert ids == list(range(ids[0], ids[-1] + 1))
+        if row:  # it has read so much before its first token that counts
+            assert ids[0] == before[row - 1][0] + before[1][0] - before[0][0]

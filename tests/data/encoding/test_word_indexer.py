@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnjax.data import UNLABELLED, Labelled, Lexicon, Tagged, WordIndexer, fit_indexer
+from rnnjax.data import (
+    UNLABELLED,
+    Labelled,
+    Lexicon,
+    Tagged,
+    Vocabulary,
+    WordIndexer,
+    fit_indexer,
+    split_words,
+)
 from rnnjax.data.encoding.encoded import NO_TARGET
 
 SENTENCES = [
@@ -176,3 +185,16 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         fit_indexer(SENTENCES).save(path)
     assert WordIndexer.load(path) == old
+
+
+def test_composed_and_decomposed_letters_are_one_text():
+    one, other = ("caf\u00e9", "d\u00e9j\u00e0"), ("cafe\u0301", "de\u0301ja\u0300")
+    indexer = fit_indexer([Tagged(one, ("A", "B"))], max_word_length=8)
+    assert fit_indexer([Tagged(other, ("A", "B"))], max_word_length=8) == indexer
+    got, want = (indexer.encode([Tagged(each, ("A", "B"))]).inputs for each in (other, one))
+    for name in ("words", "characters"):
+        np.testing.assert_array_equal(got[name], want[name])
+    assert (want["words"] > 1).all()
+    assert split_words(" ".join(other)) == one
+    for vocabulary in (Vocabulary.characters(other[0]), Vocabulary.words(other[0])):
+        np.testing.assert_array_equal(vocabulary.encode(one[0]), vocabulary.encode(other[0]))

@@ -105,3 +105,10 @@ def test_most_sentences_are_split_as_in_the_treebank():
     pairs = zip(texts, read_conllu(EWT_DEV), strict=True)
     same = [split_words(text) == sentence.tokens for text, sentence in pairs]
     assert sum(same) / len(same) >= 0.9
+
+
+@pytest.mark.parametrize("header", ["sentence\tlabel\n", "Text\tClass\r\n", ""])
+def test_a_line_that_names_the_columns_is_no_sentence(tmp_path, header):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(f"{header}what fun\tgood\nsentence\tlabel\n".encode())
+    assert [each.label for each in read_labelled(path)] == ["good", "label"]

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnjax.data import read_corpus, read_text
+from rnnjax.data import (
+    read_columns,
+    read_corpus,
+    read_labelled,
+    read_pairs,
+    read_parallel,
+    read_text,
+)
 
 
 def write(folder, **texts):
@@ -102,3 +109,22 @@ def test_the_byte_that_is_not_utf_8_is_named(tmp_path):
     path.write_bytes("é caf".encode() + "é".encode("latin-1"))
     with pytest.raises(ValueError, match=r"latin\.txt must be UTF-8, got byte 0xe9 at offset 6"):
         read_text(path)
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"\xef\xbb\xbfthe cat")
+    assert read_text(path) == "the cat"
+    path.write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(ValueError, match="must contain text, got an empty file"):
+        read_text(path)
+
+
+@pytest.mark.parametrize(
+    "read", [read_labelled, read_columns, read_pairs, lambda path: read_parallel(path, path)]
+)
+def test_a_carriage_return_alone_is_refused_with_its_line(tmp_path, read):
+    path = tmp_path / "old.tsv"
+    path.write_bytes(b"a\tb\tc\r\nthe cat\tx\tpos\rthe dog\tx\tneg\n")
+    with pytest.raises(ValueError, match=r"old.tsv, line 2: lines must end with .*alone"):
+        read(path)
