@@ -114,7 +114,7 @@ def test_pairs_carry_over_to_the_other_language(cli_of, cli, tmp_path):
     out = tmp_path / "run"
     code, _, err = cli(*train, *where, "--language", "en", "--out", out)
     assert code == 0, err
-    params = load_tuned(out).params["encoder"]
+    params = load_tuned(out)[1].params["encoder"]
     assert "segment_embedding" in params
     evaluate = ("evaluate", "--run", out, "--data", pairs["nl"], *columns, "--where", "split=TEST")
     code, said, _ = cli(*evaluate, "--language", "nl")
@@ -157,7 +157,7 @@ def test_a_share_of_the_sentences_is_drawn_with_the_seed(tuned, cli, tmp_path):
 def test_another_encoder_is_another_run(tuned, pretrained, cli, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    for name in ("config.json", "tokenizer.json"):
+    for name in ("config.json", "model.json", "tokenizer.json"):
         (other / name).symlink_to(pretrained[0] / name)
     params = load_pretrained(pretrained[0])[1].params
     Checkpoints(other / "best", keep=1).save(1, {"params": {**params, "bias": params["bias"]}})
