@@ -230,7 +230,13 @@ def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> Stat
     """Return `state` in the dtypes that a step returns, which a scan's carry has to keep."""
     x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
     after, _ = jax.eval_shape(core.step, params, state, x)
-    got, want = str(jax.tree.structure(state)), str(jax.tree.structure(after))
+    got: Any = jax.tree.structure(state)
+    want: Any = jax.tree.structure(after)
     if got != want:
         raise ValueError(f"initial_state must be what {core!r}.step returns, {want}, got {got}")
-    return jax.tree.map(lambda leaf, want: leaf.astype(want.dtype), state, after)
+
+    def cast(leaf: Array, want: Any) -> Array:
+        # A typed random key, which has no `astype`, has its dtype already.
+        return leaf if leaf.dtype == want.dtype else leaf.astype(want.dtype)
+
+    return jax.tree.map(cast, state, after)

@@ -221,3 +221,35 @@ def test_a_state_of_nan_is_forgotten_at_a_reset():
         assert_close(got[0], want[0], 0, 1e-6)
         assert_close(got[1][:2], want[1][:2], 1e-5, 2e-6)
         assert not any(np.any(leaf) for leaf in got[1][2])
+
+
+class Noisy:
+    """A core whose state holds a random key."""
+
+    output_size = 2
+
+    def init(self, key, input_size):
+        return {"w": jnp.ones((input_size, 2))}
+
+    def initial_state(self, batch_shape=()):
+        return {"h": jnp.zeros((*batch_shape, 2)), "key": jax.random.split(KEY, batch_shape)}
+
+    def step(self, params, state, x):
+        keys = jax.vmap(jax.random.split)(state["key"])
+        noise = jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys[:, 0])
+        h = 0.9 * state["h"] + x @ params["w"] + 0.1 * noise
+        return {"h": h, "key": keys[:, 1]}, h
+
+
+KEY = jax.random.key(3)
+
+
+def test_a_state_may_hold_typed_random_keys():
+    core, xs = Noisy(), jnp.ones((4, 2, 3))
+    params = core.init(KEY, 3)
+    state = core.initial_state((2,))
+    _, want = jax.lax.scan(lambda s, x: core.step(params, s, x), state, xs)
+    final, ys = jax.jit(partial(rx.unroll, core))(params, xs, lengths=jnp.array([4, 2]))
+    np.testing.assert_allclose(ys[:, 0], want[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(ys[:2, 1], want[:2, 1], rtol=1e-6)
+    assert final["key"].dtype == KEY.dtype
