@@ -70,7 +70,7 @@ def train(
         init_state(start.params, optimizer, carry),
         make_train_step(loss_fn or model_loss(start.model), optimizer, experiment.seed),
         batch_at,
-        lambda params: evaluate(with_params(start, params)),
+        lambda params: evaluate(_with_params(start, params)),
         schedule,
         tokens_per_step=tokens_per_step,
         monitor=monitor,
@@ -80,9 +80,9 @@ def train(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "
         f"{schedule.total_steps:,} steps"
     )
-    return with_params(start, load_best(out, result.state.params))
+    return _with_params(start, load_best(out, result.state.params))
 
 
-def with_params(start: Start, params: Any) -> Start:
+def _with_params(start: Start, params: Any) -> Start:
     """Return the same model with other parameters."""
     return dataclasses.replace(start, params=params)  # type: ignore[type-var]

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.losses.distillation import Divergence, distillation_loss
-from rnnjax.losses.linear_head import Plan, linear, linear_loss
+from rnnjax.losses.linear_head import Plan, linear_loss
 from rnnjax.losses.shapes import check_kernel, check_rows
+from rnnjax.products import affine
 
 Head = tuple[Array, Array, Array]
 
@@ -81,7 +82,7 @@ def _judge(
 ) -> tuple[Array, Array]:
     """Return the sum of the loss of the rows, and its gradient by the student's logits."""
     features, targets = beside
-    teacher_logits = linear(features, *held, dtype)
+    teacher_logits = affine(features, *held, dtype)
 
     def total(logits: Array) -> Array:
         return loss(logits, teacher_logits, mask=counts, targets=targets)[0]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_positive
-from rnnjax.products import accumulator, last_first, lead, outer, product
+from rnnjax.products import accumulator, affine, last_first, outer, product
 from rnnjax.varying import axes_of, gradient_of, varying
 
 
@@ -69,12 +69,6 @@ def linear_loss(
     return _total(plan, kernel, bias, jax.tree.map(cut, (rows, mask, beside)), held)
 
 
-def linear(x: Array, kernel: Array, bias: Array, dtype: Any) -> Array:
-    """Return `x @ kernel + bias` for x `(rows, width)`, with operands in `dtype`; see `product`."""
-    logits = product(x, kernel, dtype)
-    return logits + lead(bias.astype(logits.dtype), 2)
-
-
 Chunks = tuple[Array, Array, Any]  # features, mask, beside
 
 
@@ -84,7 +78,7 @@ def _total(plan: Plan, kernel: Array, bias: Array, chunks: Chunks, held: Any) ->
 
     def body(total: Array, chunk: Chunks) -> tuple[Array, None]:
         x, counts, beside = chunk
-        value, _ = plan.judge(linear(x, kernel, bias, plan.dtype), counts, beside, held)
+        value, _ = plan.judge(affine(x, kernel, bias, plan.dtype), counts, beside, held)
         return total + value, None
 
     axes = axes_of(kernel, bias, chunks, held)
@@ -103,7 +97,7 @@ def _total_fwd(
     def body(sums: Any, chunk: Chunks) -> tuple[Any, Array]:
         total, d_kernel, d_bias = sums
         x, counts, beside = chunk
-        value, d_logits = plan.judge(linear(x, compact, bias, dtype), counts, beside, held)
+        value, d_logits = plan.judge(affine(x, compact, bias, dtype), counts, beside, held)
         d_logits = d_logits.astype(dtype)
         d_kernel += outer(x, d_logits, dtype, kernel)
         d_bias += product(jnp.ones((1, x.shape[0])), d_logits, dtype)[0]

@@ -18,10 +18,10 @@ from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.lock import owned
 from rnnjax.train.log import MetricsLog
 from rnnjax.train.progress import ProgressReport
-from rnnjax.train.step import Metrics, TrainState, TrainStep
+from rnnjax.train.step import UPDATE_METRICS, Metrics, TrainState, TrainStep
 
 # A record has the last value of these metrics, and the mean of all others since the last record.
-_LAST_COUNTS = {"grad_norm", "skipped", "skipped_in_a_row"}
+_LAST_COUNTS = {*UPDATE_METRICS} - {"loss"}
 
 
 class DivergedError(Exception):

@@ -251,9 +251,11 @@ def test_prompts_outside_the_vocabulary_are_named():
         sample(*small(), [[1, 6]], [2], KEY, num_tokens=1)
 
 
-@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-45, 1e-300])
+@pytest.mark.parametrize("temperature", [1e-30, 1e-37, 2e-38, 1e-38, 1e-300])
 def test_a_temperature_near_zero_is_greedy(temperature):
     model, variables = small()
+    # Several logits are then so large that they overflow when divided.
+    variables = jax.tree.map(lambda x: 50 * x, variables)
     prompts, lengths = np.array([[1, 2, 3], [4, 0, 0]]), [3, 1]
     options = {"num_tokens": 6}
     want = sample(model, variables, prompts, lengths, KEY, temperature=0, **options)
