@@ -1,10 +1,18 @@
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
 
-from rnnjax.files import replacing, write_whole
+from rnnjax.files import (
+    DIGESTS,
+    read_with_digest,
+    replacing,
+    replacing_with_digest,
+    write_whole,
+    write_with_digest,
+)
 
 
 @pytest.fixture
@@ -88,3 +96,68 @@ def test_others_may_read_what_the_umask_lets_them(path):
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def reading(path):
+    """The text of a file with a digest, or what is said of it."""
+    try:
+        return read_with_digest(path).decode()
+    except ValueError as error:
+        return str(error)
+
+
+def test_any_bit_that_flips_is_found(path):
+    write_with_digest(path, "new é\n")
+    write_with_digest(path.with_name("other.json"), "")
+    listed = path.with_name(DIGESTS)
+    digest = hashlib.sha256("new é\n".encode()).hexdigest()
+    assert f"{digest}  some.json\n" in listed.read_text()  # what sha256sum reads
+    for file in (path, listed):
+        whole = file.read_bytes()
+        for bit in range(8 * len(whole)):
+            data = bytearray(whole)
+            data[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(data)
+            got = reading(path)
+            if file == listed and got == "new é\n":
+                continue  # the name there has become another
+            assert got.startswith((f"{file} is damaged", f"{path} is damaged"))
+        file.write_bytes(whole)
+    assert read_with_digest(path) == "new é\n".encode()
+
+
+def test_a_file_without_a_digest_is_read_as_it_is(path):
+    assert read_with_digest(path) == b"old"
+    write_with_digest(path.with_name("other.json"), "text")
+    assert read_with_digest(path) == b"old"
+
+
+@pytest.mark.parametrize("fails", ["before it is renamed", "after"])
+def test_a_kill_while_a_file_is_replaced_is_no_damage(fails, path, monkeypatch):
+    write_with_digest(path, "old")
+    replace, calls = os.replace, []
+
+    def killed(source, target):
+        # The list with both digests, the file, and the list with the new one.
+        calls.append(target)
+        if len(calls) == (2 if fails == "before it is renamed" else 3):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_with_digest(path, "new")
+    monkeypatch.undo()
+    assert read_with_digest(path) == (b"old" if fails == "before it is renamed" else b"new")
+    write_with_digest(path, "newer")
+    assert read_with_digest(path) == b"newer"
+    assert path.with_name(DIGESTS).read_text().count("\n") == 1
+
+
+def test_bytes_have_digests_too(path):
+    with replacing_with_digest(path) as unfinished:
+        unfinished.write_bytes(b"\x00\xff")
+    assert read_with_digest(path) == b"\x00\xff"
+    path.write_bytes(b"\x00\xfe")
+    with pytest.raises(ValueError, match=r"some.json is damaged: it is not what was written"):
+        read_with_digest(path)

@@ -1,5 +1,6 @@
 """Teachers of sentences: any models that were trained on them, alone or several together."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from experiments.finetune.tuned import load_tuned
 from experiments.label import presets as label_presets
 from experiments.shared.run_folder import digest, is_run_of, read_experiment
 from rnnjax.data.readers.records import Sentences
-from rnnjax.files import replacing
+from rnnjax.files import read_with_digest, replacing_with_digest
 from rnnjax.inference import ensemble_logits
 from rnnjax.trained import TrainedSentenceModel, describe, load_run
 
@@ -57,12 +58,12 @@ def teach(
     path = folder / f"teacher-{name}.npy"
     if path.exists():
         try:
-            return np.load(path)
-        except (EOFError, OSError, ValueError):
+            return np.load(io.BytesIO(read_with_digest(path)))
+        except (EOFError, ValueError):  # NumPy has the first for an empty file without a digest
             print(f"{path} is damaged, and is computed again")
     logits = np.concatenate([np.atleast_2d(each) for each in _logits(teachers, sentences)])
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
+    with replacing_with_digest(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, logits)
     return logits
 

@@ -24,8 +24,10 @@ def main(commands: Commands, description: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not have every character
-    # Orbax logs a stack of its own beside the error that it raises.
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    # Orbax logs a stack of its own beside the error that it raises, and asyncio one for each task
+    # that Orbax leaves behind.
+    for logger in ("absl", "asyncio"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         print(host.tune(), file=sys.stderr)
         tyro.extras.subcommand_cli_from_dict(

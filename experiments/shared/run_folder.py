@@ -9,8 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 import jax
 import numpy as np
 
-from rnnjax.data import read_text
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.trained import load_run
 
 Kind = TypeVar("Kind")
@@ -39,7 +38,7 @@ def claim(out: Path, experiment: Any, data: str) -> None:
             out.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise ValueError(f"out must be a folder, got {out}, which is something else") from error
-        write_whole(path, json.dumps(config, indent=2) + "\n")
+        write_with_digest(path, json.dumps(config, indent=2) + "\n")
         return
     before = _read(out, type(experiment))
     changed = [
@@ -70,11 +69,7 @@ def read_digest(run: Path, kind: type) -> str:
 
 def is_run_of(run: Path, kind: type) -> bool:
     """Return whether the folder `run` holds a run of experiments of that kind."""
-    try:
-        _read(run, kind)
-    except ValueError:
-        return False
-    return True
+    return (run / "config.json").exists() and set(_read_any(run)) == _names(kind)
 
 
 def _rebuild(kind: Any, values: dict[str, Any]) -> Any:
@@ -90,18 +85,30 @@ def _rebuild(kind: Any, values: dict[str, Any]) -> Any:
 
 
 def _read(run: Path, kind: type) -> dict[str, Any]:
+    config = _read_any(run)
+    if set(config) != _names(kind):
+        raise ValueError(
+            f"{run / 'config.json'} is not the configuration of such a run: it is of another "
+            "script or version"
+        )
+    return config
+
+
+def _names(kind: type) -> set[str]:
+    return {"data", *(f.name for f in dataclasses.fields(kind))}
+
+
+def _read_any(run: Path) -> dict[str, Any]:
     path = run / "config.json"
     if not path.exists():
         raise ValueError(f"{run} holds no run: there is no {path}")
+    data = read_with_digest(path)
     try:
-        config = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        config = json.loads(data)
+    except ValueError as error:
         raise ValueError(f"{path} is not a run's configuration: {error}") from error
-    names = {"data", *(f.name for f in dataclasses.fields(kind))}
-    if not isinstance(config, dict) or set(config) != names:
-        raise ValueError(
-            f"{path} is not the configuration of such a run: it is of another script or version"
-        )
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is not a run's configuration: it holds no names")
     return config
 
 

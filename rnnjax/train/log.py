@@ -51,7 +51,7 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics file; incomplete lines are skipped.
+    """Return the records of a metrics file; incomplete and damaged lines are skipped.
 
     Args:
       path: the file; if it does not exist, there are no records.
@@ -62,9 +62,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
       [{'split': 'train', 'step': 20, 'loss': 1.5}]
     """
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except ValueError:  # as well if it is not UTF-8
             continue
+        if isinstance(record, dict) and {"split", "step"} <= record.keys():
+            records.append(record)
     return records

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import flax.linen as nn
 import jax
 
-from rnnjax.files import write_whole
+from rnnjax.files import write_with_digest
 from rnnjax.trained.description import describe
 
 DESCRIPTION = "model.json"
@@ -84,4 +84,4 @@ class Trained:
             "settings": {name: describe(getattr(self, name)) for name in self.settings},
         }
         self.save_text(folder)
-        write_whole(folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")
+        write_with_digest(folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")

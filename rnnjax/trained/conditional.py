@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjax.data import Answer, Encoded, Labelled, Vocabulary, read_text
+from rnnjax.data import Answer, Encoded, Labelled, Vocabulary
 from rnnjax.data.encoding.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
@@ -60,7 +60,7 @@ class TrainedConditionalModel(Trained):
     def save_text(self, folder: Path) -> None:
         """Write the vocabulary and the classes."""
         self.vocabulary.save(folder / "vocabulary.json")
-        write_whole(folder / "classes.json", json.dumps(dict(self.shares)) + "\n")
+        write_with_digest(folder / "classes.json", json.dumps(dict(self.shares)) + "\n")
 
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
@@ -69,7 +69,7 @@ class TrainedConditionalModel(Trained):
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return the vocabulary and the classes."""
-        shares = json.loads(read_text(folder / "classes.json"))
+        shares = json.loads(read_with_digest(folder / "classes.json"))
         return {"vocabulary": Vocabulary.load(folder / "vocabulary.json"), "shares": shares}
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from rnnjax.files import read_with_digest
 from rnnjax.train.loop import load_best
 from rnnjax.trained.base import DESCRIPTION, Trained
 from rnnjax.trained.conditional import TrainedConditionalModel
@@ -52,13 +53,14 @@ def load_run(folder: str | Path) -> Any:
     path = folder / DESCRIPTION
     if not path.exists():
         raise ValueError(f"{folder} holds no run: there is no {path}")
+    data = read_with_digest(path)
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(data)
         kind = {each.__name__: each for each in KINDS}[described["kind"]]
         model, settings = rebuild(described["model"]), rebuild(described["settings"])
         if not isinstance(model, nn.Module) or set(settings) != set(kind.settings):
             raise ValueError(f"it holds no model with {', '.join(kind.settings)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a model of this version: {error!r}") from error
     loaded = kind(model=model, params=None, **kind.load_text(folder), **settings)
     sizes, wanted = loaded.sizes()

@@ -96,15 +96,21 @@ def test_students_are_trained_alone_and_taught_and_compared(taught, films, cli_o
     assert said.split("\t")[0] in ("good", "bad")
 
 
-def test_several_teachers_are_their_mean_probability(teachers, films, tmp_path):
+def test_several_teachers_are_their_mean_probability(teachers, films, tmp_path, capsys):
     sentences = read_labelled(films[2])
     logits = teach(load_teachers(teachers), sentences, tmp_path)
     alone = [np.stack(each.answers(sentences)) for each in load_teachers(teachers)]
     np.testing.assert_allclose(np.exp(logits), np.mean(alone, axis=0), rtol=1e-5)
-    (kept,) = tmp_path.iterdir()
+    (kept,) = tmp_path.glob("teacher-*.npy")
     np.testing.assert_array_equal(np.load(kept), logits)
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:-5], whole[:-1] + bytes([whole[-1] ^ 1])):
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(teach(load_teachers(teachers), sentences, tmp_path), logits)
+        assert "is damaged" in capsys.readouterr().out
+        assert kept.read_bytes() == whole  # computed again
     teach(load_teachers(teachers[:1]), sentences, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2  # another teacher, another file
+    assert len(list(tmp_path.glob("*.npy"))) == 2  # another teacher, another file
 
 
 @pytest.mark.slow  # several trainings

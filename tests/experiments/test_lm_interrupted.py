@@ -10,6 +10,8 @@ import time
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish
 
+from rnnjax.files import DIGESTS
+
 
 def damage(path):
     for file in path.rglob("*"):
@@ -58,6 +60,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, trained, start, wr
     else:
         path = folder / "model.json"
         path.write_text(path.read_text().replace('"hidden_size": 12', '"hidden_size": 20'))
+        (folder / DIGESTS).unlink()
     code, out, err = finish(start("generate", "--run", folder))
     said = [line for line in err.splitlines() if not line.startswith("host: ")]
     assert_fails((code, out, "\n".join(said)), "no readable checkpoint", folder / "best")

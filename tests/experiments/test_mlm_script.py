@@ -44,6 +44,7 @@ def test_train_leaves_all_that_tuning_needs(pretrained, cli):
         "config.json",
         "model.json",
         "tokenizer.json",
+        "SHA256SUMS",
         "metrics.jsonl",
         "curves.png",
         "best",

@@ -47,6 +47,19 @@ def test_rewinding_drops_later_records_and_a_torn_line(tmp_path):
     assert [r["step"] for r in read_metrics(path)] == [1, 2, 3, 3, 4]
 
 
+def test_damaged_lines_are_skipped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path)
+    for step in (1, 2):
+        log.append("train", step, {"loss": 0.5})
+    whole = path.read_bytes()
+    for damaged in (b"\xff\xfe", b"[]", b"3", b'{"split": "train", "stap": 4}', b"\x00"):
+        path.write_bytes(whole + damaged + b"\n")
+        assert [record["step"] for record in read_metrics(path)] == [1, 2]
+        log.rewind(2)
+        assert path.read_bytes() == whole
+
+
 def test_rewinding_before_anything_was_logged_is_nothing(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl")
     log.rewind(0)

@@ -10,6 +10,7 @@ import pytest
 import rnnjax as rx
 from rnnjax.data import Labelled, Tagged, Vocabulary, fit_indexer
 from rnnjax.decoding import log_probability
+from rnnjax.files import DIGESTS
 from rnnjax.models import Classifier, LanguageModel, Tagger, TokenEmbedder
 from rnnjax.train import Checkpoints
 from rnnjax.trained import TrainedLanguageModel, TrainedSentenceModel
@@ -91,6 +92,7 @@ def test_what_is_no_run_is_named(tmp_path):
         rx.load_run(tmp_path / "nothing")
     folder = tmp_path / "run"
     saved(language_model(), folder)
+    (folder / DIGESTS).unlink()
     path = folder / "model.json"
     whole = json.loads(path.read_text())
     changes = ({"kind": "TrainedParrot"}, {"settings": {"zzz": 1}}, {"model": 5}, {"settings": []})

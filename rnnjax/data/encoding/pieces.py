@@ -10,7 +10,7 @@ import numpy as np
 from rnnjax.data.encoding.encoded import NO_TARGET, Encoded, id_answer, joined, ragged, target_ids
 from rnnjax.data.readers.records import Labelled, Paired, Sentences, Tagged
 from rnnjax.data.vocabularies.subwords import END, START, Pieces, Subwords
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 
 Row = tuple[Pieces, ...]  # one text, or two
 
@@ -96,10 +96,11 @@ class PieceIndexer:
           ValueError: a file cannot be read or is damaged; the message names it.
         """
         path, subwords = folder / "indexer.json", Subwords.load(folder / "tokenizer.json")
+        data = read_with_digest(path)
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(data)
             return cls(subwords, tuple(stored.pop("targets")), **stored)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a saved indexer: {error!r}") from error
 
     def save(self, folder: Path) -> None:
@@ -107,7 +108,7 @@ class PieceIndexer:
         self.subwords.save(folder / "tokenizer.json")
         names = ("targets", "max_length", "paired", "language")
         stored = {name: getattr(self, name) for name in names}
-        write_whole(folder / "indexer.json", json.dumps(stored) + "\n")
+        write_with_digest(folder / "indexer.json", json.dumps(stored) + "\n")
 
     def encode(self, sentences: Sentences) -> Encoded:
         """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.

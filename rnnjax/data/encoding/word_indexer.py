@@ -15,7 +15,7 @@ from rnnjax.data.encoding.encoded import Encoded, id_answer, names_of, ragged, t
 from rnnjax.data.readers.records import Sentences, Tagged
 from rnnjax.data.readers.text import composed
 from rnnjax.data.vocabularies.lexicon import PAD, Lexicon
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,18 @@ class WordIndexer:
         Raises:
           ValueError: the file cannot be read or is damaged; the message names it.
         """
+        data = read_with_digest(path)
         try:
-            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            stored: dict[str, Any] = json.loads(data)
             words, characters = stored.pop("words"), stored.pop("characters")
             characters = None if characters is None else _lexicon(**characters)
             return cls(_lexicon(**words), characters, tuple(stored.pop("targets")), **stored)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a saved indexer: {error!r}") from error
 
     def save(self, path: Path) -> None:
         """Write the indexer to `path` as JSON, completely or not at all."""
-        write_whole(path, json.dumps(dataclasses.asdict(self)) + "\n")
+        write_with_digest(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
     def encode(self, sentences: Sentences) -> Encoded:
         """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.

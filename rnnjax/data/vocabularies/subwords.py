@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_ids
 from rnnjax.extras import require
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNKNOWN, START, END, MASK = range(len(SPECIAL))
@@ -104,14 +104,15 @@ class Subwords:
           ValueError: the file cannot be read or is damaged; the message names it.
         """
         library = require("tokenizers", "subwords")
+        data = read_with_digest(Path(path))
         try:
-            return cls(library.Tokenizer.from_str(Path(path).read_text(encoding="utf-8")))
+            return cls(library.Tokenizer.from_buffer(data))
         except Exception as error:  # the library raises nothing more special
             raise ValueError(f"{path} is not a saved subword tokeniser: {error!r}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the usual tokenizer.json of the `tokenizers` library, completely or not at all."""
-        write_whole(Path(path), self.tokenizer.to_str() + "\n")
+        write_with_digest(Path(path), self.tokenizer.to_str() + "\n")
 
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size()

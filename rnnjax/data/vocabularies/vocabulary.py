@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_choices, check_ids
 from rnnjax.data.readers.text import composed
-from rnnjax.files import write_whole
+from rnnjax.files import read_with_digest, write_with_digest
 
 Kind = Literal["word", "char", "byte"]
 
@@ -104,16 +104,17 @@ class Vocabulary:
         Raises:
           ValueError: the file cannot be read or is damaged; the message names it.
         """
+        data = read_with_digest(Path(path))
         try:
-            stored = json.loads(Path(path).read_text(encoding="utf-8"))
+            stored = json.loads(data)
             return cls(stored["kind"], tuple(stored["symbols"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a saved vocabulary: {error!r}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the vocabulary to `path` as JSON, completely or not at all."""
         stored = {"kind": self.kind, "symbols": self.symbols}
-        write_whole(Path(path), json.dumps(stored) + "\n")
+        write_with_digest(Path(path), json.dumps(stored) + "\n")
 
     def __len__(self) -> int:
         return len(self.symbols)

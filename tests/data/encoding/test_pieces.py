@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rnnjax.data import Labelled, Paired, PieceIndexer, Pieces, Subwords, Tagged, join_pieces
 from rnnjax.data.encoding.encoded import NO_TARGET
 from rnnjax.data.vocabularies.subwords import END, START, UNKNOWN
+from rnnjax.files import DIGESTS
 
 SUBWORDS = Subwords.train(["the lowest of the low", "the newest of the new", "lower"] * 3, 40)
 
@@ -165,7 +166,7 @@ def test_more_tags_than_words_are_refused():
 def test_save_and_load(options, tmp_path):
     one = indexer(**options)
     one.save(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == ["indexer.json", "tokenizer.json"]
+    assert sorted(os.listdir(tmp_path)) == [DIGESTS, "indexer.json", "tokenizer.json"]
     other = PieceIndexer.load(tmp_path)
     for name in ("targets", "max_length", "paired", "language"):
         assert getattr(other, name) == getattr(one, name)
@@ -189,6 +190,9 @@ def test_load_names_a_broken_file(content, tmp_path):
     indexer().save(tmp_path)
     content = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "indexer.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"indexer\.json is damaged"):
+        PieceIndexer.load(tmp_path)
+    (tmp_path / DIGESTS).unlink()
     with pytest.raises(ValueError, match=r"indexer\.json is not a saved indexer"):
         PieceIndexer.load(tmp_path)
 
@@ -197,5 +201,5 @@ def test_load_names_a_broken_file(content, tmp_path):
 def test_load_names_a_missing_file(name, tmp_path):
     indexer().save(tmp_path)
     (tmp_path / f"{name}.json").unlink()
-    with pytest.raises(ValueError, match=rf"{name}\.json is not a saved .*FileNotFound"):
+    with pytest.raises(ValueError, match=rf"cannot read .*{name}\.json: No such file"):
         PieceIndexer.load(tmp_path)

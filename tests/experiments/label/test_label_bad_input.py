@@ -105,6 +105,6 @@ def test_a_folder_that_is_no_such_run_is_named(tagged, cli, tmp_path):
     write(path, json.dumps(whole))
     assert_fails(cli(*call), "model.json", "holds no run")
     described = write(path.with_name("model.json"), (tagged[0] / "model.json").read_text())
-    assert_fails(cli(*call), "indexer.json is not a saved indexer")
+    assert_fails(cli(*call), "cannot read", "indexer.json")
     described.write_text(described.read_text().replace("Tagger", "Stagger"))
     assert_fails(cli(*call), "model.json does not describe a model", "Stagger")
