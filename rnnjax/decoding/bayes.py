@@ -62,7 +62,7 @@ def conditional_log_probabilities(
       (2, 2)
     """
     model.check_condition(conditions)
-    tokens, lengths = padded_text(model, tokens, lengths, least=0)
+    tokens, lengths = padded_text(tokens, lengths, model.vocab_size, given=1)
     return _conditional(model, variables, conditions, tokens, lengths)
 
 

@@ -91,14 +91,33 @@ def beam_search(
       >>> best.tokens.tolist()
       [[[2, 2], [1, 1]]]
     """
+    check_search(beam, num_tokens, length_penalty)
+    check_tokens("tokens", tokens, ndim=1)
+    return run_search(step, state, tokens, beam, num_tokens, num_tokens, stop_token, length_penalty)
+
+
+def check_search(beam: int, num_tokens: int, length_penalty: float) -> None:
+    """Raise `ValueError` if an option of `beam_search` is out of range."""
     check_positive(beam=beam, num_tokens=num_tokens)
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
-    check_tokens("tokens", tokens, ndim=1)
+
+
+def run_search(
+    step: Step,
+    state: Any,
+    tokens: Array,
+    beam: int,
+    places: int,
+    num_tokens: int | Array,
+    stop_token: int,
+    length_penalty: float,
+) -> Hypotheses:
+    """Return the result of `beam_search` with its arguments; there are `places` for tokens."""
     tokens = tokens.astype(jnp.int32)  # of any integers, as the loop carries int32
     batch = tokens.shape[0]
     rows = (batch, beam)
-    filled = jnp.full((*rows, num_tokens), stop_token, jnp.int32)
+    filled = jnp.full((*rows, places), stop_token, jnp.int32)
     nothing = jnp.full(rows, -jnp.inf)
     start = _Search(
         jnp.array(0),
@@ -116,7 +135,8 @@ def beam_search(
         state, logits = step(search.state, search.last.reshape(-1))
         logs = jax.nn.log_softmax(logits.astype(jnp.float32)).reshape(*rows, logits.shape[-1])
         logs = jnp.where(jnp.isnan(logs), -jnp.inf, logs)  # NaN would be the best of all
-        return _advance(search._replace(state=state), logs, stop_token, length_penalty)
+        ended = (num_tokens, stop_token, length_penalty)
+        return _advance(search._replace(state=state), logs, *ended)
 
     return jax.lax.while_loop(unfinished, advance, start).found
 
@@ -130,7 +150,9 @@ def _done(search: _Search) -> Array:
     return (search.found.scores > -jnp.inf).all(axis=1)
 
 
-def _advance(search: _Search, logs: Array, stop_token: int, length_penalty: float) -> _Search:
+def _advance(
+    search: _Search, logs: Array, num_tokens: int | Array, stop_token: int, length_penalty: float
+) -> _Search:
     """Return the search after one more token; `logs` are log-probabilities (batch, beam, vocab)."""
     batch, beam, vocab = logs.shape
     totals = (search.totals[..., None] + logs).reshape(batch, beam * vocab)
@@ -140,7 +162,7 @@ def _advance(search: _Search, logs: Array, stop_token: int, length_penalty: floa
     tokens = jnp.take_along_axis(search.tokens, parents[..., None], axis=1)
     tokens = tokens.at[:, :, search.written].set(last)
     length = search.written + 1
-    ends = (last == stop_token) | (length == tokens.shape[2])
+    ends = (last == stop_token) | (length == num_tokens)
 
     among_best = jnp.arange(totals.shape[1])[None] < beam
     new = jnp.where(ends & among_best & ~_done(search)[:, None], totals, -jnp.inf)

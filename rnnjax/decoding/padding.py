@@ -1,31 +1,44 @@
-"""Checks of padded text, for sampling and scoring."""
+"""Texts of all lengths in arrays of a few shapes, so that few programs are compiled."""
 
-import math
+from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
-from rnnjax.checks import concrete
-from rnnjax.models.language_model import LanguageModel
-from rnnjax.sequence.masks import inside
+from rnnjax.checks import check_range, check_tokens, concrete
+
+
+def grown(count: int) -> int:
+    """Return the smallest power of two that is at least `count`, and at least 1."""
+    return 1 << max(count - 1, 0).bit_length()
 
 
 def padded_text(
-    model: LanguageModel, tokens: ArrayLike, lengths: ArrayLike, *, least: int
+    tokens: Any,
+    lengths: Any,
+    vocab_size: int,
+    *,
+    name: str = "tokens",
+    least: int = 0,
+    given: int = 0,
 ) -> tuple[Array, Array]:
-    """Return tokens `(batch, time)`, with token 0 in the padding, and lengths.
+    """Return tokens `(batch, time)` int32, with token 0 in the padding, and lengths.
 
-    Time becomes a power of two, so that texts of all lengths compile a few programs.
+    Time becomes a power of two, plus `given`, the tokens of a text that are no step of the model.
 
     Raises:
       ValueError: a shape is wrong; or concrete lengths are outside [least, time], or concrete
         tokens outside the vocabulary.
     """
-    tokens, lengths = jnp.asarray(tokens), jnp.asarray(lengths)
+    known = [concrete(each) for each in (tokens, lengths)]
+    # In NumPy if possible: each operation of JAX would be a program for each length.
+    library: Any = jnp if any(each is None for each in known) else np
+    tokens, lengths = library.asarray(tokens), library.asarray(lengths)
     if tokens.ndim != 2 or lengths.shape != tokens.shape[:1]:
         raise ValueError(
-            f"tokens must be (batch, time) and lengths (batch,), "
+            f"{name} must be (batch, time) and lengths (batch,), "
             f"got {tokens.shape} and {lengths.shape}"
         )
     time = tokens.shape[1]
@@ -34,7 +47,17 @@ def padded_text(
         wrong = values[(values < least) | (values > time)]
         if wrong.size:
             raise ValueError(f"lengths must lie between {least} and {time}, got {wrong[0]}")
-    tokens = jnp.where(inside(time, lengths).T, tokens, 0)
-    model.check_tokens(tokens, ndim=2)
-    more = 2 ** math.ceil(math.log2(max(time, 1))) - time
-    return jnp.pad(tokens, ((0, 0), (0, more))), lengths
+    check_tokens(name, tokens)
+    tokens = library.where(library.arange(time)[None] < lengths[:, None], tokens, 0)
+    check_range(name, tokens, vocab_size)
+    more = grown(time - given) + given - time
+    padded = library.pad(tokens, ((0, 0), (0, more))).astype(np.int32)
+    return jnp.asarray(padded), jnp.asarray(lengths)
+
+
+def cut(array: Array, count: int) -> Array:
+    """Return the first `count` entries of the last axis, without a program for each count."""
+    values = concrete(array)
+    if values is None or count == array.shape[-1]:
+        return array[..., :count]
+    return jax.device_put(values[..., :count], array.sharding)

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
 from rnnjax.checks import check_at_least, check_positive, check_range
-from rnnjax.decoding.padding import padded_text
+from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.language_model import LanguageModel
 
 _SMALLEST = float(jnp.finfo(jnp.float32).tiny)
@@ -35,7 +35,8 @@ def sample(
     """Return random continuations of prompts.
 
     Args:
-      model: the model; compiled once for each model, shape and set of options.
+      model: the model; compiled once for each model, batch and set of options, and for lengths and
+        numbers of tokens up to each power of two.
       variables: its variables, `{"params": ...}`.
       prompts: `(batch, time)` integers; padding is at the end.
       lengths: `(batch,)` integers from 1 to time, the number of tokens of each prompt.
@@ -76,15 +77,26 @@ def sample(
         raise ValueError(f"temperature must be finite, got {temperature}")
     if stop_token is not None:
         check_range("stop_token", np.asarray(stop_token), model.vocab_size)
-    prompts, lengths = padded_text(model, prompts, lengths, least=1)
-    options = (num_tokens, temperature, top_k, top_p, stop_token)
-    return _sample(model, *options, variables, prompts, lengths, key, initial_state)
+    prompts, lengths = padded_text(prompts, lengths, model.vocab_size, least=1)
+    options = (grown(num_tokens), temperature, top_k, top_p, stop_token)
+    given = (variables, prompts, lengths, key, jnp.int32(num_tokens), initial_state)
+    tokens, drawn = _sample(model, *options, *given)
+    return cut(tokens, num_tokens), drawn
+
+
+class _Drawing(NamedTuple):
+    step: Array
+    state: State
+    logits: Array
+    done: Array  # (batch,), after the stop token
+    tokens: Array  # (places, batch)
+    drawn: Array  # (batch,), tokens so far
 
 
 @partial(jax.jit, static_argnums=range(6))
 def _sample(
     model: LanguageModel,
-    num_tokens: int,
+    places: int,
     temperature: float,
     top_k: int | None,
     top_p: float | None,
@@ -93,33 +105,43 @@ def _sample(
     prompts: Array,
     lengths: Array,
     key: Array,
+    num_tokens: Array,
     initial_state: State | None,
 ) -> tuple[Array, Array]:
+    """Return tokens `(batch, places)`, of which the first `num_tokens` are drawn, and `drawn`."""
     read = model.apply(variables, prompts, initial_state, lengths=lengths, method="features")
     state, features = cast(tuple[State, Array], read)
     last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
     logits = model.apply(variables, last, method="logits")
 
-    def body(carry: Any, key: Array) -> tuple[Any, tuple[Array, Array]]:
-        state, logits, done = carry
+    keys = jax.random.split(key, places)  # the first ones do not depend on their number
+
+    def draw(step: Array, logits: Array) -> Array:
         if temperature < _SMALLEST:
-            token = jnp.argmax(logits, axis=-1)
-        else:
-            # The highest becomes 0, so that none overflows.
-            highest = logits.max(axis=-1, keepdims=True)
-            scaled = (logits - highest) / temperature
-            token = jax.random.categorical(key, restrict(scaled, top_k, top_p))
-        drawn = ~done
+            return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        # The highest becomes 0, so that none overflows.
+        highest = logits.max(axis=-1, keepdims=True)
+        scaled = (logits - highest) / temperature
+        token = jax.random.categorical(keys[step], restrict(scaled, top_k, top_p))
+        return token.astype(jnp.int32)
+
+    def advance(now: _Drawing) -> _Drawing:
+        token, done = draw(now.step, now.logits), now.done
         if stop_token is not None:
             token = jnp.where(done, stop_token, token)
             done = done | (token == stop_token)
-        state, logits = model.apply(variables, state, token, method="step")
-        return (state, logits, done), (token, drawn)
+        read = model.apply(variables, now.state, token, method="step")
+        state, logits = cast(tuple[State, Array], read)
+        tokens, drawn = now.tokens.at[now.step].set(token), now.drawn + ~now.done
+        return _Drawing(now.step + 1, state, logits, done, tokens, drawn)
 
-    done = jnp.zeros(lengths.shape, bool)
-    keys = jax.random.split(key, num_tokens)
-    _, (tokens, drawn) = jax.lax.scan(body, (state, logits, done), keys)
-    return tokens.T.astype(jnp.int32), drawn.sum(axis=0, dtype=jnp.int32)
+    nothing = jnp.zeros_like(lengths, jnp.int32)
+    filled = jnp.full((places, *lengths.shape), stop_token or 0, jnp.int32)
+    start = _Drawing(
+        jnp.int32(0), state, cast(Array, logits), nothing.astype(bool), filled, nothing
+    )
+    end = jax.lax.while_loop(lambda now: (now.step < num_tokens) & ~now.done.all(), advance, start)
+    return end.tokens.T, end.drawn
 
 
 def restrict(logits: Array, top_k: int | None, top_p: float | None) -> Array:

@@ -48,7 +48,7 @@ def log_probability(
       >>> bool(logs[0] < 0), float(logs[1])
       (True, 0.0)
     """
-    tokens, lengths = padded_text(model, tokens, lengths, least=0)
+    tokens, lengths = padded_text(tokens, lengths, model.vocab_size, given=1)
     return _log_probability(model, variables, tokens, lengths, initial_state)
 
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from rnnjax.checks import check_range, check_tokens
-from rnnjax.decoding.beam import Hypotheses, beam_search, repeat
+from rnnjax.checks import check_range
+from rnnjax.decoding.beam import Hypotheses, check_search, repeat, run_search
+from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.encoder_decoder import EncoderDecoder
-from rnnjax.sequence.masks import within
 
 
 def translate(
@@ -30,7 +30,8 @@ def translate(
     """Return the best translations of each row, best first.
 
     Args:
-      model: the model; compiled once for each model, shape and set of options.
+      model: the model; compiled once for each model, batch and set of options, and for places and
+        numbers of tokens up to each power of two.
       variables: its variables, `{"params": ...}`.
       source: `(batch, places)` integers; padding is at the end.
       lengths: `(batch,)` integers, the number of tokens of each row.
@@ -57,14 +58,13 @@ def translate(
       >>> best.tokens.shape
       (2, 2, 4)
     """
-    source, lengths = jnp.asarray(source), jnp.asarray(lengths)
-    check_tokens("source", source)
-    source = jnp.where(within(source.shape, lengths), source, 0)
-    check_range("source", source, model.source_size)
+    check_search(beam, num_tokens, length_penalty)
+    source, lengths = padded_text(source, lengths, model.source_size, name="source")
     for name, ids in (("start_token", start_token), ("stop_token", stop_token), ("never", never)):
         check_range(name, jnp.asarray(ids, int), model.target_size)
-    options = (start_token, stop_token, num_tokens, beam, length_penalty, never)
-    return _translate(model, options, variables, source, lengths)
+    options = (start_token, stop_token, grown(num_tokens), beam, length_penalty, never)
+    found = _translate(model, options, variables, source, lengths, jnp.int32(num_tokens))
+    return found._replace(tokens=cut(found.tokens, num_tokens))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -74,8 +74,9 @@ def _translate(
     variables: Any,
     source: Array,
     lengths: Array,
+    num_tokens: Array,
 ) -> Hypotheses:
-    start_token, stop_token, num_tokens, beam, length_penalty, never = options
+    start_token, stop_token, places, beam, length_penalty, never = options
     memory, state = model.apply(variables, source, lengths, method="encode")
     memory = repeat(memory, beam)
 
@@ -84,12 +85,5 @@ def _translate(
         state, logits = cast(tuple[Any, Array], read)
         return state, logits.at[:, jnp.array(never, int)].set(-jnp.inf)
 
-    return beam_search(
-        step,
-        state,
-        jnp.full(source.shape[:1], start_token, jnp.int32),
-        beam=beam,
-        num_tokens=num_tokens,
-        stop_token=stop_token,
-        length_penalty=length_penalty,
-    )
+    tokens = jnp.full(source.shape[:1], start_token, jnp.int32)
+    return run_search(step, state, tokens, beam, places, num_tokens, stop_token, length_penalty)

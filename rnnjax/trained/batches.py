@@ -3,6 +3,7 @@
 import numpy as np
 
 from rnnjax.data import Buckets, Encoded, choose_borders
+from rnnjax.decoding.padding import grown
 from rnnjax.models.interface import Batch
 
 
@@ -19,10 +20,12 @@ def batches_in_order(
     sentences = len(encoded.lengths)
     if not sentences:
         return []
-    # A few sentences would all have different lengths: pad to powers of two, which occur again.
-    few = sentences <= shapes
-    borders = () if few else choose_borders(encoded.lengths, shapes)
     # Twice as many as in training, as there is no backward pass that needs memory.
-    most = min(sentences, 2 * batch_size)
+    most = 2 * batch_size
+    # The best borders are others for other sentences, and compile other programs. It pays if they
+    # fill batches of each length; fewer sentences are padded to powers of two, which occur again.
+    few = sentences < shapes * most
+    borders = () if few else choose_borders(encoded.lengths, shapes)
+    most = min(grown(sentences), most)
     buckets = Buckets(encoded.lengths, borders, most)
     return [(rows, encoded.batch(rows, length)) for rows, length in buckets.in_order()]

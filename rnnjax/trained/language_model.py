@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
 from rnnjax.decoding import log_probability, sample
+from rnnjax.decoding.padding import grown
 from rnnjax.inference import evaluate
 from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
@@ -89,8 +90,9 @@ class TrainedLanguageModel(Trained):
         found = np.zeros(len(rows))
         if not rows:
             return found, lengths
-        # Pad to powers of two, and score few at once: all logits might not fit into memory.
-        for members, length in Buckets(lengths, (), min(len(rows), _AT_ONCE)).in_order():
+        # Pad to powers of two, so that few programs are compiled, and score few at once: all logits
+        # might not fit into memory.
+        for members, length in Buckets(lengths, (), min(grown(len(rows)), _AT_ONCE)).in_order():
             none = np.zeros(0, np.int32)
             tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
             logs = log_probability(self.model, self.variables, tokens, counts)

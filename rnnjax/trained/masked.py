@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.checks import check_positive
 from rnnjax.data import Subwords
 from rnnjax.data.vocabularies.subwords import END, MASK, SPECIAL, START
+from rnnjax.decoding.padding import grown
 from rnnjax.models import MaskedLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.sentences import init_encoder
@@ -83,15 +84,26 @@ class TrainedMaskedModel(Trained):
             raise ValueError(
                 f"a text makes {tokens.shape[1]} tokens; there are positions for {longest}"
             )
+        masked = np.flatnonzero(tokens[0] == MASK)
+        length = tokens.shape[1]
+        # Of few lengths, so that few programs are compiled.
+        tokens = np.pad(tokens, ((0, 0), (0, min(grown(length), longest) - length)))
         languages = None if spoken is None else np.full_like(tokens, spoken)
-        found = self.model.apply(self.variables, jnp.asarray(tokens), languages=languages)
-        logits = cast(jax.Array, found)
-        shares, ids = jax.lax.top_k(jax.nn.softmax(logits[0, tokens[0] == MASK]), top)
-        return [self._named(*row) for row in zip(ids, shares, strict=True)]
+        shares = _shares(self.model, self.variables, tokens, np.array([length]), languages)
+        return [self._likeliest(row, top) for row in np.asarray(shares)[0, masked]]
 
-    def _named(self, ids: Sequence[Any], shares: Sequence[Any]) -> list[tuple[str, float]]:
+    def _likeliest(self, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
         name = self.subwords.tokenizer.id_to_token
-        return [(name(int(i)), float(share)) for i, share in zip(ids, shares, strict=True)]
+        best = np.argsort(-shares, kind="stable")[:top]
+        return [(name(int(i)), float(shares[i])) for i in best]
+
+
+@partial(jax.jit, static_argnums=0)
+def _shares(
+    model: MaskedLanguageModel, variables: Any, tokens: Any, lengths: Any, languages: Any
+) -> jax.Array:
+    logits = model.apply(variables, tokens, lengths, languages=languages)
+    return jax.nn.softmax(cast(jax.Array, logits))
 
 
 def language_id(languages: Sequence[str], name: str | None) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 
 import rnnjax as rx
 from rnnjax.decoding import sample
-from rnnjax.decoding.sample import _sample, restrict
+from rnnjax.decoding.sample import restrict
 from rnnjax.models import LanguageModel
 
 KEY = jax.random.key(0)
@@ -275,11 +275,3 @@ def test_a_temperature_near_zero_is_greedy(temperature):
 def test_what_no_draw_can_follow_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         sample(*small(), np.array([[1]]), [1], KEY, num_tokens=2, **options)
-
-
-def test_prompts_of_all_lengths_compile_a_few_programs():
-    model, variables = small()
-    before = _sample._cache_size()
-    for time in range(1, 18):
-        sample(model, variables, np.ones((1, time), int), [time], KEY, num_tokens=3, top_k=2)
-    assert _sample._cache_size() - before == 6  # 1, 2, 4, 8, 16, 32

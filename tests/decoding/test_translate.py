@@ -75,8 +75,8 @@ def test_greedy_search_takes_the_likeliest_token(tiny):
     [
         ({"beam": 0}, "beam must be an integer of at least 1, got 0"),
         ({"num_tokens": 0}, "num_tokens must be an integer of at least 1, got 0"),
-        ({"lengths": np.array([5, 1])}, r"lengths must lie in \[0, 5\)"),
-        ({"source": SOURCE[0]}, "source must be integers of shape"),
+        ({"lengths": np.array([5, 1])}, "lengths must lie between 0 and 4, got 5"),
+        ({"source": SOURCE[0]}, r"source must be \(batch, time\) and lengths \(batch,\)"),
         ({"source": SOURCE + 3}, r"source must lie in \[0, 4\)"),
         ({"start_token": 4}, r"start_token must lie in \[0, 4\)"),
         ({"stop_token": -1}, r"stop_token must lie in \[0, 4\)"),
