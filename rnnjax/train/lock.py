@@ -1,8 +1,9 @@
 """One owner for the folder of a run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -13,8 +14,11 @@ except ImportError:  # Windows has no such locks; there, nothing is guarded
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def owned(folder: Path) -> Iterator[Callable[[], bool]]:
     """Keep other processes from training in `folder` until the block ends, or the process does.
+
+    Yield a function that returns whether `folder` is still the one that was opened: it may have
+    been renamed or removed, and another one may be in its place.
 
     Raises:
       ValueError: another process trains there; the message has its id.
@@ -24,10 +28,12 @@ def owned(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        is_ours = partial(_is_open, path, file)
         try:
-            yield
+            yield is_ours
         finally:
-            path.unlink(missing_ok=True)
+            if is_ours():  # or it would be the file of another owner
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -44,6 +50,14 @@ def _locked(path: Path) -> Iterator[IO[str]]:
                         "trains there: wait for it, or choose another folder"
                     ) from error
             # The owner before may have removed the file between our opening and our locking it.
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            if _is_open(path, file):
                 yield file
                 return
+
+
+def _is_open(path: Path, file: IO[str]) -> bool:
+    """Return whether an open file is the one that has this path now."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -123,7 +123,7 @@ def fit(
       DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
         finite number.
       ValueError: another process trains in `folder`.
-      OSError: a checkpoint could not be written.
+      OSError: a checkpoint could not be written, or `folder` was renamed or removed.
 
     Example:
       >>> def loss_fn(params, carry, batch, key):
@@ -141,8 +141,8 @@ def fit(
       (4, True)
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with owned(folder):
-        run = _Run(folder, evaluate, schedule, monitor, tensorboard)
+    with owned(folder) as is_there:
+        run = _Run(folder, is_there, evaluate, schedule, monitor, tensorboard)
         return _fit(run, state, train_step, batch_at, tokens_per_step)
 
 
@@ -194,6 +194,7 @@ class _Run:
     def __init__(
         self,
         folder: Path,
+        is_there: Callable[[], bool],
         evaluate: Callable[[Any], dict[str, float]],
         schedule: Schedule,
         monitor: str,
@@ -201,7 +202,8 @@ class _Run:
     ) -> None:
         self.folder, self.schedule, self.monitor = folder, schedule, monitor
         self.best, self._since_best = float("inf"), 0
-        self._evaluate = evaluate
+        self._evaluate, self._is_there = evaluate, is_there
+        self._saved_step = 0
         self._latest = Checkpoints(folder / "latest", keep=2)
         self._best = Checkpoints(folder / "best", keep=1)
         self.log = MetricsLog(
@@ -222,6 +224,7 @@ class _Run:
         step, tree = restored
         self.best, self._since_best = float(tree["best"]), int(tree["since_best"])
         self._start -= float(tree["seconds"])
+        self._saved_step = step
         self.log.rewind(step)
         print(f"resuming at step {step} of {self.schedule.total_steps}")
         return tree["state"]
@@ -248,6 +251,7 @@ class _Run:
                 values[name] = float(np.mean([each[name] for each in self._recent]))
             values["tokens_per_second"] = progress.rate(step)
             values["seconds"] = self.seconds
+            self._check_folder(step)
             self.log.append("train", step, values)
             self._recent.clear()
         if values["skipped_in_a_row"] >= self.schedule.max_skipped:
@@ -263,6 +267,7 @@ class _Run:
         if self.is_evaluation(step):
             values = self._evaluate(state.params)
             value = values[self.monitor]
+            self._check_folder(step)
             best = value < self.best
             self._since_best = 0 if best else self._since_best + 1
             if best:
@@ -270,9 +275,18 @@ class _Run:
                 self._best.save(step, {"params": state.params})
             self.log.append("valid", step, {**values, "seconds": self.seconds})
             progress.evaluated(step, self.monitor, value, best)
+        self._check_folder(step)
         self._latest.save(step, self._tree(state))
-        self._saved = time.monotonic()
+        self._saved, self._saved_step = time.monotonic(), step
         progress.pause(self._saved - start)
+
+    def _check_folder(self, step: int) -> None:
+        """Stop the run if its folder has another place now: a save would be half of a run."""
+        if not self._is_there():
+            raise FileNotFoundError(
+                f"stopped at step {step}: {self.folder} was renamed or removed, and nothing was "
+                f"written since. A run resumes in a renamed folder, from step {self._saved_step}"
+            )
 
     def _tree(self, state: TrainState) -> dict[str, Any]:
         numbers = {"best": self.best, "since_best": self._since_best, "seconds": self.seconds}

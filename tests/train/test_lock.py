@@ -39,3 +39,19 @@ def test_another_process_is_named_and_its_end_frees_the_folder(tmp_path):
         process.kill()
     with owned(tmp_path):
         pass
+
+
+def test_a_folder_that_moved_is_noticed_and_the_lock_of_another_stays(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    with owned(old) as is_there:
+        assert is_there()
+        old.rename(new)
+        assert not is_there()
+        old.mkdir()
+        assert not is_there()
+        with owned(old) as is_other:
+            assert is_other()
+            assert not is_there()
+        (old / ".owner").write_text("of another process")
+    assert (old / ".owner").exists()

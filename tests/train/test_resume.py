@@ -214,3 +214,22 @@ def test_a_carry_with_a_typed_key_is_resumed(tmp_path):
     np.testing.assert_array_equal(
         jax.random.key_data(resumed.carry), jax.random.key_data(whole.carry)
     )
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_renamed_ends_the_run_and_loses_nothing(tmp_path, unbroken, replaced):
+    old, new = tmp_path / "old", tmp_path / "new"
+
+    def moving(step):
+        if step == 6:
+            old.rename(new)
+            if replaced:
+                old.mkdir()
+        return batch_at(step)
+
+    message = "stopped at step 8: .*old was renamed or removed.* from step 4"
+    with pytest.raises(FileNotFoundError, match=message):
+        run(old, moving, log_every=4)
+    assert not any(old.iterdir()) if replaced else not old.exists()
+    resumed = run(new, log_every=4)
+    assert_same_bits(resumed.state, unbroken[0].state._asdict())
