@@ -7,6 +7,7 @@ $ python -m experiments.lm generate --run runs/manual --prompt "The import state
 
 import math
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedLanguageModel
 
+# Of the training text, by baselines, which take time and memory in proportion: under a minute.
+_MOST_READ = 5_000_000
+
 if TYPE_CHECKING:
     Preset = LanguageModelExperiment
 else:
@@ -43,6 +47,7 @@ def train(
     data: Path | None = None,
     out: Path | None = None,
     beside: tuple[Path, ...] = (),
+    baselines: bool = True,
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a run that stopped.
@@ -54,6 +59,8 @@ def train(
       out: the run's folder: configuration, vocabulary, metrics, checkpoints, plot and sample;
         by default under runs/.
       beside: runs on the same data, to stand beside this one in its table.
+      baselines: compare with n-grams and compressors, which read at most the last five million
+        tokens of the training text.
       tensorboard: write TensorBoard events as well.
     """
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
@@ -68,7 +75,7 @@ def train(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
     trained = train_tokens(experiment, start, tokens, data_digest, out, tensorboard=tensorboard)
-    _report(out, trained, others, corpus, tokens)
+    _report(out, trained, others, corpus, tokens, baselines=baselines)
 
 
 def evaluate(run: Path, data: Path | None = None) -> None:
@@ -242,11 +249,15 @@ def _report(
     others: list[tuple[Path, TrainedLanguageModel]],
     corpus: Corpus,
     tokens: Tokens,
+    *,
+    baselines: bool,
 ) -> None:
     """Print the table, draw the curves, write a sample."""
     split = "test" if corpus.test else "valid"
     ids, text = getattr(tokens, split), getattr(corpus, split)
-    rows = _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids)
+    rows = (
+        _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids) if baselines else []
+    )
     for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
         rows.append((name, each.nats(ids)))
     unit = trained.vocabulary.unit
@@ -272,16 +283,26 @@ def _baselines(
     vocabulary: Vocabulary, train: str, held_out: str, train_ids: np.ndarray, ids: np.ndarray
 ) -> list[tuple[str, float]]:
     """Return what simpler models, and compressors, spend on the held-out text, in nats a token."""
+    known, part = train_ids[-_MOST_READ:], _part(train_ids, f"{vocabulary.unit}s")
     order = 3 if vocabulary.kind == "word" else 6
     rows = [("uniform", float(np.log(len(vocabulary))))]
     for name, n in (("unigram", 1), (f"{order}-gram (Kneser-Ney)", order)):
-        model = NGram.fit(train_ids, n, len(vocabulary))
-        rows.append((name, -float(model.log_probabilities(ids, train_ids[-order:]).mean())))
+        print(f"counting for the {name}{part} ...", flush=True)
+        model = NGram.fit(known, n, len(vocabulary))
+        cost = -float(model.log_probabilities(ids, known[-order:]).mean())
+        rows.append((name + part, cost))
     if vocabulary.kind != "word":
-        ratio = len(held_out) / len(ids)
-        bits = compression_bits(train, held_out)
-        rows += [(name, each * ratio * float(np.log(2))) for name, each in bits.items()]
+        part = _part(train, "characters")
+        print(f"compressing{part} with gzip, bz2 and xz ...", flush=True)
+        bits = compression_bits(train[-_MOST_READ:], held_out)
+        nats = len(held_out) / len(ids) * float(np.log(2))
+        rows += [(name + part, each * nats) for name, each in bits.items()]
     return rows
+
+
+def _part(train: Sized, units: str) -> str:
+    """Return what baselines read of a training text, if it is not all of it."""
+    return f" of the last {_MOST_READ:,} {units}" if len(train) > _MOST_READ else ""
 
 
 COMMANDS: Commands = {

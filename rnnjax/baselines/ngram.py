@@ -128,8 +128,9 @@ class NGram:
 
 def _follows(shorter: np.ndarray, longer: np.ndarray) -> np.ndarray:
     """Return the number of different tokens before each k-gram, from ids of k- and (k+1)-grams."""
-    _, first = np.unique(longer, return_index=True)
-    return np.bincount(shorter[first + 1], minlength=int(shorter.max()) + 1)
+    place = np.zeros(int(longer.max()) + 1, np.int64)
+    place[longer] = np.arange(len(longer))  # any place of each: the k-gram in it is the same
+    return np.bincount(shorter[place + 1], minlength=int(shorter.max()) + 1)
 
 
 def _level(keys: np.ndarray, counts: np.ndarray, vocab_size: int, contexts: int) -> _Level:

@@ -68,7 +68,13 @@ def test_train_leaves_all_that_a_run_needs(trained):
         "curves.png",
         "confusion.png",
     }
-    assert {p.name for p in folder.iterdir()} == {*files, "errors.txt", "best", "latest"}
+    assert {p.name for p in folder.iterdir()} == {
+        *files,
+        "SHA256SUMS",
+        "errors.txt",
+        "best",
+        "latest",
+    }
     for picture in ("curves.png", "confusion.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

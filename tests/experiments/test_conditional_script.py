@@ -70,7 +70,13 @@ def test_train_leaves_all_that_a_run_needs(trained):
         "metrics.jsonl",
         "curves.png",
     }
-    assert {p.name for p in folder.iterdir()} == {*names, "samples.txt", "best", "latest"}
+    assert {p.name for p in folder.iterdir()} == {
+        *names,
+        "SHA256SUMS",
+        "samples.txt",
+        "best",
+        "latest",
+    }
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     valid = [record for record in records if record["split"] == "valid"]

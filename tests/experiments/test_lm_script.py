@@ -9,11 +9,13 @@ import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
 from experiments.lm import commands as lm
+from rnnjax.data import Vocabulary
 
 
 def test_train_leaves_all_that_a_run_needs(trained):
     folder, out = trained
     names = {
+        "SHA256SUMS",
         "config.json",
         "model.json",
         "vocabulary.json",
@@ -52,12 +54,30 @@ def test_the_table_compares_bits_on_the_same_text(trained):
     assert bits < float(rows["unigram"][1]) < float(rows["uniform"][1])
 
 
+def test_baselines_say_what_they_do_and_read_the_end_of_a_long_text(monkeypatch, capsys):
+    text, held_out = "ab" * 50 + "cd" * 50, "cdcd"
+    vocabulary = Vocabulary.characters(text)
+    ids = vocabulary.encode(text), vocabulary.encode(held_out)
+    whole = dict(lm._baselines(vocabulary, text, held_out, *ids))
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "compressing with gzip, bz2 and xz ..."
+    assert len(said) == 3
+    monkeypatch.setattr(lm, "_MOST_READ", 100)
+    part = dict(lm._baselines(vocabulary, text, held_out, *ids))
+    assert "counting for the unigram of the last 100 characters ..." in capsys.readouterr().out
+    end = dict(lm._baselines(vocabulary, text[-100:], held_out, ids[0][-100:], ids[1]))
+    assert [f"{name} of the last 100 characters" for name in list(end)[1:]] == list(part)[1:]
+    assert list(part.values()) == list(end.values())
+    assert part["unigram of the last 100 characters"] < whole["unigram"]
+
+
 def test_training_again_goes_on_from_the_end(trained, text, cli, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained[0], folder)
-    code, out, _ = cli("train", "--data", text, "--out", folder, *SMALL)
+    code, out, _ = cli("train", "--data", text, "--out", folder, *SMALL, "--no-baselines")
     assert code == 0
     assert "resuming at step" in out
+    assert "unigram" not in out
     assert_same_end(folder, trained[0])
 
 

@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -40,6 +41,31 @@ def test_borders_of_hand_computed_lengths():
     assert choose_borders(np.array([], int), 3) == ()
     with pytest.raises(ValueError, match="count must be an integer of at least 1, got 0"):
         choose_borders(np.array([1]), 0)
+
+
+def test_borders_of_any_lengths_are_those_of_the_whole_table():
+    """All costs of a bucket from length i to j at once, which takes n² memory."""
+    random = np.random.default_rng(1)
+    for size in (2, 7, 60, 200):
+        lengths = random.integers(1, 4 * size, 3 * size)
+        values, numbers = np.unique(lengths, return_counts=True)
+        before = np.concatenate([[0], np.cumsum(numbers)])
+        cost = values[None] * (before[None, 1:] - before[:-1, None])
+        cost = np.where(np.tri(len(values), k=-1, dtype=bool), np.iinfo(np.int64).max // 4, cost)
+        best = cost[0]
+        for count in range(1, 6):
+            assert places(lengths, choose_borders(lengths, count)) == best[-1]
+            best = np.min(np.concatenate([[0], best[:-1]])[:, None] + cost, axis=0)
+
+
+def test_borders_need_memory_in_proportion_to_the_lengths():
+    lengths = np.arange(1, 20_001)  # a table of all pairs would hold 3 GB
+    tracemalloc.start()
+    borders = choose_borders(lengths, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert borders == (10_000, 20_000)
+    assert peak < 5e6
 
 
 def test_borders_of_many_lengths_are_quick_and_exact_at_the_ends():
