@@ -1,7 +1,6 @@
 """`python -m experiments.classify`: the commands of `experiments.classify.commands`."""
 
-from experiments.classify import commands
-from experiments.shared.command_line import main
+from experiments.shared.start import start
 
 if __name__ == "__main__":
-    main(commands.COMMANDS, description=commands.__doc__ or "")
+    start("classify")

@@ -1,7 +1,6 @@
 """`python -m experiments.distill`: the commands of `experiments.distill.commands`."""
 
-from experiments.distill import commands
-from experiments.shared.command_line import main
+from experiments.shared.start import start
 
 if __name__ == "__main__":
-    main(commands.COMMANDS, description=commands.__doc__ or "")
+    start("distill")

@@ -20,15 +20,15 @@ Commands = dict[str, Callable[..., None]]
 
 def main(commands: Commands, description: str) -> None:
     """Run the command that the arguments name; a failure is one line and a non-zero exit."""
-    tyro = require("tyro", "scripts")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may not have every character
-    # Orbax logs a stack of its own beside the error that it raises, and asyncio one for each task
-    # that Orbax leaves behind.
-    for logger in ("absl", "asyncio"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
+        tyro = require("tyro", "scripts")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal may not have every character
+        # Orbax logs a stack of its own beside the error that it raises, and asyncio one for each
+        # task that Orbax leaves behind.
+        for logger in ("absl", "asyncio"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         print(host.tune(), file=sys.stderr)
         tyro.extras.subcommand_cli_from_dict(
             commands,
