@@ -1,10 +1,12 @@
-"""Functions that a factory made, such as initialisers, as values: equal, hashable and picklable."""
+"""Functions that a factory made, and dtypes, as values: equal, hashable and picklable."""
 
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
+
+import jax.numpy as jnp
 
 # Only their factories are called again: another function might do anything.
 _MAKERS = ("jax", "rnnjax")
@@ -50,6 +52,11 @@ def as_value(function: Any) -> Any:
         if same.__code__ is function.__code__ and same.__defaults__ == function.__defaults__:
             return made
     return function
+
+
+def dtype_name(dtype: Any) -> str | None:
+    """Return a dtype as its name, however it is given; None is None."""
+    return None if dtype is None else jnp.dtype(dtype).name
 
 
 @lru_cache

@@ -17,7 +17,7 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
-from rnnjax.closures import as_value
+from rnnjax.closures import as_value, dtype_name
 from rnnjax.products import accumulator, affine, cast, lead, product
 
 Params = Mapping[str, Any]
@@ -159,6 +159,9 @@ class GatedCell:
                 f"got {self.sigmoid_gates}"
             )
         check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
+        # By name, so that two cells with the same dtype are equal however it was given.
+        for name in ("dtype", "param_dtype"):
+            object.__setattr__(self, name, dtype_name(getattr(self, name)))
 
     def project(self, params: Params, x: Array) -> Array:
         """Return the input's part of the gates, `g_x = x @ w_x + b`.

@@ -61,22 +61,12 @@ class Options:
         if isinstance(core, Composite):
             options = replace(self, lengths=lengths, resets=resets)
             return core.over_time(params, xs, state, options)
-        call = Call(
-            core,
-            params,
-            xs,
-            lengths=lengths is not None,
-            resets=resets is not None,
-            reverse=self.reverse,
-            recompute=self.recompute,
-            dropout=self.dropout_key is not None,
-        )
         state = beside(xs, _in_step_dtypes(core, params, xs, state))
-        return self._run(call, xs, state, masks)
+        return self._run(Call(core, params, xs), state, masks)
 
-    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Array]:
         """Run the kernel that is chosen for one core."""
-        kernel = KERNELS[choose(call, self.implementation)]
+        xs, kernel = call.xs, KERNELS[choose(call, self.implementation)]
         run = partial(kernel.run, call.core, call.params, reverse=self.reverse)
         if not self.recompute:
             return run(xs, state, masks)
@@ -96,10 +86,10 @@ class _DryRun(Options):
 
     refusals: list[str | None] = field(default_factory=list)
 
-    def _run(self, call: Call, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Array]:
         self.refusals.append(refusal(call, self.implementation))
         # Outputs of the right shape, as cheap to trace as one step.
-        _, ys = jax.vmap(partial(call.core.step, call.params, state))(xs)
+        _, ys = jax.vmap(partial(call.core.step, call.params, state))(call.xs)
         return state, ys
 
 
@@ -180,7 +170,7 @@ def unroll(
         recompute=recompute,
         dropout_key=dropout_key,
     )
-    if implementation != "auto":
+    if implementation not in ("auto", "scan"):  # `scan` refuses nothing
         _check_some_part_takes(core, params, xs, initial_state, options)
     return options.unroll(core, params, xs, initial_state)
 
@@ -219,11 +209,16 @@ def _check_some_part_takes(
     core: Core, params: Params, xs: Array, initial_state: State | None, options: Options
 ) -> None:
     """Raise `ValueError` if no part of `core` can use the implementation that was named."""
-    dry = _DryRun(**vars(options))
-    # Only a composite's own code knows its parts, and what each of them reads.
-    jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
-    if dry.refusals and None not in dry.refusals:
-        raise ValueError("; ".join(dict.fromkeys(map(str, dry.refusals))))
+    _check_names(core, options.implementation)
+    if isinstance(core, Composite):
+        dry = _DryRun(**vars(options))
+        # Only a composite's own code knows its parts, and what each of them reads.
+        jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
+        refusals = dry.refusals
+    else:
+        refusals = [refusal(Call(core, params, xs), options.implementation)]
+    if refusals and None not in refusals:
+        raise ValueError("; ".join(dict.fromkeys(map(str, refusals))))
 
 
 def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:

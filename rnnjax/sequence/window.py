@@ -10,7 +10,7 @@ from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_positive
-from rnnjax.closures import as_value
+from rnnjax.closures import as_value, dtype_name
 from rnnjax.products import accumulator, lead, product
 from rnnjax.sequence.unroll import Composite, Options
 
@@ -66,6 +66,7 @@ class Window(Composite):
     def __post_init__(self) -> None:
         for name in ("kernel_init", "bias_init"):
             object.__setattr__(self, name, as_value(getattr(self, name)))
+        object.__setattr__(self, "dtype", dtype_name(self.dtype))
         check_positive(hidden_size=self.hidden_size, width=self.width)
         if self.width < 2:
             raise ValueError(f"width must be an integer of at least 2, got {self.width}")
@@ -86,12 +87,12 @@ class Window(Composite):
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> WindowState:
         """Return the state before the first input."""
-        return _Sum(self.hidden_size, self.width).initial_state(batch_shape)
+        return _Sum(self).initial_state(batch_shape)
 
     def step(self, params: Params, state: WindowState, x: Array) -> tuple[WindowState, Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
         parts, dtype = self._parts(params, x)
-        state, y = _Sum(self.hidden_size, self.width).step({}, state, parts)
+        state, y = _Sum(self).step({}, state, parts)
         return state, y.astype(dtype)
 
     def over_time(
@@ -103,8 +104,7 @@ class Window(Composite):
     ) -> tuple[WindowState, Array]:
         """Multiply all steps at once, and add; see `unroll`."""
         parts, dtype = self._parts(params, xs)
-        inner = _Sum(self.hidden_size, self.width)
-        final, ys = options.unroll(inner, {}, parts, initial_state)
+        final, ys = options.unroll(_Sum(self), {}, parts, initial_state)
         return final, ys.astype(dtype)
 
     def _parts(self, params: Params, xs: Array) -> tuple[Array, Any]:
@@ -130,20 +130,22 @@ class Window(Composite):
 class _Sum:
     """The recurrent part of a window: each input is what it adds to `width` outputs."""
 
-    hidden_size: int
-    width: int
+    window: Window
+
+    def __repr__(self) -> str:
+        return repr(self.window)  # what a user knows
 
     @property
     def output_size(self) -> int:
-        return self.hidden_size
+        return self.window.hidden_size
 
     def init(self, key: Array, input_size: int) -> Params:
         return {}
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> WindowState:
-        return WindowState(jnp.zeros((*batch_shape, (self.width - 1) * self.hidden_size)))
+        return WindowState(jnp.zeros((*batch_shape, (self.window.width - 1) * self.output_size)))
 
     def step(self, params: Params, state: WindowState, x: Array) -> tuple[WindowState, Array]:
-        pending, now = state.pending.astype(accumulator(x.dtype)), self.hidden_size
+        pending, now = state.pending.astype(accumulator(x.dtype)), self.output_size
         sums = jnp.concatenate([pending, jnp.zeros_like(x[..., :now])], axis=-1) + x
         return WindowState(sums[..., now:]), jnp.tanh(sums[..., :now])

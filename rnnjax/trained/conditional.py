@@ -13,6 +13,7 @@ import numpy as np
 from rnnjax.data import Answer, Encoded, Labelled, Vocabulary
 from rnnjax.data.encoding.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
+from rnnjax.decoding.padding import grown
 from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
@@ -110,8 +111,11 @@ class TrainedConditionalModel(Trained):
 
         The prior of a class is its share in the training texts.
         """
-        conditions, marginals = posterior(likelihoods, np.log(list(self.shares.values())))
-        return np.asarray(conditions), np.asarray(marginals)
+        texts = len(likelihoods)
+        # So many rows that few programs are compiled.
+        rows = np.pad(likelihoods, ((0, grown(texts) - texts), (0, 0)))
+        found = posterior(rows, np.log(list(self.shares.values())))
+        return np.asarray(found.conditions)[:texts], np.asarray(found.texts)[:texts]
 
     def answers(self, texts: Texts) -> list[np.ndarray]:
         """Return the probability of each class, given each text."""

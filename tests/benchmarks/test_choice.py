@@ -33,7 +33,7 @@ def test_the_grid_has_every_cell():
     [pytest.param(*each, id=f"{each[0]}, {each[1]}") for each in MEASURED],
 )
 def test_auto_is_within_ten_per_cent_of_the_best(case, program, rounds):
-    chosen = choose(Call(core_of(case), {}, _Inputs(case), platform="cpu"))
+    chosen = choose(Call(core_of(case), {}, _Inputs(case)))
     times = {
         kernel: [line["programs"][program]["ms"] for line in _paired(rounds, name)]
         for kernel, name in KERNELS.items()

@@ -117,6 +117,7 @@ TRAINED = {
     "texts": (language_model, lambda run, n: run.generate(["h" * n], num_tokens=n)),
     "costs": (language_model, lambda run, n: run.nats(run.vocabulary.encode("h" * n))),
     "classes": (conditional_model, lambda run, n: run.answers([Labelled(("fun",) * n, "_")])),
+    "many classes": (conditional_model, lambda run, n: run.answers([Labelled(("fun",), "_")] * n)),
     "labels": (classifier, lambda run, n: run.predict(["fun " * n])),
     "many labels": (classifier, lambda run, n: run.predict(["fun " * 9] * n)),
     "many scores": (language_model, lambda run, n: run.log_probabilities(["hello"] * n)),

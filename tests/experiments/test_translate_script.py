@@ -77,6 +77,7 @@ def trained(files, cli):
 def test_train_learns_and_leaves_its_folder(trained):
     out, printed = trained
     wanted = {
+        "SHA256SUMS",
         "config.json",
         "model.json",
         "source.json",

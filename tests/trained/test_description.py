@@ -74,6 +74,11 @@ def test_every_cell_that_is_exported_can_be_described():
         cell(3) for cell in found if issubclass(cell, rx.GatedCell) and cell is not rx.GatedCell
     ]
     assert len(made) >= 3
+    made += [CORE, rx.Window(4, 3, dtype=jnp.bfloat16), rx.GRU(3, param_dtype=np.dtype("float16"))]
+    for core in made:
+        built = rebuild(json.loads(json.dumps(describe(core))))
+        assert built == core
+        assert hash(built) == hash(core)
     assert all(same(rebuild(describe(cell)), cell) for cell in made)
 
 

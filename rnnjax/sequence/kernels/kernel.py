@@ -1,39 +1,26 @@
 """Kernels, and the calls that they accept or refuse."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
+class Call(NamedTuple):
     """A call of `unroll` on one core, as it is known before the computation.
 
     Attributes:
       core: the core; it is not made of other cores.
       params: its parameters; only shapes and dtypes matter.
       xs: its inputs `(time, *batch, features)`; only shape and dtype matter.
-      lengths: whether there are lengths.
-      resets: whether there are resets.
-      reverse: whether it reads from the last step to the first.
-      recompute: whether the backward pass computes states again.
-      dropout: whether there is a dropout key.
-      platform: where it runs, "cpu", "gpu" or "tpu".
     """
 
     core: Core
     params: Params
-    xs: Array | jax.ShapeDtypeStruct
-    lengths: bool = False
-    resets: bool = False
-    reverse: bool = False
-    recompute: bool = False
-    dropout: bool = False
-    platform: str = field(default_factory=jax.default_backend)
+    xs: Array
 
 
 @dataclass(frozen=True)
