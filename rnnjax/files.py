@@ -75,7 +75,7 @@ def _read_digests(folder: Path) -> list[tuple[str, str]]:
     """Return the digests and names of the files of a folder."""
     path = folder / DIGESTS
     text = path.read_bytes().decode("utf-8", errors="replace") if path.exists() else ""
-    lines = [re.fullmatch("([0-9a-f]{64})  (.+)", line) for line in text.splitlines()]
+    lines = [re.fullmatch("([0-9a-f]{64}) [ *](.+)", line) for line in text.splitlines()]
     if not all(lines):
         raise ValueError(f"{path} is damaged: each line must hold a digest and a name")
     return [(line[1], line[2]) for line in lines if line]
