@@ -2,7 +2,9 @@
 
 $ python -m experiments.dynamics activations   # seconds
 $ python -m experiments.dynamics gradients     # a minute
+$ python -m experiments.dynamics weights       # a minute
 $ python -m experiments.dynamics clipping      # minutes
+$ python -m experiments.dynamics memory        # minutes
 $ python -m experiments.dynamics counting      # a quarter of an hour
 $ python -m experiments.dynamics adding --cells gru --seeds 0
 $ python -m experiments.dynamics copying --cells lstm-chrono --seeds 0
@@ -16,6 +18,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.dynamics.memory import memory
 from experiments.dynamics.output import RUNS, check_seeds, picture, save
 from experiments.dynamics.plots import plot_clipping, plot_counting, plot_learning
 from experiments.dynamics.presets import (
@@ -27,6 +30,7 @@ from experiments.dynamics.presets import (
 )
 from experiments.dynamics.training import TrainedCell, copied, learn, reach, train
 from experiments.dynamics.untrained import activations, gradients
+from experiments.dynamics.weights import weights
 from experiments.shared.command_line import Commands, print_table
 from rnnjax.analysis.watch import watch
 from rnnjax.data import CopyMemory, counting_words
@@ -185,8 +189,8 @@ def copying(
     check_seeds(seeds)
     name = f"copying-{experiment.delay}"
     runs = learn(experiment, cells, seeds, out / name)
-    trivial = CopyMemory(experiment.delay, batch_size=1).baseline
-    published = PUBLISHED_COPYING if experiment.delay == 1000 else {}
+    trivial = CopyMemory(experiment.delay, experiment.symbols, batch_size=1).baseline
+    published = PUBLISHED_COPYING if (experiment.delay, experiment.symbols) == (1000, 10) else {}
     _report(runs, name, "nats a step", trivial, published, out, copied)
 
 
@@ -262,8 +266,10 @@ def _family(cell: CellName) -> str:
 COMMANDS: Commands = {
     "activations": activations,
     "gradients": gradients,
+    "weights": weights,
     "clipping": clipping,
     "counting": counting,
     "adding": adding,
     "copying": copying,
+    "memory": memory,
 }

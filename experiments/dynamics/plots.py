@@ -75,6 +75,36 @@ def plot_gradients(
         right.legend(loc="upper left", bbox_to_anchor=(1.02, 1), markerscale=4)
 
 
+def plot_weights(
+    variances: Sequence[float],
+    cells: Mapping[str, np.ndarray],
+    units: Mapping[str, np.ndarray],
+    back: int,
+    picture: Path,
+) -> None:
+    """Draw gradients against the variance of the weights, of layers and of one unit.
+
+    Args:
+      variances: `(variances,)`, times the width.
+      cells: by the cell's name, `(variances,)`.
+      units: by the activation, `(variances,)`.
+      back: how many steps.
+      picture: file to write.
+    """
+    with panels(2, picture, width=6.2, sharey=True) as axes:
+        for each, lines in zip(axes, (cells, units), strict=True):
+            for name, values in lines.items():
+                shown = np.where(values > 0, values, np.nan)
+                dashed = "--k" if name == "w^t" else "o-"
+                each.loglog(variances, shown, dashed, markersize=3, label=name)
+            each.axhline(1, color="black", linewidth=0.7)
+            each.legend()
+        axes[0].set_ylim(1e-50, 1e40)
+        axes[0].set_xlabel("variance of the recurrent weights, times the width")
+        axes[0].set_ylabel(f"gradient {back} steps back")
+        axes[1].set_xlabel("squared weight of one unit")
+
+
 def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path) -> None:
     """Draw losses and gradients of every update.
 
@@ -116,6 +146,27 @@ def plot_learning(
         axes.axhline(trivial, color="black", linestyle="--", linewidth=1, label="no memory")
         axes.set_xlabel("update")
         axes.set_ylabel(unit)
+        axes.legend()
+
+
+def plot_memory(
+    recalls: Mapping[str, Mapping[int, Sequence[float]]], guess: float, picture: Path
+) -> None:
+    """Draw what share of symbols is right after each delay.
+
+    Args:
+      recalls: by the cell's name and the delay, the share of each seed.
+      guess: the share of who remembers nothing.
+      picture: file to write.
+    """
+    with panels(1, picture, width=7) as (axes,):
+        for name, by_delay in recalls.items():
+            shares = [np.mean(each) for each in by_delay.values()]
+            axes.semilogx(list(by_delay), shares, "o-", label=name)
+        axes.axhline(guess, color="black", linestyle="--", linewidth=1, label="no memory")
+        axes.set_ylim(0, 1.05)
+        axes.set_xlabel("steps between the symbol and its repetition")
+        axes.set_ylabel("share of symbols right")
         axes.legend()
 
 

@@ -1,4 +1,4 @@
-"""What is trained to see what cells can learn, as frozen dataclasses: three tasks, eight cells."""
+"""What is trained to see what cells can learn, as frozen dataclasses: tasks and cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,18 @@ from rnnjax.models import LanguageModel
 from rnnjax.models.interface import Batch
 from rnnjax.train import Optimizer
 
-CellName = Literal["tanh", "relu", "irnn", "gru", "lstm-0", "lstm-1", "lstm-8", "lstm-chrono"]
+CellName = Literal[
+    "sigmoid", "tanh", "relu", "irnn", "gru", "lstm-0", "lstm-1", "lstm-3", "lstm-8", "lstm-chrono"
+]
 CELLS: dict[CellName, str] = {
+    "sigmoid": "Elman, sigmoid",
     "tanh": "Elman, tanh",
     "relu": "Elman, relu",
     "irnn": "Elman, relu, identity",
     "gru": "GRU",
     "lstm-0": "LSTM, forget bias 0",
     "lstm-1": "LSTM, forget bias 1",
+    "lstm-3": "LSTM, forget bias 3",
     "lstm-8": "LSTM, forget bias 8",
     "lstm-chrono": "LSTM, chrono",
 }
@@ -37,17 +41,15 @@ HELD_OUT, HELD_OUT_BATCHES = 2**31, 20
 
 def make_cell(name: CellName, hidden_size: int, memory: int) -> rx.GatedCell:
     """Return a cell by its name; `memory` is the longest span that chrono biases are for."""
-    if name == "tanh":
-        return rx.Elman(hidden_size)
+    if name in ("sigmoid", "tanh", "relu"):
+        return rx.Elman(hidden_size, activation=name)
     if name == "gru":
         return rx.GRU(hidden_size)
     if name == "lstm-chrono":
         chrono = rx.initializers.chrono(memory)
         return rx.LSTM(hidden_size, forget_bias=0.0, bias_init=chrono)
-    if name in ("lstm-0", "lstm-1", "lstm-8"):
+    if name in ("lstm-0", "lstm-1", "lstm-3", "lstm-8"):
         return rx.LSTM(hidden_size, forget_bias=float(name[-1]))
-    if name == "relu":
-        return rx.Elman(hidden_size, activation="relu")
     # Le, Jaitly and Hinton 2015, arXiv:1504.00941.
     return rx.Elman(
         hidden_size,
@@ -147,11 +149,13 @@ class Copying(DynamicsExperiment):
 
     delay: int = 1000
     """Steps between the last symbol read and the first to be told."""
+    symbols: int = 10
+    """How many symbols there are to repeat."""
 
     def task(self) -> Task:
         """Return the model, and what it learns from."""
         ours, held_out = (
-            CopyMemory(self.delay, batch_size=self.batch_size, seed=seed)
+            CopyMemory(self.delay, self.symbols, batch_size=self.batch_size, seed=seed)
             for seed in (self.seed, HELD_OUT)
         )
         model = LanguageModel(GO + 1, self._cell(3 * self.delay // 2))

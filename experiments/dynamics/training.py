@@ -15,7 +15,6 @@ from experiments.dynamics.presets import CELLS, CellName, DynamicsExperiment, Ta
 from experiments.shared.recipe import train as train_run
 from rnnjax.analysis import gradient_norms, random_probes
 from rnnjax.data import counting_words
-from rnnjax.data.batches.synthetic import COPIED
 from rnnjax.train import Schedule, read_metrics
 
 # What is enough to see by how many powers of ten gradients differ.
@@ -102,11 +101,12 @@ def reach(learnt: TrainedCell, letters: int, limit: int) -> int:
 
 def copied(learnt: TrainedCell) -> float:
     """Return the share of the symbols to be repeated that are right, on what is held out."""
+    symbols = learnt.task.batches.symbols
 
     @jax.jit
     def right(params: Any, batch: Any) -> Array:
         _, logits = learnt.task.model.apply({"params": params}, batch["tokens"])
-        return (logits.argmax(axis=-1) == batch["targets"])[:, -COPIED:].mean()
+        return (logits.argmax(axis=-1) == batch["targets"])[:, -symbols:].mean()
 
     return float(np.mean([right(learnt.params, batch) for batch in learnt.task.held_out]))
 

@@ -7,8 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell
 from rnnjax.checks import check_choices
+
+_ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": sigmoid}
 
 
 class ElmanState(NamedTuple):
@@ -30,7 +33,7 @@ class Elman(GatedCell):
 
     Args:
       hidden_size: width of the state and of the output.
-      activation: "tanh" or "relu".
+      activation: "tanh", "relu" or "sigmoid".
 
     Example:
       >>> cell = rx.Elman(4, activation="relu")
@@ -40,7 +43,7 @@ class Elman(GatedCell):
       (2, 4)
     """
 
-    activation: Literal["tanh", "relu"] = "tanh"
+    activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
 
     gate_names: ClassVar[tuple[str, ...]] = ("h",)
     state_type: ClassVar[Any] = ElmanState
@@ -52,5 +55,4 @@ class Elman(GatedCell):
 
     def pointwise(self, g_x: Array, g_h: Array, state: ElmanState, **own: Array) -> ElmanState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        activate = jnp.tanh if self.activation == "tanh" else jax.nn.relu
-        return ElmanState(activate(g_x + g_h))
+        return ElmanState(_ACTIVATIONS[self.activation](g_x + g_h))

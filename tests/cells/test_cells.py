@@ -12,6 +12,7 @@ HIDDEN, FEATURES = 4, 3
 CELLS = {
     "tanh": rx.Elman(HIDDEN),
     "relu": rx.Elman(HIDDEN, activation="relu"),
+    "sigmoid": rx.Elman(HIDDEN, activation="sigmoid"),
     "lstm": rx.LSTM(HIDDEN),
     "gru": rx.GRU(HIDDEN),
     "gru_before": rx.GRU(HIDDEN, reset_after=False),
@@ -52,6 +53,8 @@ def by_formula(name, p, state, x):
         return (np.tanh(gate(0, h)),)
     if name == "relu":
         return (np.maximum(gate(0, h), 0),)
+    if name == "sigmoid":
+        return (sigmoid(gate(0, h)),)
     if name == "lstm":
         i, f, g, o = (
             sigmoid(gate(0, h)),

@@ -10,6 +10,7 @@ from lm_runs import assert_fails
 
 from experiments.dynamics import commands as dynamics
 from experiments.dynamics import untrained as dynamics_untrained
+from experiments.dynamics import weights as dynamics_weights
 from experiments.dynamics.plots import plot_counting
 from experiments.dynamics.presets import CELLS, CountingWords, Task, make_cell
 from experiments.dynamics.training import TrainedCell, reach
@@ -19,7 +20,16 @@ pytestmark = [
     pytest.mark.usefixtures("collected"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-NAMES = ("activations", "gradients", "clipping", "counting", "adding", "copying")
+NAMES = (
+    "activations",
+    "gradients",
+    "weights",
+    "clipping",
+    "counting",
+    "adding",
+    "copying",
+    "memory",
+)
 HIDDEN = (("adding", "--cell"), ("copying", "--seed"), ("counting", "--letters"))
 TINY = ("--hidden-size", "4", "--batch-size", "2", "--steps", "3", "--evaluations", "1")
 
@@ -64,6 +74,56 @@ def test_gradients(cli, tmp_path, monkeypatch):
     assert set(figures["GRU"]["gates below 0.1, above 0.9"]) == {"r", "z"}
     assert "10 back" in printed
     assert "50 back" not in printed
+
+
+def test_gradients_over_the_range_of_weights(cli, tmp_path):
+    sizes = ("--hidden-size", "5", "--back", "6", "--cells", "relu", "--seeds", "0", "3")
+    printed, figures = run(cli, tmp_path, "weights", *sizes)
+    variances = figures["variance times width"]
+    want = np.median([[relu_back(seed, v, 5, 6) for v in variances] for seed in (0, 3)], axis=0)
+    np.testing.assert_allclose(figures["cells"]["Elman, relu"], want, rtol=1e-9)
+    assert "36" in printed
+
+
+def relu_back(seed, variance, width, back):
+    """Return the gradient that `weights` draws, as the product of its Jacobians."""
+    cell = dynamics_weights.normal_weights(make_cell("relu", width, back))
+    with jax.enable_x64(True):
+        key = jax.random.key(seed)
+        params = cell.init(key, 8)
+        xs = jax.random.normal(jax.random.fold_in(key, 1), (2 * back, 8))
+        params, xs = jax.tree.map(np.asarray, (params, xs))
+    w = np.sqrt(variance) * params["w_h"]
+    h, jacobians, product, norms = np.zeros(width), [], np.eye(width), []
+    for x in xs:
+        h = np.maximum(x @ params["w_x"] + params["b"] + h @ w, 0)
+        jacobians.append((h > 0)[:, None] * w.T)
+    for jacobian in jacobians[::-1]:
+        product = product @ jacobian
+        norms.append(np.linalg.norm(product))
+    return norms[back - 1] / norms[0]
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_the_gradient_of_one_unit_is_that_of_differences(activation):
+    function = dynamics_weights._UNIT[activation][0]
+
+    def last(x):
+        for _ in range(4):
+            x = function(1.3 * x)
+        return x
+
+    want = (last(0.5 + 1e-6) - last(0.5 - 1e-6)) / 2e-6
+    assert dynamics_weights.unit_gradient(activation, 1.3, 4) == pytest.approx(want, rel=1e-6)
+
+
+def test_recall_by_delay(cli, tmp_path):
+    sizes = (*TINY, "--cells", "gru", "--delays", "5", "3", "--seeds", "0", "1")
+    printed, figures = run(cli, tmp_path, "memory", *sizes)
+    assert list(figures["GRU"]) == ["3", "5"]
+    assert all(len(shares) == 2 for shares in figures["GRU"].values())
+    assert "3 steps" in printed
+    assert_fails(cli("memory", "--out", tmp_path, *TINY, "--delays"), "delays must be at least one")
 
 
 def test_clipping_draws_every_update(cli, tmp_path):

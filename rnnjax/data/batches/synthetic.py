@@ -7,7 +7,6 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least
 
-COPIED = 10  # symbols to remember
 BLANK, GO = 8, 9  # ids after those of the eight symbols of the copy task
 
 
@@ -70,14 +69,15 @@ class AddingProblem(_Batches):
 
 @dataclass(frozen=True)
 class CopyMemory(_Batches):
-    """The copy task: repeat ten symbols after a delay (Arjovsky et al. 2016, arXiv:1511.06464).
+    """The copy task: repeat some symbols after a delay (Arjovsky et al. 2016, arXiv:1511.06464).
 
-    A sequence is ten symbols (ids 0 to 7), delay - 1 blanks (8), the signal to go (9), and ten
-    blanks. The targets are blanks and, after the signal, the ten symbols. A model that remembers
-    nothing has a loss of 10 ln 8 nats per sequence, or 10 ln 8 / (delay + 20) per step.
+    A sequence is n symbols (ids 0 to 7), delay - 1 blanks (8), the signal to go (9), and n blanks.
+    The targets are blanks and, after the signal, the n symbols. A model that remembers nothing has
+    a loss of n ln 8 nats per sequence, or n ln 8 / (delay + 2 n) per step.
 
     Attributes:
       delay: steps between the last symbol of the input and the first one of the answer.
+      symbols: n; the paper has 10.
       batch_size: sequences in a batch.
       seed: seed of the sequences, at least 0.
 
@@ -94,24 +94,26 @@ class CopyMemory(_Batches):
     """
 
     delay: int
+    symbols: int = 10
 
     @property
     def length(self) -> int:
         """The number of steps of a sequence."""
-        return self.delay + 2 * COPIED
+        return self.delay + 2 * self.symbols
 
     @property
     def baseline(self) -> float:
         """The loss of a model that remembers nothing, in nats per step."""
-        return COPIED * float(np.log(BLANK)) / self.length
+        return self.symbols * float(np.log(BLANK)) / self.length
 
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the batch of `step`: "tokens" and "targets", `(batch_size, length)` int32."""
-        symbols = self._random(step).integers(0, BLANK, (self.batch_size, COPIED), np.int32)
+        shape = self.batch_size, self.symbols
+        symbols = self._random(step).integers(0, BLANK, shape, np.int32)
         tokens = np.full((self.batch_size, self.length), BLANK, np.int32)
         targets = tokens.copy()
-        tokens[:, :COPIED] = targets[:, -COPIED:] = symbols
-        tokens[:, -COPIED - 1] = GO
+        tokens[:, : self.symbols] = targets[:, -self.symbols :] = symbols
+        tokens[:, -self.symbols - 1] = GO
         return {"tokens": tokens, "targets": targets}
 
 
