@@ -70,7 +70,8 @@ def train(
     data_digest = digest("\0".join(corpus))
     others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
     start = untrained(experiment, vocabulary, tokens)
-    if experiment.dtype == "float32" and host.has_fast_bfloat16():
+    wide = experiment.hidden_size >= 512
+    if wide and experiment.dtype == "float32" and host.has_fast_bfloat16():
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )

@@ -10,6 +10,7 @@ from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
 from experiments.lm import commands as lm
 from rnnjax.data import Vocabulary
+from rnnjax.train import read_metrics
 
 
 def test_train_leaves_all_that_a_run_needs(trained):
@@ -167,13 +168,24 @@ def test_score_of_nothing_is_named(trained, cli, tmp_path):
     )
 
 
+def test_a_word_is_learnt_from_a_file_that_holds_nothing_else(cli, tmp_path):
+    (tmp_path / "word.txt").write_text("machine\n")
+    run = tmp_path / "run"
+    code, out, err = cli("train", "elman", "--data", tmp_path / "word.txt", "--out", run)
+    assert code == 0, err
+    assert "8 / 8 / 0 tokens" in out
+    assert read_metrics(run / "metrics.jsonl")[-1]["loss"] < 0.1
+    _, written, _ = cli("generate", "--run", run, "--temperature", "0", "--num-tokens", "16")
+    assert written == "machine\nmachine\n\n"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (None, ["cannot read", "No such file"]),
         (b"", ["must contain text"]),
         (b"caf\xe9 is not UTF-8\n" * 99, ["UTF-8", "0xe9", "offset 3"]),
-        (b"too short\n" * 7, ["tokens must be at least 79", "got 63"]),
+        (b"too short\n" * 7, ["tokens must be at least 64", "got 63"]),
         (b"x", ["character for each", "got 1 characters"]),
     ],
 )

@@ -12,33 +12,32 @@ from rnnjax.checks.values import check_at_least, check_positive, check_text
 class Chunks:
     """Chunks of a text for training; the step alone determines a chunk.
 
-    The text is cut into `batch_size` contiguous streams. A step reads `length` tokens of each: row
-    b of a chunk continues where row b of the previous chunk ended, so a model can carry its state
-    from chunk to chunk. Every epoch skips a random number of tokens in [0, length) at the beginning
-    of the text, so that chunks are cut at other places. `seed` and the step determine a chunk, so a
-    run needs only its step to resume.
+    The text is cut into `batch_size` contiguous streams, whose lengths differ by at most one. A
+    step reads `length` tokens of each: row b of a chunk continues where row b of
+    the previous chunk ended, so a model can carry its state from chunk to chunk. Every token is a
+    target once in an epoch. The last chunk of an epoch may be short: a mask says what counts.
 
-    All epochs have the same number of steps. At the end of each stream, fewer than 2 `length`
-    tokens are left out, as they would not fill a chunk.
+    Each epoch begins at a random token and goes on at the beginning of the text behind its end, so
+    that streams and chunks are cut at other places; a text that fits into one chunk is read from
+    its beginning. `seed` and the step determine a chunk, so a run needs only its step to resume.
 
     Attributes:
-      tokens: the text, `(n,)` integers, at least `length` * (`batch_size` + 1) - 1 of them.
+      tokens: the text, `(n,)` integers: at least `batch_size` * `length`, or one if there is one
+        stream.
       batch_size: number of streams, at least 1.
       length: tokens per step, at least 1.
       start: the token before the first one of the text.
-      seed: seed of the skipped tokens, at least 0.
+      seed: seed of where epochs begin, at least 0.
 
     Raises:
       ValueError: `tokens` are too few or not integers, or a number is too small.
 
     Example:
-      >>> chunks = rx.data.Chunks(np.arange(1, 20), batch_size=2, length=3, start=0, seed=0)
-      >>> chunks.at(0)["inputs"]
-      array([[ 2,  3,  4],
-             [10, 11, 12]], dtype=int32)
-      >>> chunks.at(1)["inputs"]
-      array([[ 5,  6,  7],
-             [13, 14, 15]], dtype=int32)
+      >>> chunks = rx.data.Chunks(np.arange(1, 9), batch_size=2, length=3, start=0, seed=0)
+      >>> chunks.at(0)["inputs"].tolist(), chunks.at(0)["targets"].tolist()
+      ([[6, 7, 0], [2, 3, 4]], [[7, 8, 1], [3, 4, 5]])
+      >>> chunks.at(1)["targets"].tolist(), chunks.at(1)["mask"].tolist()
+      ([[2, 0, 0], [6, 0, 0]], [[True, False, False], [True, False, False]])
     """
 
     tokens: np.ndarray
@@ -51,7 +50,7 @@ class Chunks:
         check_text("tokens", self.tokens)
         check_positive(batch_size=self.batch_size, length=self.length)
         check_at_least(0, seed=self.seed)
-        needed = self.length * (self.batch_size + 1) - 1
+        needed = self.length * self.batch_size if self.batch_size > 1 else 1
         if len(self.tokens) < needed:
             raise ValueError(
                 f"tokens must be at least {needed} for batch_size {self.batch_size} and length "
@@ -60,29 +59,33 @@ class Chunks:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The number of chunks in one epoch: those that fit if most tokens are skipped."""
-        return (len(self.tokens) - (self.length - 1)) // (self.batch_size * self.length)
+        """The number of chunks in one epoch."""
+        longest = -(-len(self.tokens) // self.batch_size)
+        return -(-longest // self.length)
 
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the chunk of `step`, counted from 0 over all epochs.
 
         Returns:
           "inputs" and "targets", `(batch_size, length)` int32, where the targets are the tokens
-          that follow the inputs; and "fresh", `()` bool, True if the chunk is the first of its
-          epoch, where the state starts at zero.
+          that follow the inputs; "mask", `(batch_size, length)` bool, False where the chunk is
+          padded with `start`; and "fresh", `()` bool, True if the chunk is the first of its epoch,
+          where the state starts at zero.
 
         Raises:
           ValueError: `step` is negative.
         """
         check_at_least(0, step=step)
         epoch, chunk = divmod(step, self.steps_per_epoch)
-        offset = int(np.random.default_rng([self.seed, epoch]).integers(self.length))
-        stream = (len(self.tokens) - offset) // self.batch_size
-        first = offset + stream * np.arange(self.batch_size) + chunk * self.length
-        where = first[:, None] + np.arange(self.length)
-        return {
-            "inputs": _before(self.tokens, where, self.start),
-            "targets": self.tokens[where].astype(np.int32),
+        count, begin = len(self.tokens), 0
+        if self.steps_per_epoch > 1:
+            begin = int(np.random.default_rng([self.seed, epoch]).integers(count))
+        borders = np.arange(self.batch_size + 1)[:, None] * count // self.batch_size
+        read = borders[:-1] + chunk * self.length + np.arange(self.length)
+        mask = read < borders[1:]
+        where = (begin + read) % count
+        return _chunk(self.tokens, where, self.start, mask) | {
+            "mask": mask,
             "fresh": np.asarray(chunk == 0),
         }
 
@@ -136,15 +139,18 @@ def _evaluation_chunks(
         where = new * np.arange(batch_size)[:, None] + within
         inside = (within < overlap + new) & (where < len(tokens))
         mask = inside & ((within >= overlap) | (np.arange(batch_size) == 0)[:, None])
-        where = np.where(inside, where, 0)
-        yield {
-            "inputs": np.where(inside, _before(tokens, where, start), np.int32(start)),
-            "targets": np.where(inside, tokens[where].astype(np.int32), np.int32(start)),
+        yield _chunk(tokens, np.where(inside, where, 0), start, inside) | {
             "mask": mask,
             "fresh": np.asarray(done == 0),
         }
 
 
-def _before(tokens: np.ndarray, where: np.ndarray, start: int) -> np.ndarray:
-    """Return the token before each position of the text; `start` is before the first."""
-    return np.where(where > 0, tokens[where - 1], start).astype(np.int32)
+def _chunk(
+    tokens: np.ndarray, where: np.ndarray, start: int, inside: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the tokens before and at positions of the text; `start` is before the first."""
+    before = np.where(where > 0, tokens[where - 1], start)
+    return {
+        "inputs": np.where(inside, before, start).astype(np.int32),
+        "targets": np.where(inside, tokens[where], start).astype(np.int32),
+    }

@@ -68,8 +68,9 @@ def read_corpus(
     Args:
       path: a folder with `train.txt`, `valid.txt` and, if there is a test split, `test.txt`; or a
         file, which is cut in order.
-      fractions: the shares of a file's characters in the three splits. They sum to 1; the first
-        two are above 0, and the last may be 0. Not used for a folder.
+      fractions: the shares of a file's characters in the three splits. They sum to 1, and the
+        first is above 0. If the first is 1, the text validates too, as in a lesson on a few words.
+        Not used for a folder.
 
     Raises:
       ValueError: a file cannot be read, `fractions` are wrong, or the file has too few characters
@@ -99,12 +100,15 @@ def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus
         len(fractions) != 3
         or min(fractions) < 0
         or not math.isclose(sum(fractions), 1)
-        or 0 in fractions[:2]
+        or not fractions[0]
+        or (not fractions[1] and fractions[2])
     ):
         raise ValueError(
-            "fractions must be three numbers that sum to 1, the first two above 0 and the last "
-            f"at least 0, got {fractions}"
+            "fractions must be three numbers that sum to 1, the first above 0 and the others at "
+            f"least 0; a test text needs a validation text; got {fractions}"
         )
+    if fractions[0] == 1:
+        return Corpus(text, text, "")
     train, valid, test = fractions
     first = int(len(text) * train)
     # Without a test split, all the rest is validation: train + valid may round to less than 1.
@@ -113,6 +117,6 @@ def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus
     if any(fraction and not part for fraction, part in zip(fractions, corpus, strict=True)):
         raise ValueError(
             f"{path} must have a character for each of the fractions {fractions}, got "
-            f"{len(text)} characters"
+            f"{len(text)} characters; 1, 0, 0 validates on the training text"
         )
     return corpus

@@ -71,7 +71,7 @@ def test_the_splits_are_the_file_and_have_their_fractions(tmp_path_factory, size
     "fractions",
     [
         (0.9, 0.05, 0.1),
-        (1, 0, 0),
+        (0.9, 0, 0.1),
         (0, 1, 0),
         (1.1, 0.1, -0.2),
         (0.9, 0.1),
@@ -82,6 +82,11 @@ def test_fractions_must_be_three_that_sum_to_one(fractions, tmp_path):
     write(tmp_path, all="x" * 100)
     with pytest.raises(ValueError, match="fractions must be three numbers that sum to 1"):
         read_corpus(tmp_path / "all.txt", fractions)
+
+
+def test_a_text_that_is_not_cut_validates_too(tmp_path):
+    write(tmp_path, all="machine\n")
+    assert read_corpus(tmp_path / "all.txt", (1, 0, 0)) == ("machine\n", "machine\n", "")
 
 
 def test_a_file_can_be_too_short_to_cut(tmp_path):
