@@ -104,6 +104,8 @@ def read(core, params, pieces, state, reverse, cut_first):
         back, zs = read(core.core, params["backward"], pieces, state[1], not reverse, cut_first)
         both = _pairwise(lambda a, b: jnp.concatenate([a, b]), ys, zs)
         return rx.BidirectionalState(ahead, back), both
+    if isinstance(core, rx.Reversed):
+        return read(core.core, params, pieces, state, not reverse, cut_first)
     outputs = [[None] * len(piece) for piece in pieces]
     order = [(i, j) for i, piece in enumerate(pieces) for j in range(len(piece))]
     if reverse:

@@ -21,7 +21,9 @@ MASK = np.arange(3) < np.array([3, 2, 3, 1])[:, None]
 CORES = {
     "lstm": (rx.Stack((rx.Bidirectional(rx.LSTM(3)),) * 2), rx.LSTM(4), rx.LSTM(3)),
     "gru": (rx.GRU(3), rx.Stack((rx.GRU(3), rx.LSTM(2))), None),
+    "same": (rx.Reversed(rx.Stack((rx.LSTM(3),) * 2)), rx.Stack((rx.LSTM(3),) * 2), None),
 }
+PLAIN = {"cores": "same", "attention": None, "bridge": "copy"}
 
 
 def make(cores="lstm", **options):
@@ -35,9 +37,17 @@ def make(cores="lstm", **options):
     return model, random_like(1, shapes, np.float32, scale=0.5)
 
 
-@pytest.mark.parametrize(("cores", "attention"), [("lstm", "additive"), ("gru", "dot")])
-def test_steps_say_what_the_whole_sequence_says(cores, attention):
-    model, variables = make(cores, attention=attention)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cores": "lstm", "attention": "additive"},
+        {"cores": "gru", "attention": "dot"},
+        {"cores": "lstm", "attention": "dot", "input_feeding": True},
+        PLAIN,
+    ],
+)
+def test_steps_say_what_the_whole_sequence_says(options):
+    model, variables = make(**options)
     whole = jax.jit(model.apply)(variables, SOURCE, LENGTHS, TOKENS)
     assert whole.shape == (4, 3, WRITTEN)
     assert whole.dtype == jnp.float32
@@ -48,8 +58,9 @@ def test_steps_say_what_the_whole_sequence_says(cores, attention):
         np.testing.assert_allclose(logits, whole[:, time], rtol=1e-4, atol=1e-5)
 
 
-def test_what_stands_in_the_padding_reaches_nothing():
-    model, variables = make()
+@pytest.mark.parametrize("options", [{}, PLAIN])
+def test_what_stands_in_the_padding_reaches_nothing(options):
+    model, variables = make(**options)
     apply = jax.jit(model.apply)
     whole = apply(variables, SOURCE, LENGTHS, TOKENS)
     padding = np.arange(5) >= LENGTHS[:, None]
@@ -58,6 +69,66 @@ def test_what_stands_in_the_padding_reaches_nothing():
     row, length = 1, LENGTHS[1]
     alone = apply(variables, SOURCE[row : row + 1, :length], None, TOKENS[row : row + 1])
     np.testing.assert_allclose(whole[row], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_without_attention_the_decoder_starts_from_the_final_state():
+    """The model of Sutskever et al. 2014, written out with `unroll`."""
+    model, variables = make(**PLAIN)
+    logits = jax.jit(model.apply)(variables, SOURCE, LENGTHS, TOKENS)
+    p = variables["params"]
+    for row, length in enumerate(LENGTHS):
+        backwards = SOURCE[row, :length][::-1]
+        xs = p["source_embedding"]["embedding"][backwards]
+        stack = model.decoder
+        final = stack.initial_state()
+        for x in xs:
+            final, _ = stack.step(p["encoder_rnn"]["core"], final, x)
+        _, ys = rx.unroll(
+            stack, p["decoder_rnn"]["core"], p["target_embedding"]["embedding"][TOKENS[row]], final
+        )
+        out = jnp.tanh(ys @ p["readout"]["kernel"] + p["readout"]["bias"][None])
+        want = out @ p["target_embedding"]["embedding"].T + p["bias"][None]
+        np.testing.assert_allclose(logits[row], want, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_fed_is_the_input_of_the_last_output_layer():
+    """The loop of Luong et al. 2015, written out with the model's parts."""
+    model, variables = make("gru", input_feeding=True)
+    logits = jax.jit(model.apply)(variables, SOURCE, LENGTHS, TOKENS)
+    memory, first = jax.jit(partial(model.apply, method="encode"))(variables, SOURCE, LENGTHS)
+    p = variables["params"]
+    attention = rx.models.Attention(3)
+    state, fed = first.lower, jnp.zeros((4, 4))
+    for time in range(3):
+        x = p["target_embedding"]["embedding"][TOKENS[:, time]]
+        x = jnp.concatenate([x, fed], axis=1)
+        state, y = model.decoder.step(p["decoder_rnn"]["core"], state, x)
+        context, _ = attention.apply({"params": p["attend"]}, y[:, None], *memory)
+        both = jnp.concatenate([y, context[:, 0]], axis=1)
+        fed = jnp.tanh(both @ p["readout"]["kernel"] + p["readout"]["bias"][None])
+        want = fed @ p["target_embedding"]["embedding"].T + p["bias"][None]
+        np.testing.assert_allclose(logits[:, time], want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cores": "lstm", "attention": None}, "attention must not be None for an upper core"),
+        ({"cores": "gru", "attention": None, "input_feeding": True}, "attention must not be None"),
+        ({"cores": "gru", "bridge": "copy"}, "bridge must be 'dense' unless the encoder has"),
+        ({"cores": "lstm", "bridge": "copy"}, "bridge must be 'dense' unless the encoder has"),
+        ({"bridge": "none"}, "bridge must be one of"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_a_model_without_attention_has_no_weights():
+    model, variables = make(**PLAIN)
+    with pytest.raises(ValueError, match="must have attention"):
+        model.apply(variables, SOURCE, LENGTHS, TOKENS, method="weights")
 
 
 def test_the_start_depends_on_the_whole_source_and_order():

@@ -31,6 +31,7 @@ CORES = {
     "bidirectional": rx.Bidirectional(rx.LSTM(3)),
     "deep": rx.Stack((rx.Bidirectional(rx.LSTM(3)), rx.Bidirectional(rx.GRU(3)))),
     "nested": rx.Stack((rx.Stack((rx.LSTM(3), rx.GRU(3, reset_after=False))), rx.LSTM(3))),
+    "reversed": rx.Stack((rx.GRU(3), rx.Reversed(rx.Stack((rx.LSTM(3), rx.Elman(2)))))),
     "stack inside": rx.Bidirectional(rx.Stack((rx.LSTM(3), rx.LSTM(3)), residual=True)),
 }
 
@@ -49,6 +50,7 @@ def prepared(core, dtype=np.float64):
         pytest.param("deep", False, marks=pytest.mark.fast),
         ("deep", True),
         ("nested", False),
+        ("reversed", False),
         ("stack inside", False),
         pytest.param("residual", True, marks=pytest.mark.full),
     ],
