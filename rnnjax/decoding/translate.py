@@ -1,5 +1,6 @@
 """Translation with an encoder and a decoder."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from rnnjax.models.encoder_decoder import EncoderDecoder
 
 
 def translate(
-    model: EncoderDecoder,
+    model: EncoderDecoder | Sequence[EncoderDecoder],
     variables: Any,
     source: ArrayLike,
     lengths: ArrayLike,
@@ -31,8 +32,9 @@ def translate(
 
     Args:
       model: the model; compiled once for each model, batch and set of options, and for places and
-        numbers of tokens up to each power of two.
-      variables: its variables, `{"params": ...}`.
+        numbers of tokens up to each power of two. Several models with the same vocabularies write
+        together: at each step, their probabilities are averaged.
+      variables: its variables, `{"params": ...}`; a sequence of them for several models.
       source: `(batch, places)` integers; padding is at the end.
       lengths: `(batch,)` integers, the number of tokens of each row.
       start_token: the first token that the decoder reads.
@@ -59,31 +61,59 @@ def translate(
       (2, 2, 4)
     """
     check_search(beam, num_tokens, length_penalty)
+    models = (model,) if isinstance(model, EncoderDecoder) else tuple(model)
+    each = (variables,) if isinstance(model, EncoderDecoder) else tuple(variables)
+    _check_models(models, each)
+    model = models[0]
     source, lengths = padded_text(source, lengths, model.source_size, name="source")
     for name, ids in (("start_token", start_token), ("stop_token", stop_token), ("never", never)):
         check_range(name, jnp.asarray(ids, int), model.target_size)
     options = (start_token, stop_token, grown(num_tokens), beam, length_penalty, never)
-    found = _translate(model, options, variables, source, lengths, jnp.int32(num_tokens))
+    found = _translate(models, options, each, source, lengths, jnp.int32(num_tokens))
     return found._replace(tokens=cut(found.tokens, num_tokens))
+
+
+def _check_models(models: tuple[EncoderDecoder, ...], variables: tuple[Any, ...]) -> None:
+    """Raise `ValueError` unless the models can write together."""
+    if not models or len(variables) != len(models):
+        raise ValueError(
+            f"model and variables must be as many, at least one, got {len(models)} and "
+            f"{len(variables)}"
+        )
+    sizes = {(model.source_size, model.target_size) for model in models}
+    if len(sizes) > 1:
+        raise ValueError(f"models must have the same vocabularies, got sizes {sorted(sizes)}")
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _translate(
-    model: EncoderDecoder,
+    models: tuple[EncoderDecoder, ...],
     options: tuple[int, int, int, int, float, tuple[int, ...]],
-    variables: Any,
+    variables: tuple[Any, ...],
     source: Array,
     lengths: Array,
     num_tokens: Array,
 ) -> Hypotheses:
     start_token, stop_token, places, beam, length_penalty, never = options
-    memory, state = model.apply(variables, source, lengths, method="encode")
-    memory = repeat(memory, beam)
+    pairs = list(zip(models, variables, strict=True))
+    encoded = [model.apply(each, source, lengths, method="encode") for model, each in pairs]
+    memories, states = zip(*cast(list[tuple[Any, Any]], encoded), strict=True)
+    memories = repeat(memories, beam)
 
-    def step(state: Any, tokens: Array) -> tuple[Any, Array]:
-        read = model.apply(variables, memory, state, tokens, method="step")
-        state, logits = cast(tuple[Any, Array], read)
-        return state, logits.at[:, jnp.array(never, int)].set(-jnp.inf)
+    def step(states: Any, tokens: Array) -> tuple[Any, Array]:
+        read = [
+            model.apply(each, memory, state, tokens, method="step")
+            for (model, each), memory, state in zip(pairs, memories, states, strict=True)
+        ]
+        states, logits = zip(*cast(list[tuple[Any, Array]], read), strict=True)
+        return states, _mean(logits).at[:, jnp.array(never, int)].set(-jnp.inf)
 
     tokens = jnp.full(source.shape[:1], start_token, jnp.int32)
-    return run_search(step, state, tokens, beam, places, num_tokens, stop_token, length_penalty)
+    return run_search(step, states, tokens, beam, places, num_tokens, stop_token, length_penalty)
+
+
+def _mean(logits: Sequence[Array]) -> Array:
+    """Return logits of the mean of the models' probabilities."""
+    if len(logits) == 1:
+        return logits[0]
+    return jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)

@@ -219,21 +219,26 @@ class EncoderDecoder(nn.Module):
 
     def encode(
         self, source: Array, source_lengths: Array | None = None
-    ) -> tuple[Memory, DecoderState]:
-        """Return the memory of the source, and the decoder's state before its first token."""
+    ) -> tuple[Memory | None, DecoderState]:
+        """Return the memory of the source, and the decoder's state before its first token.
+
+        There is no memory without attention.
+        """
         check_tokens("source", source)
         inside = within(source.shape, source_lengths)
         source = jnp.where(inside, source, 0)
         check_range("source", source, self.source_size)
         xs = self._drop(self.source_embedding(source.T))
         final, ys = self.encoder_rnn(xs, lengths=source_lengths)
-        memory = Memory((), (), ())
+        memory = None
         if self.attention is not None:
             values = jnp.swapaxes(self._drop(ys), 0, 1)
             memory = Memory(self.attend.keys(values), values, inside)
         return memory, self._first_state(final, source.shape[0])
 
-    def step(self, memory: Memory, state: DecoderState, token: Array) -> tuple[DecoderState, Array]:
+    def step(
+        self, memory: Memory | None, state: DecoderState, token: Array
+    ) -> tuple[DecoderState, Array]:
         """Read one token `(batch,)`; return the new state and the logits `(batch, target_size)`."""
         check_tokens("token", token, ndim=1)
         state, (features, _) = self._step(state, self.target_embedding(token), memory)
@@ -265,7 +270,7 @@ class EncoderDecoder(nn.Module):
         return jnp.swapaxes(self._drop(features), 0, 1), jnp.swapaxes(weights, 0, 1)
 
     def _step(
-        self, state: DecoderState, x: Array, memory: Memory
+        self, state: DecoderState, x: Array, memory: Memory | None
     ) -> tuple[DecoderState, tuple[Array, Array]]:
         """Read one embedding `(batch, embed_size)`; see `_features`."""
         if self.input_feeding:
@@ -279,12 +284,12 @@ class EncoderDecoder(nn.Module):
         fed = features.astype(state.fed.dtype) if self.input_feeding else ()
         return DecoderState(lower, upper, fed), (features, weights)
 
-    def _attend(self, queries: Array, memory: Memory) -> tuple[Array, Array]:
+    def _attend(self, queries: Array, memory: Memory | None) -> tuple[Array, Array]:
         """Return contexts `(time, batch, width)` and weights `(time, batch, places)`.
 
         Queries are `(time, batch, any width)`. Without attention, width and places are 0.
         """
-        if self.attention is None:
+        if memory is None:
             nothing = jnp.zeros((*queries.shape[:2], 0), queries.dtype)
             return nothing, nothing
         contexts, weights = self.attend(jnp.swapaxes(queries, 0, 1), *memory)

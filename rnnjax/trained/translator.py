@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -75,6 +75,7 @@ class TrainedTranslator(Trained):
         texts: Sequence[str],
         beam: int | None = None,
         length_penalty: float | None = None,
+        beside: Sequence[Self] = (),
     ) -> list[str]:
         """Return the best translation of each text; an empty text has an empty one.
 
@@ -82,13 +83,20 @@ class TrainedTranslator(Trained):
           texts: the texts to translate.
           beam: width of the beam search; None uses the default of the model.
           length_penalty: see `rnnjax.decoding.beam_search`; None uses the default of the model.
+          beside: translators whose probabilities are averaged with this one's at each step.
+
+        Raises:
+          ValueError: a translator beside this one has other vocabularies.
         """
+        models = [self, *beside]
+        if any(each.tokenizers != self.tokenizers for each in beside):
+            raise ValueError("translators must have the same vocabularies to write together")
         encoded = encode_source([plain(text) for text in texts], self.tokenizers[0])
         written = [""] * len(texts)
         for rows, batch in batches_in_order(encoded, self.shapes, self.batch_size):
             found = search(
-                self.model,
-                self.variables,
+                [each.model for each in models],
+                [each.variables for each in models],
                 batch["source"],
                 batch["lengths"],
                 start_token=START,

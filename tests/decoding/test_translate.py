@@ -22,22 +22,34 @@ def tiny():
 
 
 def scores_of(model, variables, row, sequences):
-    """The log-probability of each sequence, from the logits of the whole."""
+    """The log-probability of each sequence, from the logits of the whole.
+
+    With several models, the probabilities of each token are averaged.
+    """
     source = np.tile(SOURCE[row, : LENGTHS[row]], (len(sequences), 1))
     longest = max(map(len, sequences))
     tokens = np.full((len(sequences), longest), STOP)
     for place, each in enumerate(sequences):
         tokens[place, : len(each)] = each
     before = np.concatenate([np.full((len(sequences), 1), START), tokens[:, :-1]], axis=1)
-    logits = np.asarray(jax.jit(model.apply)(variables, source, None, before))
-    logs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    several = isinstance(model, tuple)
+    pairs = zip(model, variables, strict=True) if several else [(model, variables)]
+    logits = np.array([jax.jit(m.apply)(v, source, None, before) for m, v in pairs])
+    shares = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True))
+    logs = np.log(shares.mean(axis=0))
     picked = np.take_along_axis(logs, tokens[..., None], axis=-1)[..., 0]
     counts = np.array([len(each) for each in sequences])
     return (picked * (np.arange(longest) < counts[:, None])).sum(axis=1)
 
 
-def test_a_wide_beam_finds_the_best_of_all_translations(tiny):
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_wide_beam_finds_the_best_of_all_translations(models, tiny):
     model, variables = tiny
+    if models == 2:
+        other = EncoderDecoder(VOCAB, VOCAB, rx.GRU(2), rx.GRU(2), embed_size=2, attention="dot")
+        shapes = jax.eval_shape(other.init, jax.random.key(0), SOURCE % VOCAB, None, SOURCE % VOCAB)
+        variables = variables, random_like(5, shapes, np.float32, scale=1.5)
+        model = model, other
     others = [token for token in range(VOCAB) if token != STOP]
     sequences = [(*head, STOP) for n in range(3) for head in itertools.product(others, repeat=n)]
     sequences += list(itertools.product(others, repeat=3))
@@ -110,3 +122,13 @@ def test_no_rows_are_no_translations(tiny):
     options = {"start_token": START, "stop_token": STOP, "num_tokens": 3, "beam": 2}
     found = translate(*tiny, SOURCE[:0], LENGTHS[:0], **options)
     assert found.tokens.shape == (0, 2, 3)
+
+
+def test_models_that_cannot_write_together_are_refused(tiny):
+    model, variables = tiny
+    other = EncoderDecoder(VOCAB, VOCAB + 1, rx.GRU(2), rx.GRU(2))
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 3}
+    with pytest.raises(ValueError, match="models must have the same vocabularies, got sizes"):
+        translate([model, other], [variables, variables], SOURCE, LENGTHS, **options)
+    with pytest.raises(ValueError, match="as many, at least one, got 2 and 1"):
+        translate([model, model], [variables], SOURCE, LENGTHS, **options)
