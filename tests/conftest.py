@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 
 import jax
 import pytest
@@ -32,3 +33,21 @@ def collected():
     yield
     gc.collect()
     gc.unfreeze()
+
+
+@pytest.fixture
+def pipe_of(tmp_path):
+    """What makes a pipe of bytes, which can be read once."""
+    threads = []
+
+    def pipe_of(data):
+        path = tmp_path / f"pipe{len(threads)}"
+        os.mkfifo(path)
+        threads.append(threading.Thread(target=path.write_bytes, args=(data,)))
+        threads[-1].start()
+        return path
+
+    yield pipe_of
+    for thread in threads:
+        thread.join(timeout=10)
+        assert not thread.is_alive()

@@ -16,11 +16,13 @@ from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
+from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
     Labelled,
     Splits,
+    TextFile,
     read_labelled,
 )
 
@@ -34,6 +36,7 @@ def train(
     experiment: Preset = PRESETS["docstrings"],
     data: tuple[Path, ...] = (),
     vectors: Path | None = None,
+    table: Table = AUTO,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -46,29 +49,31 @@ def train(
         docstrings and comments of Python's standard library, whatever the preset.
       vectors: pre-trained word vectors, in the text format of GloVe or word2vec; words are looked
         up as --lowercase and --fold-digits make them (1990 as 0000).
+      table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
         default under runs/.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    parts = (read_labelled(path, plain=experiment.plain) for path in data)
+    parts = (read_labelled(path, plain=experiment.plain, **table.options) for path in data)
     splits = Splits.of(parts) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
     trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)
 
 
-def evaluate(run: tuple[Path, ...], data: Path) -> None:
+def evaluate(run: tuple[Path, ...], data: Path, table: Table = AUTO) -> None:
     """Print how well trained classifiers do on labelled sentences; of several, mean and spread.
 
     Args:
       run: the runs' folders.
       data: a file as `train` reads it.
+      table: whether files have a line of names or cells in quotes.
     """
-    rows = []
+    file, rows = TextFile.read(data), []
     for each in run:
         experiment, trained = open_run(each, ClassificationExperiment)
-        sentences = read_labelled(data, plain=experiment.plain)
+        sentences = read_labelled(file, plain=experiment.plain, **table.options)
         targets = trained.targets
         say_unseen(targets, (sentence.label for sentence in sentences))
         answers = trained.answers(sentences)

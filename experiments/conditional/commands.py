@@ -21,12 +21,14 @@ from experiments.sentences.data import check_files
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import open_run
+from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.baselines import NGram, naive_bayes
 from rnnjax.data import (
     UNLABELLED,
     Labelled,
     Splits,
+    TextFile,
     read_labelled,
 )
 from rnnjax.metrics import perplexity
@@ -47,6 +49,7 @@ COSTS = {"loss": "given its class", "wrong": "given another", "any": "class unkn
 def train(
     experiment: Preset = PRESETS["topics"],
     data: tuple[Path, ...] = (),
+    table: Table = AUTO,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -57,12 +60,13 @@ def train(
       data: two or three files, to train, develop and perhaps test on, a text, a tab and its class a
         line; white space separates the tokens of a text, but see --plain. By default paragraphs of
         Python's reference manual and their topics, whatever the preset.
+      table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, vocabulary, classes, metrics, checkpoints, curves,
         samples; by default under runs/.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    parts = (read_labelled(path, plain=experiment.plain) for path in data)
+    parts = (read_labelled(path, plain=experiment.plain, **table.options) for path in data)
     splits = Splits.of(parts) if data else paragraphs_by_topic()
     name = f"{data[0].resolve().parent.name}-conditional" if data else "topics"
     out = out or Path("runs") / name
@@ -70,7 +74,12 @@ def train(
     _report(out, trained, splits)
 
 
-def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = ()) -> None:
+def evaluate(
+    run: tuple[Path, ...],
+    data: Path,
+    classifier: tuple[Path, ...] = (),
+    table: Table = AUTO,
+) -> None:
     """Print what trained models make of texts with classes; of several, mean and spread.
 
     A text of a class that a model does not know counts as wrong, and not in the perplexities.
@@ -79,11 +88,13 @@ def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = (
       run: the runs' folders.
       data: a file as `train` reads it.
       classifier: runs of `classify`, to stand beside them.
+      table: whether files have a line of names or cells in quotes.
     """
+    file = TextFile.read(data)
     rows, costs = [], []
     for each in run:
         experiment, trained = open_run(each, ConditionalExperiment)
-        texts = read_labelled(data, plain=experiment.plain)
+        texts = read_labelled(file, plain=experiment.plain, **table.options)
         say_unseen(trained.classes, (text.label for text in texts))
         found = measured(trained, texts)
         costs.append((str(each), found))
@@ -93,7 +104,7 @@ def evaluate(run: tuple[Path, ...], data: Path, classifier: tuple[Path, ...] = (
     beside = []
     for each in classifier:
         classification, discriminative = open_run(each, ClassificationExperiment)
-        texts = read_labelled(data, plain=classification.plain)
+        texts = read_labelled(file, plain=classification.plain, **table.options)
         answers = discriminative.answers(texts)
         beside.append((str(each), measure(discriminative.targets, texts, answers)))
     if beside:

@@ -40,6 +40,7 @@ from experiments.sentences.training import train_sentences
 from experiments.sentences.training import untrained as untrained_on_sentences
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import digest, open_run
+from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut
 from rnnjax.data import (
     UNLABELLED,
@@ -52,7 +53,7 @@ from rnnjax.data import (
     read_corpus,
     read_labelled,
 )
-from rnnjax.data.readers.columns import read_lines
+from rnnjax.data.readers.lines import read_lines
 from rnnjax.train import taught_language_model_loss, taught_loss
 from rnnjax.trained import TrainedSentenceModel
 
@@ -70,6 +71,7 @@ def train(
     teacher: tuple[Path, ...],
     experiment: Preset = PRESETS["docstrings"],
     data: tuple[Path, ...] = (),
+    table: Table = AUTO,
     unlabelled: Path | None = None,
     tokens: bool = False,
     language: str | None = None,
@@ -86,6 +88,7 @@ def train(
       experiment: the student and how it is taught; a preset, any part of which may be changed.
       data: two or three files as the teacher's script reads them; by default those of the
         standard library.
+      table: whether files have a line of names or cells in quotes.
       unlabelled: a file with a sentence a line, which the teacher alone teaches.
       tokens: those sentences are tokens with white space between them, not plain text.
       language: the sentences' language, where the teacher is an encoder that knows several.
@@ -99,7 +102,7 @@ def train(
     if not seeds:
         raise ValueError("seeds must be at least one")
     teachers = load_teachers(teacher, language)
-    splits = _read(experiment, teachers[0], experiment_of(teacher[0]), data)
+    splits = _read(experiment, teachers[0], experiment_of(teacher[0]), data, table)
     _check_labels(teachers[0], splits)
     more = _unlabelled(experiment, splits.train, unlabelled, tokens)
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
@@ -213,7 +216,11 @@ def _taught(
 
 
 def _read(
-    experiment: Student, teacher: TrainedSentenceModel, how: Any, data: tuple[Path, ...]
+    experiment: Student,
+    teacher: TrainedSentenceModel,
+    how: Any,
+    data: tuple[Path, ...],
+    table: Table,
 ) -> Splits[Any]:
     """Return what the student learns from, with the tags of the teacher, trained as `how` says."""
     tagged = isinstance(experiment, TaggerStudent)
@@ -224,9 +231,9 @@ def _read(
     if getattr(teacher.indexer, "paired", False):
         raise ValueError("teacher must read single sentences: a student does not read pairs")
     if not isinstance(experiment, TaggerStudent):
-        parts = (read_labelled(path, plain=experiment.plain) for path in data)
+        parts = (read_labelled(path, plain=experiment.plain, **table.options) for path in data)
         return Splits.of(parts) if data else docstrings_by_package()
-    files = (read_tagged(path, experiment.column) for path in data)
+    files = (read_tagged(path, experiment.column, table) for path in data)
     splits = Splits.of(files) if data else identifier_roles()
     return Splits(*(convert_spans(part, how.scheme) for part in splits))
 

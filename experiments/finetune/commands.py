@@ -23,6 +23,7 @@ from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import digest
+from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
@@ -32,6 +33,7 @@ from rnnjax.data import (
     PieceIndexer,
     Splits,
     Tagged,
+    TextFile,
     names_of,
     read_labelled,
     read_pairs,
@@ -51,6 +53,7 @@ def train(
     data: tuple[Path, ...] = (),
     columns: tuple[str, ...] = (),
     where: tuple[str, ...] = (),
+    table: Table = AUTO,
     language: str | None = None,
     out: Path | None = None,
     tensorboard: bool = False,
@@ -67,6 +70,7 @@ def train(
       columns: of files of pairs whose first line names the columns, the two sentences' and the
         label's.
       where: of such files, one for each of `data`: which lines count, as in split=TRAIN.
+      table: whether files have a line of names or cells in quotes.
       language: the sentences' language, where the encoder knows several.
       out: the run's folder; by default under runs/.
       tensorboard: write TensorBoard events as well.
@@ -75,7 +79,9 @@ def train(
     check_files(data)
     if not data and experiment.task != "sentences":
         raise ValueError(f"data must be given for {experiment.task}: there are none by default")
-    splits = _read_splits(experiment, data, columns, where) if data else docstrings_by_package()
+    splits = (
+        _read_splits(experiment, data, columns, where, table) if data else docstrings_by_package()
+    )
     check_splits(splits)
     splits = splits._replace(train=_share(splits.train, experiment))
     experiment, start = _untrained(experiment, encoder, splits, language)
@@ -103,6 +109,7 @@ def evaluate(
     data: Path | None = None,
     columns: tuple[str, ...] = (),
     where: str | None = None,
+    table: Table = AUTO,
     language: str | None = None,
 ) -> None:
     """Print how well tuned encoders do on labelled sentences; of several, mean and spread.
@@ -112,16 +119,17 @@ def evaluate(
       data: a file as `train` reads it; by default the docstrings held out for testing.
       columns: see `train`.
       where: see `train`; of the one file.
+      table: whether files have a line of names or cells in quotes.
       language: the sentences' language; by default the one that was tuned in.
     """
-    rows = []
+    file, rows = None if data is None else TextFile.read(data), []
     for each in run:
         experiment, trained = load_tuned(each, language)
         kind = _kind(experiment)
-        if data is None:
+        if file is None:
             sentences = docstrings_by_package().test
         else:
-            sentences = _read(experiment, data, columns, where)
+            sentences = _read(experiment, file, columns, where, table)
         names = (n for s in sentences for n in (s.tags if isinstance(s, Tagged) else [s.label]))
         say_unseen(trained.targets, names)
         values = kind.measure(trained.targets, sentences, trained.answers(sentences))
@@ -200,28 +208,35 @@ def _read_splits(
     data: Sequence[Path],
     columns: tuple[str, ...],
     where: tuple[str, ...],
+    table: Table,
 ) -> Splits[Any]:
     if where and len(where) != len(data):
         raise ValueError(f"where must be one for each of {len(data)} files, got {len(where)}")
     filters = where or (None,) * len(data)
+    # The splits may be lines of one file.
+    files = {path: TextFile.read(path) for path in data}
     pairs = zip(data, filters, strict=True)
-    parts = [_read(experiment, path, columns, each) for path, each in pairs]
+    parts = [_read(experiment, files[path], columns, each, table) for path, each in pairs]
     return Splits.of(parts)
 
 
 def _read(
-    experiment: TuningExperiment, path: Path, columns: tuple[str, ...], where: str | None
+    experiment: TuningExperiment,
+    file: TextFile,
+    columns: tuple[str, ...],
+    where: str | None,
+    table: Table,
 ) -> list[Any]:
     if experiment.task == "tokens":
         return tagging.convert_spans(
-            tagging.read_tagged(path, experiment.column), experiment.scheme
+            tagging.read_tagged(file, experiment.column, table), experiment.scheme
         )
     if experiment.task == "sentences":
-        return read_labelled(path)
+        return read_labelled(file, **table.options)
     name, equals, value = (where or "").partition("=")
     if where and not equals:
         raise ValueError(f"where must be a column, an equals sign and a value, got {where!r}")
-    return read_pairs(path, columns or None, (name, value) if where else None)
+    return read_pairs(file, columns or None, (name, value) if where else None, **table.options)
 
 
 def _share(sentences: list[Any], experiment: TuningExperiment) -> list[Any]:

@@ -17,11 +17,13 @@ from experiments.sentences.tagging import convert_spans, measure, print_tags, re
 from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
+from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
 from rnnjax.data import (
     UNLABELLED,
     Splits,
     Tagged,
+    TextFile,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def train(
     experiment: Preset = PRESETS["code"],
     data: tuple[Path, ...] = (),
     vectors: Path | None = None,
+    table: Table = AUTO,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -46,12 +49,13 @@ def train(
         library, whatever the preset.
       vectors: pre-trained word vectors, in the text format of GloVe or word2vec; words are looked
         up as --lowercase and --fold-digits make them (1990 as 0000).
+      table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
         default under runs/.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    files = (read_tagged(path, experiment.column) for path in data)
+    files = (read_tagged(path, experiment.column, table) for path in data)
     splits = Splits.of(files) if data else identifier_roles()
     splits = Splits(*(convert_spans(part, experiment.scheme) for part in splits))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
@@ -59,17 +63,18 @@ def train(
     report(out, trained, splits)
 
 
-def evaluate(run: tuple[Path, ...], data: Path) -> None:
+def evaluate(run: tuple[Path, ...], data: Path, table: Table = AUTO) -> None:
     """Print how well trained taggers do on a labelled text; of several, mean and spread.
 
     Args:
       run: the runs' folders.
       data: a file as `train` reads it.
+      table: whether files have a line of names or cells in quotes.
     """
-    rows = []
+    file, rows = TextFile.read(data), []
     for each in run:
         experiment, trained = open_run(each, TaggingExperiment)
-        sentences = read_tagged(data, experiment.column)
+        sentences = read_tagged(file, experiment.column, table)
         sentences = convert_spans(sentences, experiment.scheme)
         say_unseen(trained.targets, (tag for sentence in sentences for tag in sentence.tags))
         answers = trained.answers(sentences)

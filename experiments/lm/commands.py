@@ -29,6 +29,7 @@ from rnnjax.data import (
     read_corpus,
     read_text,
 )
+from rnnjax.data.readers.files import uncompressed
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedLanguageModel
@@ -65,7 +66,7 @@ def train(
     """
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = make_vocabulary(experiment, corpus)
-    out = out or Path("runs") / ("manual" if data is None else data.resolve().stem)
+    out = out or Path("runs") / ("manual" if data is None else uncompressed(data.resolve()).stem)
     tokens = Tokens(*map(vocabulary.encode, corpus))
     data_digest = digest("\0".join(corpus))
     others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]

@@ -10,7 +10,7 @@ import numpy as np
 from rnnjax.data import Encoded, Pieces, Subwords, join_pieces
 from rnnjax.data.batches.parallel import read_parallel
 from rnnjax.data.encoding.pieces import Row
-from rnnjax.data.readers.columns import read_lines
+from rnnjax.data.readers.lines import read_lines
 
 _LANGUAGE = re.compile(r"([A-Za-z][\w-]{1,11})=(.+)", re.DOTALL)
 
@@ -41,7 +41,7 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
     texts = []
     for first, second in zip(files[::2], files[1::2], strict=True):
         (language, path), (other, path_2) = _language(first), _language(second)
-        for number, parts in enumerate(read_parallel(path, path_2), 1):
+        for number, parts in enumerate(read_parallel(path, path_2, header="no"), 1):
             if all(part.strip() for part in parts):
                 texts.append(Text(tuple(parts), language + other, f"{path}, line {number}"))
     return texts

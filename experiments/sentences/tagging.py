@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.sentences.report import print_metrics, print_scores, show_errors
+from experiments.shared.tables import Table
 from rnnjax.baselines import most_frequent_tags
-from rnnjax.data import UNLABELLED, Splits, Tagged, is_conllu, read_columns, read_conllu
+from rnnjax.data import UNLABELLED, Splits, Tagged, TextFile, is_conllu, read_columns, read_conllu
 from rnnjax.data.readers.conllu import Column
+from rnnjax.data.readers.files import uncompressed
 from rnnjax.metrics import accuracy, label_scores, macro_f1, span_scores, total
 from rnnjax.schemes import Scheme, convert, detect, from_spans, mark_spans, spans
 from rnnjax.trained import TrainedSentenceModel
@@ -15,14 +17,15 @@ from rnnjax.trained import TrainedSentenceModel
 Targets = Sequence[str]
 
 
-def read_tagged(path: Path, column: Column) -> list[Tagged]:
+def read_tagged(source: Path | TextFile, column: Column, table: Table) -> list[Tagged]:
     """Read CoNLL-U, of which `column` is learnt, or a token a line, its tag last."""
-    conllu = path.suffix.lower() == ".conllu" or is_conllu(path)
-    sentences = read_conllu(path, column) if conllu else read_columns(path)
+    file = source if isinstance(source, TextFile) else TextFile.read(source)
+    conllu = uncompressed(file.path).suffix.lower() == ".conllu" or is_conllu(file)
+    sentences = read_conllu(file, column) if conllu else read_columns(file, **table.options)
     if not sentences:
-        raise ValueError(f"{path} holds no sentence")
+        raise ValueError(f"{file} holds no sentence")
     if conllu and all(tag == UNLABELLED for each in sentences for tag in each.tags):
-        raise ValueError(f"{path} says nothing in its column {column}: there is '_' everywhere")
+        raise ValueError(f"{file} says nothing in its column {column}: there is '_' everywhere")
     return sentences
 
 

@@ -4,7 +4,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from rich.console import Console
@@ -30,15 +31,16 @@ def main(commands: Commands, description: str) -> None:
         for logger in ("absl", "asyncio"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         print(host.tune(), file=sys.stderr)
-        tyro.extras.subcommand_cli_from_dict(
-            commands,
-            description=description,
-            config=(
-                tyro.conf.OmitArgPrefixes,
-                tyro.conf.OmitSubcommandPrefixes,
-                tyro.conf.CascadeSubcommandArgs,
-            ),
-        )
+        with _plain_log():
+            tyro.extras.subcommand_cli_from_dict(
+                commands,
+                description=description,
+                config=(
+                    tyro.conf.OmitArgPrefixes,
+                    tyro.conf.OmitSubcommandPrefixes,
+                    tyro.conf.CascadeSubcommandArgs,
+                ),
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has enough of it, such as `head`. Python would say so at its end.
@@ -52,6 +54,28 @@ def main(commands: Commands, description: str) -> None:
         sys.exit(130)
     except (ValueError, OSError, ImportError, DivergedError) as error:
         sys.exit(f"error: {error}")
+
+
+@contextmanager
+def _plain_log() -> Iterator[None]:
+    """Print what the library logs as it stands, each message once: a file may be parsed twice."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    handler, logger = logging.StreamHandler(), logging.getLogger("rnnjax")
+    handler.addFilter(is_new)
+    logger.addHandler(handler)
+    logger.propagate = False  # Orbax gives the root a handler of another format
+    try:
+        yield
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
 
 
 def presets(of: dict[str, Any], descriptions: dict[str, str]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnjax.data import split_words
-from rnnjax.data.readers.columns import read_lines, whole_line
+from rnnjax.data.readers.lines import read_lines, whole_line
 from rnnjax.data.readers.text import composed
 
 

@@ -26,7 +26,10 @@ from experiments.translate.training import (
     quality,
     train_translator,
 )
-from rnnjax.data import Translation, read_parallel
+from rnnjax.data import TextFile, Translation, read_parallel
+from rnnjax.data.readers.files import uncompressed
+from rnnjax.data.readers.lines import read_lines
+from rnnjax.data.readers.tables import Choice
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedTranslator
@@ -42,6 +45,8 @@ def train(
     experiment: Preset = PRESETS["dates"],
     source: tuple[Path, ...] = (),
     target: tuple[Path, ...] = (),
+    header: Choice = "auto",
+    skip_empty: bool = False,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -52,6 +57,9 @@ def train(
       source: two or three files with a text a line, to train, develop and perhaps test on; by
         default written dates, made up.
       target: as many files with their translations, line by line.
+      header: whether the first lines of files are names, such as "source" and "target": yes, no,
+        or auto, which knows these and says so.
+      skip_empty: leave out translations of which a side is empty, and say how many there are.
       out: the run's folder: configuration, tokenisers, metrics, checkpoints, plots; by default
         under runs/.
       tensorboard: write TensorBoard events as well.
@@ -62,7 +70,11 @@ def train(
             f"source and target must be given for {experiment.unit}s: the dates that are there by "
             "default are for characters"
         )
-    splits = _read_splits(source, target) if source or target else tuple(written_dates())
+    splits = (
+        _read_splits(source, target, header, skip_empty)
+        if source or target
+        else tuple(written_dates())
+    )
     out = out or Path("runs") / (_name(source, target) if source else "dates")
     trained = train_translator(experiment, splits, out, tensorboard)
     _report(out, trained, splits)
@@ -72,6 +84,8 @@ def evaluate(
     run: tuple[Path, ...],
     source: Path | None = None,
     target: Path | None = None,
+    header: Choice = "auto",
+    skip_empty: bool = False,
     beam: int | None = None,
     length_penalty: float | None = None,
 ) -> None:
@@ -81,6 +95,8 @@ def evaluate(
       run: the runs' folders.
       source: a file with a text a line; by default the test dates.
       target: a file with their translations.
+      header: see `train`.
+      skip_empty: see `train`.
       beam: hypotheses that go on; by default the run's own, and 1 beside it.
       length_penalty: by default the run's own.
     """
@@ -91,7 +107,7 @@ def evaluate(
         dates = written_dates()
         pairs, known = dates.test, digest(repr(tuple(dates)))
     else:
-        pairs = _read(source, target)
+        pairs = _read(source, target, header, skip_empty)
     for each in run:
         _, trained = open_run(each, TranslationExperiment)
         if known and read_digest(each, TranslationExperiment) != known:
@@ -170,27 +186,48 @@ def _draw_attention(picture: Path, trained: TrainedTranslator, pairs: list[Trans
     plot_attention(looks, picture)
 
 
-def _read_splits(source: Sequence[Path], target: Sequence[Path]) -> Splits:
+def _read_splits(
+    source: Sequence[Path], target: Sequence[Path], header: Choice, skip_empty: bool
+) -> Splits:
     if len(source) not in (2, 3) or len(target) != len(source):
         raise ValueError(
             "source and target must be two or three files each, to train, develop and perhaps "
             f"test on; got {len(source)} and {len(target)}"
         )
-    return tuple(_read(*paths) for paths in zip(source, target, strict=True))
+    return tuple(_read(*paths, header, skip_empty) for paths in zip(source, target, strict=True))
 
 
-def _read(source: Path, target: Path) -> list[Translation]:
-    """Read translations; none of them may be empty."""
-    pairs = [Translation(*map(plain, pair)) for pair in read_parallel(source, target)]
-    for number, pair in enumerate(pairs, 1):
-        for path, text in zip((source, target), pair, strict=True):
-            if not text:
-                raise ValueError(f"{path}, line {number} is empty; it must hold a text")
-    return pairs
+def _read(source: Path, target: Path, header: Choice, skip_empty: bool) -> list[Translation]:
+    """Read translations; with `skip_empty` leave out those with an empty side."""
+    files = TextFile.read(source), TextFile.read(target)
+    pairs = [Translation(*map(plain, pair)) for pair in read_parallel(*files, header=header)]
+    kept = [pair for pair in pairs if all(pair)]
+    left_out = f"{len(pairs) - len(kept):,} of {len(pairs):,} translations"
+    if len(kept) < len(pairs):
+        if not skip_empty:
+            raise ValueError(
+                f"{_first_empty(files)} is empty; it must hold a text. --skip-empty leaves out "
+                f"{left_out}, those with an empty side"
+            )
+        print(f"{source}, {target}: {left_out} have an empty side and are left out")
+    if not kept:
+        raise ValueError(f"{source} and {target} must have a translation with text on both sides")
+    return kept
+
+
+def _first_empty(files: Sequence[TextFile]) -> str:
+    empty = (
+        (number, f"{file}, line {number}")
+        for file in files
+        for number, line in read_lines(file)
+        if not plain(line)
+    )
+    return min(empty)[1]
 
 
 def _name(source: Sequence[Path], target: Sequence[Path]) -> str:
-    return "-".join(side[0].suffix.removeprefix(".") or side[0].stem for side in (source, target))
+    sides = [uncompressed(side[0]) for side in (source, target)]
+    return "-".join(side.suffix.removeprefix(".") or side.stem for side in sides)
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "translate": translate}

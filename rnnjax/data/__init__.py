@@ -37,6 +37,7 @@ from rnnjax.data.readers.records import Paired as Paired
 from rnnjax.data.readers.records import Splits as Splits
 from rnnjax.data.readers.records import Tagged as Tagged
 from rnnjax.data.readers.text import Corpus as Corpus
+from rnnjax.data.readers.text import TextFile as TextFile
 from rnnjax.data.readers.text import read_corpus as read_corpus
 from rnnjax.data.readers.text import read_text as read_text
 from rnnjax.data.readers.vectors import coverage as coverage

@@ -1,5 +1,6 @@
 """The classification script as a person meets it."""
 
+import gzip
 import json
 import os
 import random
@@ -116,6 +117,21 @@ def test_evaluate_measures_what_predict_answers(trained, films, cli, tmp_path):
         label, share, sentence = other.split("\t")
         assert (label, sentence) == (one[0], one[2])
         assert float(share) == pytest.approx(float(one[1]), abs=2e-4)
+
+
+def test_evaluate_of_two_runs_reads_a_pipe_once(trained, films, cli, pipe_of):
+    data = films[1].read_bytes()
+    call = ("evaluate", "--run", trained[0], trained[0], "--data")
+    rows = table(cli(*call, films[1])[1], str(films[1]))
+    path = pipe_of(gzip.compress(b"sentence\tlabel\n" + data))
+    code, out, err = cli(*call, path)
+    assert code == 0, err
+    assert table(out, str(path)) == rows
+    said = f"{path}, line 1: 'sentence\\tlabel' names the columns; header \"no\" reads it as data"
+    assert err.strip() == said
+    code, _, err = cli(*call, pipe_of(b"sentence\tlabel\n" + data), "--header", "no")
+    assert code == 0
+    assert "counted as wrong: label (1)" in err
 
 
 @pytest.mark.slow  # a training of its own

@@ -128,8 +128,19 @@ def test_no_special_token_is_ever_written(trained):
 
 def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
     ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
-    (pair,) = translate._read(ours, theirs)
+    (pair,) = translate._read(ours, theirs, "auto", skip_empty=False)
     assert pair == ("\u00e4 b", "c d")
+
+
+def test_translations_with_an_empty_side_are_left_out_and_counted(tmp_path, capsys, pipe_of):
+    lines = b"source\none\n\nthree\n \n", b"target\neins\nzwei\ndrei\n\n"
+    pairs = translate._read(*map(pipe_of, lines), "auto", skip_empty=True)
+    assert pairs == [("one", "eins"), ("three", "drei")]
+    assert "2 of 4 translations have an empty side and are left out" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"pipe2, line 3 is empty; .* --skip-empty .* 2 of 4"):
+        translate._read(*map(pipe_of, lines), "auto", skip_empty=False)
+    with pytest.raises(ValueError, match="must have a translation with text on both sides"):
+        translate._read(*map(pipe_of, (b"\na\n", b"b\n\n")), "auto", skip_empty=True)
 
 
 def test_a_run_is_gone_on_with_or_refused(trained, files, cli):

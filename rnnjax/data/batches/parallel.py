@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.checks.values import check_choice
 from rnnjax.data.batches.buckets import Buckets, choose_borders
 from rnnjax.data.encoding.encoded import Answer, Encoded, joined, ragged
-from rnnjax.data.readers.columns import read_lines
+from rnnjax.data.readers.lines import read_lines
+from rnnjax.data.readers.tables import Choice, say_header
+from rnnjax.data.readers.text import Source
 from rnnjax.data.vocabularies.subwords import END, START, Subwords
+
+_NAMES = ("source", "src"), ("target", "tgt", "translation")  # of the source and of the target
 
 
 class Translation(NamedTuple):
@@ -25,12 +29,14 @@ class Translation(NamedTuple):
     target: str
 
 
-def read_parallel(source: str | Path, target: str | Path) -> list[Translation]:
+def read_parallel(source: Source, target: Source, *, header: Choice = "auto") -> list[Translation]:
     """Return the translations in two UTF-8 files, line by line.
 
     Args:
       source: the file of the texts.
       target: the file of their translations.
+      header: "yes" if the first lines of both files are names, such as `source` and `target`, and
+        are not read; "no" if they are texts; "auto": if they are these two.
 
     Raises:
       ValueError: a file cannot be read, or one has more lines than the other; the message names
@@ -41,7 +47,15 @@ def read_parallel(source: str | Path, target: str | Path) -> list[Translation]:
       >>> rx.data.read_parallel("a.de", "a.en")
       [Translation(source='guten Tag', target='good day')]
     """
-    ours, theirs = ([line for _, line in read_lines(path)] for path in (source, target))
+    check_choice("header", header, Choice)
+    both = list(read_lines(source)), list(read_lines(target))
+    if header == "auto" and all(
+        lines[0][1].lower() in names for lines, names in zip(both, _NAMES, strict=True)
+    ):
+        header = "yes"
+        for path, lines in zip((source, target), both, strict=True):
+            say_header(path, lines[0])
+    ours, theirs = ([line for _, line in lines[header == "yes" :]] for lines in both)
     if len(ours) != len(theirs):
         raise ValueError(
             f"{source} and {target} must have the same number of lines, got {len(ours)} and "

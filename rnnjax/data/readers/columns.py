@@ -1,15 +1,21 @@
 """Reading tagged text in columns, such as CoNLL-2003's and WikiANN's."""
 
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from rnnjax.data.readers.lines import Line, blocks, read_lines
 from rnnjax.data.readers.records import Tagged
-from rnnjax.data.readers.text import read_text
+from rnnjax.data.readers.tables import Choice, plain_lines
+from rnnjax.data.readers.text import Source
 from rnnjax.schemes import detect
 
+_NAMES = re.compile(
+    r"(token|word|form)s?([\t ]+\S+)*[\t ]+"
+    r"(([a-z]+[_-])?(tag|label)s?|pos|[ux]pos|ner|entity|chunk|deprel)",
+    re.IGNORECASE,
+)
 
-def read_columns(path: str | Path) -> list[Tagged]:
+
+def read_columns(path: Source, *, header: Choice = "auto", quoted: Choice = "auto") -> list[Tagged]:
     """Return the sentences of a UTF-8 file with one token per line and blank lines between them.
 
     The first column is the token, the last one its tag. If a line contains tabs, only tabs
@@ -19,6 +25,9 @@ def read_columns(path: str | Path) -> list[Tagged]:
 
     Args:
       path: the file.
+      header: "yes" if the first line with content names the columns, such as `token<TAB>pos`, and
+        is not read; "no" if it is a token; "auto": if it has usual names.
+      quoted: whether cells are in quotes, as in CSV files; "auto": if all are that must be.
 
     Raises:
       ValueError: the file cannot be read. Or a line has fewer than 2 columns, another number of
@@ -33,7 +42,8 @@ def read_columns(path: str | Path) -> list[Tagged]:
     sentences: list[Tagged] = []
     lines: list[int] = []  # of each sentence's first token
     width = 0
-    for block in blocks(map(_without_marks, read_lines(path))):
+    table = plain_lines(map(_without_marks, read_lines(path)), header, quoted, _NAMES, path)
+    for block in blocks(table):
         rows = []
         for number, line in block:
             row = _cells(line)
@@ -53,43 +63,7 @@ def read_columns(path: str | Path) -> list[Tagged]:
     return sentences
 
 
-def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    r"""Return the lines of a UTF-8 file, each with its number, counted from 1.
-
-    Lines end with \n or \r\n, which is removed, and so is a byte order mark. Nothing else ends a
-    line: a token may contain a Unicode line separator. A line end at the end of the file does not
-    start another line.
-
-    Raises:
-      ValueError: the file cannot be read, or a carriage return stands within a line. Old
-        programs end lines so, and two lines would be read as one.
-    """
-    lines = read_text(path).removesuffix("\n").split("\n")
-    return ((i, whole_line(line, f"{path}, line {i}")) for i, line in enumerate(lines, 1))
-
-
-def whole_line(line: str, place: str) -> str:
-    r"""Return a line without the \r at its end; raise `ValueError` if there is one within it."""
-    line = line.removesuffix("\r")
-    if "\r" in line:
-        raise ValueError(f"{place}: lines must end with \\n or \\r\\n, got a carriage return alone")
-    return line
-
-
-def blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """Yield the groups of lines that empty lines separate; no group is empty."""
-    block: list[tuple[int, str]] = []
-    for number, line in lines:
-        if line:
-            block.append((number, line))
-        elif block:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _without_marks(numbered: tuple[int, str]) -> tuple[int, str]:
+def _without_marks(numbered: Line) -> Line:
     number, line = numbered
     # Only these two, not all white space: a no-break space may be a token.
     blank = line.startswith("-DOCSTART-") or not line.strip(" \t")

@@ -1,26 +1,29 @@
 """Reading CoNLL-U, the format of the Universal Dependencies treebanks."""
 
 import re
-from pathlib import Path
 from typing import Literal
 
 from rnnjax.checks.values import check_choice
-from rnnjax.data.readers.columns import blocks, read_lines
+from rnnjax.data.readers.lines import Line, blocks, read_lines
 from rnnjax.data.readers.records import Tagged
+from rnnjax.data.readers.tables import plain_lines
+from rnnjax.data.readers.text import Source
 
 Column = Literal["upos", "xpos", "deprel"]
 
 _COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 # `3-4`: several words, written as one in the text. `8.1`: a word that the text leaves out.
 _NO_WORD = re.compile(r"\d+[-.]\d+")
+_NAMES = re.compile(r"\t".join(_COLUMNS), re.IGNORECASE)
 
 
-def read_conllu(path: str | Path, column: Column = "upos") -> list[Tagged]:
+def read_conllu(path: Source, column: Column = "upos") -> list[Tagged]:
     """Return the sentences of a CoNLL-U file, each word tagged with its value in `column`.
 
     A line is either a word, in ten columns separated by tabs, or a comment, which begins with
-    `#`. An empty line ends a sentence. Only the words that are numbered 1, 2, 3, ... are read:
-    ranges (`3-4`), empty nodes (`8.1`) and sentences without words are skipped. A word may
+    `#`. A first line that names the ten columns is skipped. An empty line ends a sentence.
+    Only the words that are numbered 1, 2, 3, ... are read: ranges (`3-4`), empty nodes (`8.1`) and
+    sentences without words are skipped. A word may
     contain spaces. The tag `_` (`UNLABELLED`) is kept.
 
     Args:
@@ -39,13 +42,12 @@ def read_conllu(path: str | Path, column: Column = "upos") -> list[Tagged]:
       [Tagged(tokens=('Dogs',), tags=('NOUN',))]
     """
     check_choice("column", column, Column)
-    sentences = (
-        _sentence(path, block, _COLUMNS.index(column)) for block in blocks(read_lines(path))
-    )
+    lines = plain_lines(read_lines(path), "auto", "no", _NAMES, path)
+    sentences = (_sentence(path, block, _COLUMNS.index(column)) for block in blocks(lines))
     return [sentence for sentence in sentences if sentence.tokens]
 
 
-def is_conllu(path: str | Path) -> bool:
+def is_conllu(path: Source) -> bool:
     """Return whether a file is CoNLL-U, judged by its first line with content.
 
     Args:
@@ -62,10 +64,11 @@ def is_conllu(path: str | Path) -> bool:
     lines = (line for _, line in read_lines(path))
     first = next((line for line in lines if line and not line.startswith("#")), "")
     row = first.split("\t")
-    return len(row) == len(_COLUMNS) and (row[0] == "1" or bool(_NO_WORD.fullmatch(row[0])))
+    begins = row[0] == "1" or _NO_WORD.fullmatch(row[0]) or _NAMES.fullmatch(first)
+    return len(row) == len(_COLUMNS) and bool(begins)
 
 
-def _sentence(path: str | Path, block: list[tuple[int, str]], column: int) -> Tagged:
+def _sentence(path: Source, block: list[Line], column: int) -> Tagged:
     tokens: list[str] = []
     tags: list[str] = []
     for number, line in block:

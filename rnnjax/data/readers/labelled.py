@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from rnnjax.data.readers.columns import read_lines
+from rnnjax.data.readers.lines import read_lines
 from rnnjax.data.readers.records import Labelled
-from rnnjax.data.readers.text import composed
+from rnnjax.data.readers.tables import Choice, plain_lines
+from rnnjax.data.readers.text import Source, composed
 
 _WORD = re.compile(
     r"""
@@ -27,22 +27,29 @@ _WORD = re.compile(
 
 
 # Names of columns, as files have them in their first line.
-_HEADER = re.compile(
-    r"(sentence|text|review|tokens)\t(label|class|sentiment|target)s?", re.IGNORECASE
+_NAMES = re.compile(
+    r"(sentence|text|review|document|content|tokens)s?\t(label|class|category|sentiment|target)s?",
+    re.IGNORECASE,
 )
 
 
-def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
+def read_labelled(
+    path: Source, *, plain: bool = False, header: Choice = "auto", quoted: Choice = "auto"
+) -> list[Labelled]:
     """Return the sentences of a UTF-8 file with a sentence, a tab and its label on each line.
 
     The last tab of a line separates the two. A sentence may have no tokens. Empty lines at the end
-    of the file are skipped, and so is a first line that names the columns, such as
-    `sentence<TAB>label` in files of GLUE.
+    of the file are skipped. What "auto" recognises is logged as a warning.
 
     Args:
       path: the file.
       plain: True for plain text, which `split_words` splits into tokens; False if white space
         separates the tokens.
+      header: "yes" if the first line names the columns, as in files of GLUE, and is not read; "no"
+        if it is a sentence; "auto": if it has usual names, such as `sentence<TAB>label`.
+      quoted: "yes" if cells are in quotes, as in CSV files, and quotes within them are doubled;
+        "no" if quotes are text; "auto": if all cells are in quotes that must be, in the way of
+        pandas, Excel or R.
 
     Raises:
       ValueError: the file cannot be read, or a line has no tab or no label; the message names the
@@ -53,11 +60,9 @@ def read_labelled(path: str | Path, *, plain: bool = False) -> list[Labelled]:
       >>> rx.data.read_labelled("reviews.tsv")
       [Labelled(tokens=('what', 'fun', '!'), label='good')]
     """
-    lines = list(read_lines(path))
+    lines = plain_lines(read_lines(path), header, quoted, _NAMES, path)
     while lines and not lines[-1][1]:
         lines.pop()
-    if lines and _HEADER.fullmatch(lines[0][1]):
-        del lines[0]
     cut = split_words if plain else str.split
     return [_labelled(line, cut, f"{path}, line {number}") for number, line in lines]
 

@@ -1,17 +1,28 @@
 """Reading pairs of sentences with a label."""
 
+import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from rnnjax.data.readers.columns import read_lines
 from rnnjax.data.readers.labelled import split_words
+from rnnjax.data.readers.lines import Line, read_lines
 from rnnjax.data.readers.records import Paired
+from rnnjax.data.readers.tables import Choice, plain_lines
+from rnnjax.data.readers.text import Source
+
+_NAMES = re.compile(
+    r"(sentence|text|question|premise)[\w ]*\t(sentence|text|question|hypothesis)[\w ]*\t"
+    r"([a-z]+_)?(label|class|target|relation)s?",
+    re.IGNORECASE,
+)
 
 
 def read_pairs(
-    path: str | Path,
+    path: Source,
     columns: Sequence[str] | None = None,
     where: tuple[str, str] | None = None,
+    *,
+    header: Choice = "auto",
+    quoted: Choice = "auto",
 ) -> list[Paired]:
     """Return the pairs of a UTF-8 file with two sentences and a label on each line.
 
@@ -21,9 +32,11 @@ def read_pairs(
     Args:
       path: the file.
       columns: the names of three columns, the first sentence, the second sentence and the label.
-        The first line of the file holds the names. None: the file has no such line and exactly
-        these three columns.
+        The first line of the file holds the names. None: the file has exactly these three
+        columns.
       where: (name, value): read only the lines with this value in this column. None reads all.
+      header: whether the first line names the columns, if `columns` is None; see `read_labelled`.
+      quoted: whether cells are in quotes; see `read_labelled`.
 
     Raises:
       ValueError: the file cannot be read or lacks a column. Or a line has the wrong number of
@@ -34,7 +47,9 @@ def read_pairs(
       >>> rx.data.read_pairs("pairs.tsv")
       [Paired(first=('He', 'sleeps'), second=('He', 'is', 'awake'), label='no')]
     """
-    lines = list(read_lines(path))
+    # With columns, the line of their names is looked at below.
+    named = "no" if columns is not None else header
+    lines = plain_lines(read_lines(path), named, quoted, _NAMES, path)
     while lines and not lines[-1][1]:
         lines.pop()
     if columns is None:
@@ -58,7 +73,7 @@ def read_pairs(
     return pairs
 
 
-def _placed(path: str | Path, lines: list[tuple[int, str]]) -> list[tuple[str, str]]:
+def _placed(path: Source, lines: list[Line]) -> list[tuple[str, str]]:
     return [(line, f"{path}, line {number}") for number, line in lines]
 
 

@@ -2,8 +2,11 @@
 
 import math
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from rnnjax.data.readers.files import opened
 
 
 class Corpus(NamedTuple):
@@ -19,10 +22,43 @@ class Corpus(NamedTuple):
     test: str
 
 
-def read_text(path: str | Path) -> str:
+@dataclass(frozen=True)
+class TextFile:
+    """A text file that was read already; a reader takes it in place of a path.
+
+    A pipe, such as a shell's `<(zcat a.gz)`, can be read only once. To read it twice, read it with
+    `TextFile.read`.
+
+    Attributes:
+      path: where it was read from, for error messages.
+      text: what `read_text` returns.
+
+    Example:
+      >>> _ = Path("names.txt").write_text("Ada B-PER\\n")
+      >>> file = rx.data.TextFile.read("names.txt")
+      >>> rx.data.is_conllu(file), len(rx.data.read_columns(file))
+      (False, 1)
+    """
+
+    path: Path
+    text: str
+
+    @classmethod
+    def read(cls, path: str | Path) -> "TextFile":
+        """Return the file at `path`; see `read_text` for errors."""
+        return cls(Path(path), read_text(path))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Source = str | Path | TextFile
+
+
+def read_text(path: Source) -> str:
     """Return the text of a UTF-8 file in Unicode's normal form C, without a byte order mark.
 
-    Line ends are not changed.
+    Line ends are not changed. A file compressed by gzip is decompressed, whatever its name.
 
     Args:
       path: the file.
@@ -36,11 +72,12 @@ def read_text(path: str | Path) -> str:
       >>> rx.data.read_text("text.txt")
       'to be or not to be'
     """
+    if isinstance(path, TextFile):
+        return path.text
+    with opened(path) as file:
+        data = file.read()
     try:
-        data = Path(path).read_bytes()
         text = composed(data.decode("utf-8").removeprefix("\ufeff"))
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} must be UTF-8, got byte 0x{data[error.start]:02x} at offset "
@@ -66,8 +103,8 @@ def read_corpus(
     """Return the splits of a corpus, read from a folder or cut from one file.
 
     Args:
-      path: a folder with `train.txt`, `valid.txt` and, if there is a test split, `test.txt`; or a
-        file, which is cut in order.
+      path: a folder with `train.txt`, `valid.txt` and, if there is a test split, `test.txt`, or
+        with `train.txt.gz` and so on; or a file, which is cut in order.
       fractions: the shares of a file's characters in the three splits. They sum to 1, and the
         first is above 0. If the first is 1, the text validates too, as in a lesson on a few words.
         Not used for a folder.
@@ -87,12 +124,14 @@ def read_corpus(
 
 
 def _read_folder(path: Path) -> Corpus:
-    test = path / "test.txt"
-    return Corpus(
-        read_text(path / "train.txt"),
-        read_text(path / "valid.txt"),
-        read_text(test) if test.exists() else "",
-    )
+    train, valid, test = (_split_file(path, name) for name in Corpus._fields)
+    return Corpus(read_text(train), read_text(valid), read_text(test) if test.exists() else "")
+
+
+def _split_file(folder: Path, name: str) -> Path:
+    """Return the file of a split, compressed if there is only such a one."""
+    plain, compressed = folder / f"{name}.txt", folder / f"{name}.txt.gz"
+    return compressed if compressed.exists() and not plain.exists() else plain
 
 
 def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus:

@@ -1,21 +1,26 @@
 """Reading pre-trained word vectors."""
 
+import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
+
+from rnnjax.data.readers.files import opened
+
+_LOG = logging.getLogger(__name__)
 
 
 def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """Return the vectors of the `wanted` words in a text file of GloVe or word2vec.
 
-    A line is a word and its numbers, in UTF-8, separated by single spaces. A first line of two
-    whole numbers is the header of word2vec: the number of words, and of numbers per word. The file
-    is read line by line, and only the vectors of wanted words are kept. If a word occurs twice,
-    its first vector counts. A word may contain spaces, as in the largest file of GloVe, but its
-    last part must not be a number.
+    A line is a word and its numbers, in UTF-8, separated by single spaces or tabs. A first line of
+    two whole numbers is the header of word2vec: the number of words, and of numbers per word. Of a
+    file that was cut short, all lines are read, and a warning is logged with their number. The file
+    is read line by line, decompressed if it is gzip's, and only the vectors of wanted words are
+    kept. If a word occurs twice, its first vector counts. A word may contain spaces, as in the
+    largest file of GloVe, but its last part must not be a number.
 
     Args:
       path: the file.
@@ -26,9 +31,9 @@ def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndar
       vector of its lower-cased form; if that is missing too, the word is left out.
 
     Raises:
-      ValueError: the file cannot be read, is empty, or has another number of vectors than its
-        header says. Or a line has the wrong number of numbers, is not UTF-8, or gives a wanted
-        word something else than finite numbers. The message names the file and the line.
+      ValueError: the file cannot be read, is empty, or has more vectors than its header says. Or a
+        line has the wrong number of numbers, is not UTF-8, or gives a wanted word something else
+        than finite numbers. The message names the file and the line.
 
     Example:
       >>> _ = Path("vectors.txt").write_text("the 1 2\\nof 3 4\\n")
@@ -37,13 +42,10 @@ def read_vectors(path: str | Path, wanted: Collection[str]) -> dict[str, np.ndar
     """
     needed = {form for word in wanted for form in (word, word.lower())}
     found: dict[str, np.ndarray] = {}
-    try:
-        with open(path, "rb") as file:
-            for place, word, numbers in _rows(file, path):
-                if word in needed and word not in found:
-                    found[word] = _vector(numbers, place)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+    with opened(path) as file:
+        for place, word, numbers in _rows(file, path):
+            if word in needed and word not in found:
+                found[word] = _vector(numbers, place)
     sources = ((word, word if word in found else word.lower()) for word in wanted)
     return {word: found[source] for word, source in sources if source in found}
 
@@ -69,12 +71,12 @@ def coverage(counts: Mapping[str, int], vectors: Collection[str]) -> str:
     )
 
 
-def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[bytes]]]:
+def _rows(file: Iterable[bytes], path: str | Path) -> Iterator[tuple[str, str, list[bytes]]]:
     """Yield, for each line, its place for error messages, its word, and its numbers as bytes."""
     size, count, promised = 0, 0, None
     for i, line in enumerate(file, 1):
         place = f"{path}, line {i}"
-        line = line.rstrip()
+        line = line.rstrip().replace(b"\t", b" ")
         if not size:
             first = line.split(b" ")
             size = _size(first, place)
@@ -86,12 +88,19 @@ def _rows(file: BinaryIO, path: str | Path) -> Iterator[tuple[str, str, list[byt
         if len(row) != size + 1 or _has_one_more(row[0]):
             raise ValueError(f"{place}: must be a word and {size} numbers, got {_cut(line)}")
         yield place, _decoded(row[0], place), row[1:]
-    if promised is not None and count != promised:
+    if not count:
+        raise ValueError(f"{path} must contain word vectors, got none")
+    if promised is not None and count > promised:
         raise ValueError(
             f"{path} must have {promised} vectors, as its first line says, got {count}"
         )
-    if not size:
-        raise ValueError(f"{path} must contain word vectors, got an empty file")
+    if promised is not None and count < promised:
+        _LOG.warning(
+            "%s was cut short: it has %s of the %s vectors that its first line promises",
+            path,
+            f"{count:,}",
+            f"{promised:,}",
+        )
 
 
 def _is_header(row: list[bytes]) -> bool:

@@ -24,6 +24,8 @@ def write(tmp_path):
         GLOVE.removesuffix("\n"),
         "5 3\n" + GLOVE.replace("\n", " \n"),
         GLOVE.replace("\n", "\r\n"),
+        "5\t3\n" + GLOVE.replace(" ", "\t").replace(".\t.", ". ."),
+        GLOVE.replace("the ", "the\t").replace("The ", "The\t"),
     ],
 )
 def test_the_wanted_words_are_read(text, write):
@@ -80,14 +82,22 @@ def test_errors_name_file_and_line(line, message, header, write):
     [
         ("word\n", r"some\.txt, line 1: must be a word and its numbers, or .*got 'word'"),
         ("9 0\n", r"some\.txt, line 1: must be .*got '9 0'"),
-        ("3 2\na 1 2\n", "some.txt must have 3 vectors, as its first line says, got 1"),
+        ("1 2\na 1 2\nb 1 2\n", "some.txt must have 1 vectors, as its first line says, got 2"),
+        ("3 2\n", r"some\.txt must contain word vectors, got none"),
         ("2 3\na 1 2\n", r"some\.txt, line 2: must be a word and 3 numbers"),
-        ("", r"some\.txt must contain word vectors, got an empty file"),
+        ("", r"some\.txt must contain word vectors, got none"),
     ],
 )
 def test_a_file_that_has_no_vectors_is_refused(text, message, write):
     with pytest.raises(ValueError, match=message):
         read_vectors(write(text), ["a"])
+
+
+def test_of_a_file_that_was_cut_short_all_lines_are_read_and_counted(write, caplog):
+    path = write("400000 2\na 1 2\nb 3 4\n")
+    vectors = read_vectors(path, ["a", "b", "c"])
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {"a": [1, 2], "b": [3, 4]}
+    assert "some.txt was cut short: it has 2 of the 400,000 vectors" in caplog.text
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -39,6 +39,21 @@ def test_evaluate_measures_what_predict_answers(tagged, treebank, cli, tmp_path)
     assert cli("predict", "--run", folder, "--tokens", stdin=text)[1] == out
 
 
+def test_evaluate_of_two_runs_reads_a_pipe_once(tagged, treebank, cli, pipe_of):
+    call = ("evaluate", "--run", tagged[0], tagged[0], "--data")
+    rows = table(cli(*call, treebank[1])[1], str(treebank[1]))
+    path = pipe_of(treebank[1].read_bytes())
+    code, out, err = cli(*call, path)
+    assert code == 0, err
+    assert table(out, str(path)) == rows
+    columns = [line.split("\t") for line in treebank[1].read_text().splitlines()]
+    text = "\n".join(f"{c[1]} {c[3]}" if len(c) > 1 else "" for c in columns)
+    path = pipe_of(f"what which\n{text}".encode())
+    code, out, err = cli(*call, path, "--header", "yes")
+    assert (code, err.strip()) == (0, "")
+    assert table(out, str(path)) == rows
+
+
 def test_predict_reads_plain_text_blank_lines_and_what_it_never_saw(tagged, cli, tmp_path):
     folder, _ = tagged
     code, out, err = cli("predict", "--run", folder, stdin="The dog doesn't.\n\nÑandú 犬\n")
