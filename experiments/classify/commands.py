@@ -18,6 +18,7 @@ from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
 from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.unknown_words import say_unknown, unknown_in_sentences
 from rnnjax.data import (
     UNLABELLED,
     Labelled,
@@ -75,6 +76,7 @@ def evaluate(run: tuple[Path, ...], data: Path, table: Table = AUTO) -> None:
         experiment, trained = open_run(each, ClassificationExperiment)
         sentences = read_labelled(file, plain=experiment.plain, **table.options)
         targets = trained.targets
+        say_unknown(unknown_in_sentences(trained, sentences))
         say_unseen(targets, (sentence.label for sentence in sentences))
         answers = trained.answers(sentences)
         rows.append((str(each), measure(targets, sentences, answers)))
@@ -92,10 +94,12 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
         without --plain on text that nobody had cut into words.
     """
     _, trained = open_run(run, ClassificationExperiment)
+    unknown = []
     for lines in typed_lines(data):
-        sentences = [cut(line, tokens) for line in lines]
-        answers = trained.answers([Labelled(each, UNLABELLED) for each in sentences])
-        print_labels(trained.targets, lines, answers)
+        sentences = [Labelled(cut(line, tokens), UNLABELLED) for line in lines]
+        unknown.append(unknown_in_sentences(trained, sentences))
+        print_labels(trained.targets, lines, trained.answers(sentences))
+    say_unknown(*unknown)
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

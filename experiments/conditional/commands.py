@@ -15,7 +15,6 @@ from experiments.classify.presets import ClassificationExperiment
 from experiments.conditional.presets import DESCRIPTIONS, PRESETS, ConditionalExperiment
 from experiments.conditional.training import Texts, measured, read_words, train_texts
 from experiments.corpora.topics import paragraphs_by_topic
-from experiments.lm.text import say_unknown
 from experiments.sentences.classifying import measure, print_labels
 from experiments.sentences.data import check_files
 from experiments.sentences.report import print_metrics, say_unseen
@@ -23,6 +22,7 @@ from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import open_run
 from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax.baselines import NGram, naive_bayes
 from rnnjax.data import (
     UNLABELLED,
@@ -95,6 +95,7 @@ def evaluate(
     for each in run:
         experiment, trained = open_run(each, ConditionalExperiment)
         texts = read_labelled(file, plain=experiment.plain, **table.options)
+        say_unknown(_unknown(trained, texts))
         say_unseen(trained.classes, (text.label for text in texts))
         found = measured(trained, texts)
         costs.append((str(each), found))
@@ -138,7 +139,7 @@ def generate(
     """
     _, trained = open_run(run, ConditionalExperiment)
     start = trained.line(cut(prompt, tokens))
-    say_unknown(trained.vocabulary, [start])
+    say_unknown(unknown_in_lines(trained.vocabulary, [start]))
     names = condition or trained.classes
     options: dict[str, Any] = {
         "num_tokens": num_tokens,
@@ -162,9 +163,16 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
         words as in English.
     """
     _, trained = open_run(run, ConditionalExperiment)
+    unknown = []
     for lines in typed_lines(data):
         texts = [Labelled(cut(line, tokens), UNLABELLED) for line in lines]
+        unknown.append(_unknown(trained, texts))
         print_labels(trained.classes, lines, trained.answers(texts))
+    say_unknown(*unknown)
+
+
+def _unknown(trained: TrainedConditionalModel, texts: Texts) -> np.ndarray:
+    return unknown_in_lines(trained.vocabulary, (trained.line(text.tokens) for text in texts))
 
 
 def _report(out: Path, trained: TrainedConditionalModel, splits: Splits[Labelled]) -> None:

@@ -19,6 +19,7 @@ from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
 from experiments.shared.tables import AUTO, Table
 from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.unknown_words import say_unknown, unknown_in_sentences
 from rnnjax.data import (
     UNLABELLED,
     Splits,
@@ -76,6 +77,7 @@ def evaluate(run: tuple[Path, ...], data: Path, table: Table = AUTO) -> None:
         experiment, trained = open_run(each, TaggingExperiment)
         sentences = read_tagged(file, experiment.column, table)
         sentences = convert_spans(sentences, experiment.scheme)
+        say_unknown(unknown_in_sentences(trained, sentences))
         say_unseen(trained.targets, (tag for sentence in sentences for tag in sentence.tags))
         answers = trained.answers(sentences)
         rows.append((str(each), measure(trained.targets, sentences, answers)))
@@ -94,11 +96,14 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
         cut into words as in English: other languages need this.
     """
     _, trained = open_run(run, TaggingExperiment)
+    unknown = []
     for lines in typed_lines(data):
         sentences = [cut(line, tokens) for line in lines]
         unlabelled = [Tagged(each, (UNLABELLED,) * len(each)) for each in sentences]
         answers = trained.answers(unlabelled)
+        unknown.append(unknown_in_sentences(trained, unlabelled))
         print_tags(trained.targets, sentences, answers)
+    say_unknown(*unknown)
 
 
 COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}

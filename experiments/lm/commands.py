@@ -20,6 +20,7 @@ from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untra
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.shared.typed_input import input_lines
+from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax import host
 from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
@@ -90,6 +91,7 @@ def evaluate(run: Path, data: Path | None = None) -> None:
     """
     trained = _load(run)
     text = reference_manual().test if data is None else read_text(data)
+    say_unknown(unknown_in_lines(trained.vocabulary, [text]))
     tokens = trained.vocabulary.encode(text)
     nats = trained.nats(tokens)
     unit = trained.vocabulary.unit
@@ -125,6 +127,7 @@ def generate(
       seed: the same seed gives the same text.
     """
     trained = _load(run)
+    say_unknown(unknown_in_lines(trained.vocabulary, prompt))
     texts = trained.generate(
         prompt,
         num_tokens,
@@ -141,12 +144,13 @@ def generate(
             print("-" * 40)
 
 
-def score(run: Path, data: Path | None = None) -> None:
+def score(run: Path, data: Path | None = None, in_order: bool = False) -> None:
     """Print each sentence's log-probability and perplexity, likeliest first.
 
     Args:
       run: the run's folder.
       data: a file with a sentence a line; by default standard input.
+      in_order: print the sentences in their own order.
     """
     trained = _load(run)
     source = str(data or "standard input")
@@ -157,12 +161,14 @@ def score(run: Path, data: Path | None = None) -> None:
     logs, lengths = log_probabilities(trained, sentences, _places(source, lines))
     unit = trained.vocabulary.unit
     print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
-    for index in np.argsort(-logs, kind="stable"):
+    for index in _order(logs, in_order):
         each = perplexity(-logs[index] / lengths[index])
         print(f"{logs[index]:15.3f}  {each:24.3f}  {sentences[index]}")
 
 
-def rescore(run: Path, data: Path | None = None, weight: float | None = None) -> None:
+def rescore(
+    run: Path, data: Path | None = None, weight: float | None = None, in_order: bool = False
+) -> None:
     """Put the candidates of n-best lists in the model's order, best first.
 
     A line is `name ||| text`, or `name ||| text ||| ... ||| score` (Moses), and is printed as
@@ -173,6 +179,7 @@ def rescore(run: Path, data: Path | None = None, weight: float | None = None) ->
       run: the run's folder.
       data: a file of lists; by default standard input.
       weight: of the given score, which is added to the log-probability; by default it is left out.
+      in_order: print the candidates in their own order, with their new scores.
     """
     if weight is not None and not math.isfinite(weight):
         raise ValueError(f"weight must be finite, got {weight}")
@@ -190,7 +197,7 @@ def rescore(run: Path, data: Path | None = None, weight: float | None = None) ->
         if number and not candidates[0].name:
             print()
         new = np.array([next(totals) + (weight or 0) * (one.score or 0) for one in candidates])
-        for index in np.argsort(-new, kind="stable"):
+        for index in _order(new, in_order):
             name, words, _ = candidates[index]
             score = f"{new[index]:.4f}"
             print(f"{name} ||| {words} ||| {score}" if name else f"{score}\t{words}")
@@ -220,6 +227,11 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
             words, said = [], f"{data or 'standard input'}, line {number}: {error}"
         print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
         print(said, file=sys.stderr, flush=True)
+
+
+def _order(scores: np.ndarray, in_order: bool) -> np.ndarray:
+    """Return indices, those of the best scores first, or in order."""
+    return np.arange(len(scores)) if in_order else np.argsort(-scores, kind="stable")
 
 
 def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:

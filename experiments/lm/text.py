@@ -1,11 +1,11 @@
 """Text as a trained language model reads it: log-probabilities, words to come."""
 
-import sys
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax.checks import check_positive
 from rnnjax.data import Vocabulary
 from rnnjax.decoding import Stream, completions
@@ -21,16 +21,6 @@ def single_token(vocabulary: Vocabulary, text: str) -> int:
     return int(ids[0])
 
 
-def say_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> None:
-    """Say how many words of texts the vocabulary does not have."""
-    if vocabulary.kind != "word":
-        return
-    known = set(vocabulary.symbols)
-    unknown = sum(word not in known for line in texts for word in line.split())
-    if unknown:
-        print(f"{unknown} words are not in the vocabulary and are read as <unk>", file=sys.stderr)
-
-
 def log_probabilities(
     trained: TrainedLanguageModel, texts: Sequence[str], places: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +33,7 @@ def log_probabilities(
             trained.vocabulary.encode(text)
         except ValueError as error:
             raise ValueError(f"{place}: {error}") from error
-    say_unknown(trained.vocabulary, texts)
+    say_unknown(unknown_in_lines(trained.vocabulary, texts))
     return trained.log_probabilities(texts)
 
 

@@ -17,6 +17,7 @@ from experiments.corpora.dates import written_dates
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.shared.typed_input import typed_lines
+from experiments.shared.unknown_words import say_unknown
 from experiments.translate.plots import plot_attention
 from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment
 from experiments.translate.training import (
@@ -30,6 +31,7 @@ from rnnjax.data import TextFile, Translation, read_parallel
 from rnnjax.data.readers.files import uncompressed
 from rnnjax.data.readers.lines import read_lines
 from rnnjax.data.readers.tables import Choice
+from rnnjax.data.vocabularies.subwords import UNKNOWN
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedTranslator
@@ -109,9 +111,10 @@ def evaluate(
     else:
         pairs = _read(source, target, header, skip_empty)
     for each in run:
-        _, trained = open_run(each, TranslationExperiment)
+        experiment, trained = open_run(each, TranslationExperiment)
         if known and read_digest(each, TranslationExperiment) != known:
             raise ValueError(f"source and target must be given: {each} has not learnt dates")
+        say_unknown(_unknown(experiment, trained, [pair.source for pair in pairs]))
         beams = dict.fromkeys((1, trained.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
 
@@ -130,10 +133,23 @@ def translate(
       beam: hypotheses that go on; by default the run's own.
       length_penalty: by default the run's own.
     """
-    _, trained = open_run(run, TranslationExperiment)
+    experiment, trained = open_run(run, TranslationExperiment)
+    unknown = []
     for lines in typed_lines(data):
+        unknown.append(_unknown(experiment, trained, lines))
         for line in trained.translate(lines, beam, length_penalty):
             print(line, flush=True)
+    say_unknown(*unknown)
+
+
+def _unknown(
+    experiment: TranslationExperiment, trained: TrainedTranslator, lines: Sequence[str]
+) -> np.ndarray:
+    """Return for each word of some lines whether a model lacks it; of none if it reads others."""
+    if experiment.unit != "word":
+        return np.zeros(0, bool)
+    encode = trained.tokenizers[0].encode
+    return np.concatenate([encode(plain(line)).ids for line in lines]) == UNKNOWN
 
 
 def _report(out: Path, trained: TrainedTranslator, splits: Splits) -> None:

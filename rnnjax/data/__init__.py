@@ -27,7 +27,6 @@ from rnnjax.data.readers.columns import read_columns as read_columns
 from rnnjax.data.readers.conllu import is_conllu as is_conllu
 from rnnjax.data.readers.conllu import read_conllu as read_conllu
 from rnnjax.data.readers.labelled import read_labelled as read_labelled
-from rnnjax.data.readers.labelled import split_words as split_words
 from rnnjax.data.readers.nbest import Candidate as Candidate
 from rnnjax.data.readers.nbest import parse_nbest as parse_nbest
 from rnnjax.data.readers.pairs import read_pairs as read_pairs
@@ -42,6 +41,7 @@ from rnnjax.data.readers.text import read_corpus as read_corpus
 from rnnjax.data.readers.text import read_text as read_text
 from rnnjax.data.readers.vectors import coverage as coverage
 from rnnjax.data.readers.vectors import read_vectors as read_vectors
+from rnnjax.data.readers.words import split_words as split_words
 from rnnjax.data.vocabularies.lexicon import Lexicon as Lexicon
 from rnnjax.data.vocabularies.reversible import reversible_tokenizer as reversible_tokenizer
 from rnnjax.data.vocabularies.subwords import Pieces as Pieces

@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+UNKNOWN = "{} of {} words ({}) are not in the vocabulary: the model reads them as unknown"
 WORDS = {"good": ["fine", "lovely", "a gem"], "bad": ["poor", "dull", "a bore"]}
 
 
@@ -161,7 +162,8 @@ def test_evaluate_of_several_runs_has_mean_and_deviation(trained, films, cli):
 def test_predict_reads_plain_text_blank_lines_and_what_it_never_saw(trained, cli, tmp_path):
     text = "It's LOVELY!\n\nÑandú 犬\n"
     code, out, err = cli("predict", "--run", trained[0], stdin=text)
-    assert (code, err.strip()) == (0, "")
+    # Only "it" and "lovely" were in training.
+    assert (code, err.strip()) == (0, UNKNOWN.format(4, 6, "66.7%"))
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[2] for row in rows] == ["It's LOVELY!", "", "Ñandú 犬"]
     assert {row[0] for row in rows} <= {"good", "bad", "mixed"}

@@ -142,6 +142,37 @@ def suggestions(out):
     ]
 
 
+def test_the_share_of_unknown_words_is_said(words, trained, cli, tmp_path):
+    file = write(tmp_path / "new.txt", "the cat sees <unk> .\nthe zebra sees\n")
+    said = "2 of 8 words (25.0%) are not in the vocabulary: the model reads them as unknown"
+    for command in (
+        ("evaluate", "--data", file),
+        ("score", "--data", file),
+        ("rescore", "--data", file),
+        ("generate", "--prompt", *file.read_text().splitlines(), "--num-tokens", "1"),
+    ):
+        code, _, err = cli(*command, "--run", words)
+        assert (code, err.strip()) == (0, said)
+    # Characters are known, or refused.
+    _, _, err = cli("score", "--run", trained[0], stdin="the tree.\n")
+    assert not err.strip()
+
+
+def test_scores_can_be_in_the_order_of_the_input(trained, cli):
+    call = ("--run", trained[0], "--in-order")
+    texts = [WORST, GOOD, BAD, GOOD]
+    _, out, _ = cli("score", *call, stdin="\n".join(texts))
+    assert [line.split(maxsplit=2)[2] for line in out.splitlines()[1:]] == texts
+    nbest = "".join(
+        f"{i} ||| {text}\n" for i, text in enumerate(texts, 1) for text in (WORST, text)
+    )
+    _, out, _ = cli("rescore", *call, stdin=nbest)
+    assert [line.rpartition(" ||| ")[0] for line in out.splitlines()] == nbest.splitlines()
+    logs = scores(cli, trained[0], texts)
+    given = [float(line.rpartition(" ||| ")[2]) for line in out.splitlines()]
+    assert given[1::2] == pytest.approx([logs[text] for text in texts], abs=1e-3)
+
+
 def test_suggest_ends_words_and_begins_them_character_by_character(trained, cli):
     lines = "the d\nthe do\nthe dog \n"
     code, out, err = cli("suggest", "--run", trained[0], "--count", "4", stdin=lines)

@@ -126,6 +126,14 @@ def test_no_special_token_is_ever_written(trained):
     assert certain.translate(["1 2", "3"], 2, 1.0) == run.translate(["1 2", "3"], 2, 1.0)
 
 
+def test_the_share_of_unknown_words_is_said(trained, cli, tmp_path):
+    code, _, err = cli("translate", "--run", trained[0], stdin="1 2\n7 8 3\n\n")
+    assert (code, err.strip().split(":")[0]) == (
+        0,
+        "2 of 5 words (40.0%) are not in the vocabulary",
+    )
+
+
 def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
     ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
     (pair,) = translate._read(ours, theirs, "auto", skip_empty=False)

@@ -1,4 +1,4 @@
-"""Reading labelled sentences, and splitting text into words."""
+"""Reading labelled sentences."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,25 +6,8 @@ from collections.abc import Callable, Iterable
 from rnnjax.data.readers.lines import read_lines
 from rnnjax.data.readers.records import Labelled
 from rnnjax.data.readers.tables import Choice, plain_lines
-from rnnjax.data.readers.text import Source, composed
-
-_WORD = re.compile(
-    r"""
-    (?:https?://|www\.)\S*[\w/]                      # an address on the Web
-  | [\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+                 # an e-mail address
-  | (?:[^\W\d_]\.){2,}                               # U.S., e.g.
-  | (?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Inc|Corp|Ltd|Co|vs|etc)\.(?=\s)
-  | \d+(?:[.,:/]\d+)*(?:st|nd|rd|th)?                # 3.50, 1,000, 10:30, 9/11, 21st
-  | can(?=not\b)
-  | \w+?(?=n['\u2019]t\b) | n['\u2019]t\b            # do n't
-  | ['\u2019](?:s|re|ve|ll|d|m)\b                    # it 's
-  | \w+
-  | [:;=]-?[()DP](?!\w)                              # :-)
-  | [.?!]{2,} | ([^\w\s])\1*                         # ... and --
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-
+from rnnjax.data.readers.text import Source
+from rnnjax.data.readers.words import split_words
 
 # Names of columns, as files have them in their first line.
 _NAMES = re.compile(
@@ -65,24 +48,6 @@ def read_labelled(
         lines.pop()
     cut = split_words if plain else str.split
     return [_labelled(line, cut, f"{path}, line {number}") for number, line in lines]
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """Return the words of English text, split roughly as in treebanks.
-
-    Words, numbers and punctuation marks are separate tokens, and so are the parts of a
-    contraction: do n't, it 's, can not. Web and e-mail addresses, numbers such as 3.50 or 10:30,
-    common abbreviations, smileys and repeated punctuation marks are one token each. Only white
-    space is left out; nothing is changed but for Unicode's normal form C.
-
-    Args:
-      text: any text.
-
-    Example:
-      >>> rx.data.split_words("It's $3.50, isn't it?")
-      ('It', "'s", '$', '3.50', ',', 'is', "n't", 'it', '?')
-    """
-    return tuple(match[0] for match in _WORD.finditer(composed(text)))
 
 
 def _labelled(line: str, cut: Callable[[str], Iterable[str]], place: str) -> Labelled:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from rnnjax.data.readers.labelled import split_words
 from rnnjax.data.readers.lines import Line, read_lines
 from rnnjax.data.readers.records import Paired
 from rnnjax.data.readers.tables import Choice, plain_lines
 from rnnjax.data.readers.text import Source
+from rnnjax.data.readers.words import split_words
 
 _NAMES = re.compile(
     r"(sentence|text|question|premise)[\w ]*\t(sentence|text|question|hypothesis)[\w ]*\t"

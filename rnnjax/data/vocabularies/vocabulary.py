@@ -30,7 +30,8 @@ class Vocabulary:
 
     Build one with `characters`, `words`, `bytes` or `load`. Words are separated by white space;
     `<unk>` (id 0) replaces words that the vocabulary lacks, and `<eos>` (id 1) ends every line. The
-    symbol of byte i is `chr(i)`.
+    symbol of byte i is `chr(i)`. A character is a code point: a letter and a mark that has no common
+    form with it are two, as are the parts of an emoji, so that the vocabulary stays small.
 
     Attributes:
       kind: what a token is, "word", "char" or "byte".

@@ -1,16 +1,11 @@
-import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from rnnjax.data.readers.conllu import read_conllu
-from rnnjax.data.readers.labelled import read_labelled, split_words
+from rnnjax.data.readers.labelled import read_labelled
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 SST2 = SHARED / "sst2"
-EWT_DEV = SHARED / "ud-english-ewt" / "en_ewt-ud-dev.conllu"
 
 
 @pytest.fixture
@@ -68,44 +63,6 @@ def test_sst2_has_the_published_counts(split, count):
     assert len(read) == count
     assert {sentence.label for sentence in read} == {"0", "1"}
     assert all(sentence.tokens for sentence in read)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", ""),
-        (" Hello,\tworld!\n", "Hello , world !"),
-        ("I don't know; it's theirs.", "I do n't know ; it 's theirs ."),
-        ("They\u2019re I'm we'd you'll I've", "They \u2019re I 'm we 'd you 'll I 've"),
-        ("DON'T can't cannot Canada", "DO N'T ca n't can not Canada"),
-        ("the U.S. and Mr. Smith left.", "the U.S. and Mr. Smith left ."),
-        ("e.g. $3.50, 1,000 or 5%", "e.g. $ 3.50 , 1,000 or 5 %"),
-        ("at 10:30pm on 9/11, the 21st", "at 10:30 pm on 9/11 , the 21st"),
-        ("(see http://a.org/b?c=d.)", "( see http://a.org/b?c=d . )"),
-        ("mail me.too@a-b.co.uk.", "mail me.too@a-b.co.uk ."),
-        ("well-known... what?! -- :-) «so»", "well - known ... what ?! -- :-) « so »"),
-        ('"Größe" l\'été', '" Größe " l \' été'),
-    ],
-)
-def test_words_are_split_by_hand(text, words):
-    assert split_words(text) == tuple(words.split())
-
-
-@settings(deadline=None)
-@given(st.text() | st.text("aAnt'\u2019.:/@-w1, \n"))
-def test_splitting_leaves_nothing_out(text):
-    words = split_words(text)
-    assert "".join(words) == "".join(unicodedata.normalize("NFC", text).split())
-    assert all(words)
-
-
-@pytest.mark.skipif(not EWT_DEV.is_file(), reason=f"UD English EWT is not at {EWT_DEV}")
-def test_most_sentences_are_split_as_in_the_treebank():
-    lines = EWT_DEV.read_text(encoding="utf-8").split("\n")
-    texts = [line.removeprefix("# text = ") for line in lines if line.startswith("# text = ")]
-    pairs = zip(texts, read_conllu(EWT_DEV), strict=True)
-    same = [split_words(text) == sentence.tokens for text, sentence in pairs]
-    assert sum(same) / len(same) >= 0.9
 
 
 @pytest.mark.parametrize("header", ["sentence\tlabel\n", "Text\tClass\r\n", ""])
