@@ -16,6 +16,7 @@ from experiments.label import presets as label_presets
 from experiments.shared.run_folder import digest, is_run_of, read_experiment
 from rnnjax.data.readers.records import Sentences
 from rnnjax.files import read_with_digest, replacing_with_digest
+from rnnjax.folders import make_folder
 from rnnjax.inference import ensemble_logits
 from rnnjax.trained import TrainedSentenceModel, describe, load_run
 
@@ -53,6 +54,7 @@ def teach(
     Of several teachers it is the logarithm of their mean probability. It is computed once, and
     kept in `folder` under a digest of the teachers and the sentences.
     """
+    make_folder(folder)
     known = repr((list(sentences), [describe(each.model) for each in teachers]))
     name = digest(known, [each.params for each in teachers])[:16]
     path = folder / f"teacher-{name}.npy"
@@ -62,7 +64,6 @@ def teach(
         except (EOFError, ValueError):  # NumPy has the first for an empty file without a digest
             print(f"{path} is damaged, and is computed again")
     logits = np.concatenate([np.atleast_2d(each) for each in _logits(teachers, sentences)])
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing_with_digest(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, logits)
     return logits

@@ -8,13 +8,14 @@ from typing import Any
 from experiments.dynamics.presets import HELD_OUT
 from rnnjax.checks import check_positive
 from rnnjax.files import write_whole
+from rnnjax.folders import make_folder
 
 RUNS = Path("runs/dynamics")
 
 
 def picture(out: Path, name: str) -> Path:
     """Return the picture's file, in a folder that is there."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     return out / f"{name}.png"
 
 

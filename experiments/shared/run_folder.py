@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from rnnjax.files import read_with_digest, write_with_digest
+from rnnjax.folders import make_folder
 from rnnjax.trained import load_run
 
 Kind = TypeVar("Kind")
@@ -33,11 +34,11 @@ def claim(out: Path, experiment: Any, data: str) -> None:
     """
     config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": data}))
     path = out / "config.json"
+    try:
+        make_folder(out)
+    except ValueError as error:
+        raise ValueError(f"{error}: choose another --out") from error
     if not path.exists():
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise ValueError(f"out must be a folder, got {out}, which is something else") from error
         write_with_digest(path, json.dumps(config, indent=2) + "\n")
         return
     before = _read(out, type(experiment))

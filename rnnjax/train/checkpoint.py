@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnjax.folders import check_name
+
 try:
     import orbax.checkpoint.v1 as ocp
 except ImportError:  # its name up to Orbax 0.12
@@ -25,6 +27,9 @@ class Checkpoints:
       folder: folder of the checkpoints; the first save makes it.
       keep: number of newest checkpoints to keep.
 
+    Raises:
+      ValueError: the name of the folder, or of one above it, is not UTF-8.
+
     Example:
       >>> checkpoints = rx.train.Checkpoints(Path("run/latest"), keep=2)
       >>> checkpoints.save(10, {"w": jnp.ones(3)})
@@ -34,6 +39,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
+        check_name(folder)
         self.folder = folder.absolute()
         self._keep = keep
 

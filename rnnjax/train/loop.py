@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from rnnjax.checks import check_positive
+from rnnjax.folders import make_folder
 from rnnjax.models.interface import Batch
 from rnnjax.train.checkpoint import Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
@@ -122,7 +123,7 @@ def fit(
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
       DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
         finite number.
-      ValueError: another process trains in `folder`.
+      ValueError: `folder` cannot be made or written to, or another process trains there.
       OSError: a checkpoint could not be written, or `folder` was renamed or removed.
 
     Example:
@@ -140,7 +141,7 @@ def fit(
       >>> int(result.state.step), result.best < 1
       (4, True)
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with owned(folder) as is_there:
         run = _Run(folder, is_there, evaluate, schedule, monitor, tensorboard)
         return _fit(run, state, train_step, batch_at, tokens_per_step)

@@ -1,14 +1,18 @@
 """The script as a person meets it: what it writes, what it says, and what it refuses."""
 
+import gzip
 import json
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
 from experiments.lm import commands as lm
+from experiments.shared import recipe
 from rnnjax.data import Vocabulary
 from rnnjax.train import read_metrics
 
@@ -159,6 +163,22 @@ def test_score_ranks_the_likelier_sentence_first(trained, start):
         # A sentence and the line's end are what is scored.
         want = np.exp(-float(log) / (len(sentence) + 1))
         assert float(perplexity) == pytest.approx(want, rel=1e-2)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_training(
+    text, cli, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recipe, "fit", None)
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    call = ("train", *SMALL, "--data")
+    for out in (text, "/dev/null", tmp_path / "link"):
+        assert_fails(cli(*call, text, "--out", out), out, "must be a folder", "--out")
+    # By default the folder has the name of the file.
+    monkeypatch.chdir(tmp_path)
+    path = Path(os.fsdecode(b"caf\xe9.txt.gz"))
+    path.write_bytes(gzip.compress(text.read_bytes()))
+    assert_fails(cli(*call, path), "must be UTF-8", "runs/caf\\xe9'", "--out")
+    assert not Path("runs").exists()
 
 
 def test_score_of_nothing_is_named(trained, cli, tmp_path):

@@ -264,3 +264,8 @@ def test_other_numbers_than_were_saved_are_damage(tmp_path, capsys):
     assert step == 1
     assert_same_bits(got, values)
     assert "2 cannot be read" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must be UTF-8, got b'.*/caf\\xe9/latest'"):
+        Checkpoints(tmp_path / os.fsdecode(b"caf\xe9") / "latest", keep=1)

@@ -30,8 +30,8 @@ class Vocabulary:
 
     Build one with `characters`, `words`, `bytes` or `load`. Words are separated by white space;
     `<unk>` (id 0) replaces words that the vocabulary lacks, and `<eos>` (id 1) ends every line. The
-    symbol of byte i is `chr(i)`. A character is a code point: a letter and a mark that has no common
-    form with it are two, as are the parts of an emoji, so that the vocabulary stays small.
+    symbol of byte i is `chr(i)`. A character is a code point, so that there are few: a letter and a
+    mark that have no common form are two, and so are the parts of an emoji.
 
     Attributes:
       kind: what a token is, "word", "char" or "byte".
