@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from experiments.corpora.manual import reference_manual
 from experiments.corpora.standard_library import Code, modules, read
+from experiments.corpora.tokens import LONGEST, SHORTEST, Tokens, tokens_of
 from rnnjax.data.readers.records import Labelled, Splits
 
 # Those with texts enough and with modules enough to deal out. `encodings` has hundreds of
@@ -29,13 +30,8 @@ PACKAGES = (
     "xml",
 )
 
-_SHORTEST, _LONGEST = 4, 100
 # Of the texts of a package: this much at least is for each of the dev and test splits.
 _HELD_OUT = 0.08
-# A word or number, or a sign as often as it is repeated.
-_TOKEN = re.compile(r"\w+|([^\w\s])\1*")
-
-_Tokens = tuple[str, ...]
 
 
 def docstrings_by_package() -> Splits[Labelled]:
@@ -71,7 +67,7 @@ def library_texts() -> list[str]:
     return [" ".join(text) for text in found if text not in held_out] + list(filter(None, lines))
 
 
-def texts(code: Code) -> Iterator[_Tokens]:
+def texts(code: Code) -> Iterator[Tokens]:
     """The docstrings of `code`, then its comments, each as its first 100 tokens.
 
     Comment lines without another line between them are one text; comments behind code are
@@ -79,9 +75,8 @@ def texts(code: Code) -> Iterator[_Tokens]:
     written, or another sign with its repeats (`...`, `-----`).
     """
     for text in itertools.chain(_docstrings(code.tree), _comments(code.source)):
-        tokens = itertools.islice(_TOKEN.finditer(text), _LONGEST)
-        words = tuple(token.group() for token in tokens)
-        if len(words) >= _SHORTEST:
+        words = tokens_of(text, LONGEST)
+        if len(words) >= SHORTEST:
             yield words
 
 
@@ -112,7 +107,7 @@ def _texts_by_package() -> dict[str, list[list[Labelled]]]:
         for module in modules()
         if module.package in PACKAGES and (code := read(module))
     ]
-    packages: dict[_Tokens, set[str]] = defaultdict(set)
+    packages: dict[Tokens, set[str]] = defaultdict(set)
     for package, several in found:
         for text in several:
             packages[text].add(package)

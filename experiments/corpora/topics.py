@@ -5,17 +5,13 @@ from pydoc_data.topics import topics
 
 import numpy as np
 
+from experiments.corpora.tokens import LONGEST, SHORTEST, Tokens, tokens_of
 from rnnjax.data.readers.records import Labelled, Splits
 
-_SHORTEST, _LONGEST = 4, 100
 # A topic that is kept has this many paragraphs at least.
 _ENOUGH = 40
 # Of a topic's paragraphs: this much is for each of the dev and test splits.
 _HELD_OUT = 0.1
-# A word or number, or a sign as often as it is repeated.
-_TOKEN = re.compile(r"\w+|([^\w\s])\1*")
-
-_Tokens = tuple[str, ...]
 
 
 def paragraphs_by_topic() -> Splits[Labelled]:
@@ -41,24 +37,20 @@ def paragraphs_by_topic() -> Splits[Labelled]:
         held_out = round(_HELD_OUT * len(blocks))
         dealt = (order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out])
         for split, rows in zip(splits, dealt, strict=True):
-            split.extend(Labelled(blocks[row][:_LONGEST], name) for row in sorted(rows))
+            split.extend(Labelled(blocks[row][:LONGEST], name) for row in sorted(rows))
     return splits
 
 
-def _own_paragraphs() -> dict[str, list[_Tokens]]:
+def _own_paragraphs() -> dict[str, list[Tokens]]:
     """The paragraphs of each topic that no longer topic shows."""
-    own: dict[str, list[_Tokens]] = {}
+    own: dict[str, list[Tokens]] = {}
     seen = ""
     for name in sorted(topics, key=lambda name: (-len(topics[name]), name)):
-        blocks = map(_tokens, re.split(r"\n\s*\n", topics[name]))
-        own[name] = [b for b in blocks if len(b) >= _SHORTEST and _line(b) not in seen]
-        seen += _line(_tokens(topics[name]))
+        blocks = map(tokens_of, re.split(r"\n\s*\n", topics[name]))
+        own[name] = [b for b in blocks if len(b) >= SHORTEST and _line(b) not in seen]
+        seen += _line(tokens_of(topics[name]))
     return own
 
 
-def _tokens(text: str) -> _Tokens:
-    return tuple(match.group() for match in _TOKEN.finditer(text))
-
-
-def _line(tokens: _Tokens) -> str:
+def _line(tokens: Tokens) -> str:
     return f" {' '.join(tokens).lower()} "

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import tyro
 from jax import Array
 from jax.nn import initializers
 
 import rnnjax as rx
+from experiments.shared.hidden import Hidden
 from rnnjax.data import AddingProblem, CopyMemory, Counting, counting_words
 from rnnjax.data.batches.synthetic import GO
 from rnnjax.linen import RNN
@@ -101,7 +101,7 @@ class Task(NamedTuple):
 class DynamicsExperiment:
     """How a cell is trained."""
 
-    cell: tyro.conf.Suppress[CellName] = "gru"
+    cell: Hidden[CellName] = "gru"
     """Which cell; a command has an argument of its own for it."""
     hidden_size: int = 130
     """Width of the cell."""
@@ -115,7 +115,7 @@ class DynamicsExperiment:
         default_factory=lambda: Optimizer(learning_rate=2e-3, warmup=0.02, b2=0.999)
     )
     """Optimiser and schedule."""
-    seed: tyro.conf.Suppress[int] = 0
+    seed: Hidden[int] = 0
     """Seed of weights and sequences; a command has --seeds."""
 
     def task(self) -> Task:
@@ -178,7 +178,7 @@ class CountingWords(DynamicsExperiment):
         default_factory=lambda: Optimizer(learning_rate=0.05, warmup=0.02, b2=0.999)
     )
     """Optimiser and schedule."""
-    letters: tyro.conf.Suppress[int] = 2
+    letters: Hidden[int] = 2
     """Different letters of a word; both 2 and 3 are trained."""
     max_n: int = 50
     """The largest n of training."""

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import tyro
-
 from experiments.mlm.presets import PretrainingExperiment
 from experiments.sentences.presets import Training
+from experiments.shared.hidden import Hidden
 from rnnjax.data.readers.conllu import Column
 from rnnjax.models import TransformerClassifier
 from rnnjax.schemes import Scheme
@@ -40,9 +39,7 @@ class TuningExperiment(Training):
         )
     )
     """Optimiser and schedule."""
-    pretraining: tyro.conf.Suppress[PretrainingExperiment] = field(
-        default_factory=PretrainingExperiment
-    )
+    pretraining: Hidden[PretrainingExperiment] = field(default_factory=PretrainingExperiment)
     """What the encoder is, and how it was pre-trained."""
 
     def check(self) -> None:

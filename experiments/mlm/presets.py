@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-import tyro
-
+from experiments.shared.hidden import Hidden
 from rnnjax.models import TransformerConfig
 from rnnjax.train import Optimizer
 
@@ -53,9 +52,9 @@ class PretrainingExperiment:
     """Optimiser and schedule."""
     seed: int = 0
     """Seed of weights, dropout, order and hidden tokens."""
-    languages: tyro.conf.Suppress[tuple[str, ...]] = ()
+    languages: Hidden[tuple[str, ...]] = ()
     """Of the texts, in the order of their ids; empty where files do not say."""
-    tokenizer: tyro.conf.Suppress[str] = ""
+    tokenizer: Hidden[str] = ""
     """Digest of the tokeniser."""
 
     def config(self, *, paired: bool = False, dropout: float | None = None) -> TransformerConfig:

@@ -70,3 +70,18 @@ def test_a_missing_extra_is_one_line(tmp_path):
     assert err.startswith("error: ")
     assert "rnnjax[scripts]" in err
     assert err.count("\n") == 1
+
+
+def test_presets_without_the_extra_name_it():
+    program = """
+        import importlib, sys
+        sys.modules["tyro"] = None
+        for task in ("dynamics", "finetune", "mlm"):
+            try:
+                importlib.import_module(f"experiments.{task}.presets")
+            except ImportError as error:
+                print(task, "rnnjax[scripts]" in str(error))
+    """
+    code = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=120, cwd=ROOT, check=True)
+    assert done.stdout == "dynamics True\nfinetune True\nmlm True\n"
