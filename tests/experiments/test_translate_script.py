@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -138,6 +139,11 @@ def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
     ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
     (pair,) = translate._read(ours, theirs, "auto", skip_empty=False)
     assert pair == ("\u00e4 b", "c d")
+
+
+def test_the_default_folder_is_named_for_the_languages():
+    sides = [Path("a/train.de.gz")], [Path("a/train.en")]
+    assert translate._name(*sides) == "de-en"
 
 
 def test_translations_with_an_empty_side_are_left_out_and_counted(tmp_path, capsys, pipe_of):

@@ -16,6 +16,7 @@ from rnnjax.data import (
     read_text,
     read_vectors,
 )
+from rnnjax.data.readers.files import uncompressed
 
 TEXT = "he sits\the rests\tyes\n"
 READERS = [
@@ -40,13 +41,14 @@ def test_what_gzip_has_compressed_is_read_as_it_was(read, tmp_path):
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("change", ["cut", "flipped", "only begun"])
+@pytest.mark.parametrize("change", ["cut", "flipped", "torn", "only begun"])
 def test_a_damaged_file_is_named(read, change, tmp_path):
     path = tmp_path / "a.txt.gz"
     whole = gzip.compress("".join(f"w{i} {i} 2\n" for i in range(5_000)).encode())
     damaged = {
         "cut": whole[: len(whole) // 2],
         "flipped": whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],  # the check sum
+        "torn": whole[:10] + b"\xff" + whole[11:],  # no kind of block
         "only begun": whole[:5],
     }
     path.write_bytes(damaged[change])
@@ -69,6 +71,11 @@ def test_a_pipe_is_read_once_and_used_twice(pipe_of):
     assert read_columns(file) == read_columns(file) == [(("Ada",), ("B-PER",))]
     with pytest.raises(ValueError, match=r"pipe1, line 1: a line must be a sentence, a tab"):
         read_labelled(TextFile.read(pipe_of(b"Ada\n")))
+
+
+def test_a_name_is_that_of_the_decompressed_file():
+    names = {"a.conllu.gz": "a.conllu", "a.GZ": "a", "a.txt": "a.txt", "gz": "gz"}
+    assert {name: str(uncompressed(Path(name))) for name in names} == names
 
 
 def test_an_empty_file_is_no_gzip(tmp_path):
