@@ -7,9 +7,11 @@ The score of a sequence of tags y_1 ... y_n, given emissions e, is
 and its probability is the softmax of the score over all sequences of n tags. A sequence of length 0
 has the score 0.
 
-All functions take emissions `(time, *batch, tags)`, time first, and `lengths` `(*batch,)` as
-`rnnjax.unroll` does; None means that all steps count. Values in the padding, even NaN, do not
-affect results or gradients.
+All functions take emissions `(time, *batch, tags)`, time first. Which steps count is said by
+`lengths` `(*batch,)`, as in `rnnjax.unroll`, and by `mask` `(time, *batch)`, bool, which may have
+padding in front and gaps: steps that do not count are left out, and the tags on both sides of a gap
+follow each other. A step counts if both say so; None means that all steps count. Values at the
+other steps, even NaN, do not affect results or gradients.
 """
 
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from rnnjax.sequence.masks import inside, select
 FORBIDDEN = -1e4
 
 Lengths = Array | Sequence[int] | None
+Mask = Array | None
 
 FREE = -1  # instead of a tag: the tag is unknown
 
@@ -56,13 +59,16 @@ class Transitions(NamedTuple):
         return jax.tree.map(lambda ok, score: jnp.where(ok, score, FORBIDDEN), allowed, self)
 
 
-def log_partition(emissions: Array, transitions: Transitions, lengths: Lengths = None) -> Array:
+def log_partition(
+    emissions: Array, transitions: Transitions, lengths: Lengths = None, mask: Mask = None
+) -> Array:
     """Return the logarithm of the sum of exp(score) over all sequences of tags, `(*batch,)`.
 
     Args:
       emissions: `(time, *batch, tags)`.
       transitions: the other scores.
       lengths: `(*batch,)` or None.
+      mask: `(time, *batch)` bool or None.
 
     Raises:
       ValueError: shapes do not fit.
@@ -72,20 +78,21 @@ def log_partition(emissions: Array, transitions: Transitions, lengths: Lengths =
       >>> round(float(jnp.exp(rx.crf.log_partition(jnp.zeros((3, 2)), free))), 3)  # 2^3 sequences
       8.0
     """
-    emissions, inside = _prepare(emissions, transitions, lengths)
+    emissions, counts = _prepare(emissions, transitions, lengths, mask)
     if not len(emissions):
         return jnp.zeros(emissions.shape[1:-1], emissions.dtype)
+    start = lead(transitions.start, emissions.ndim - 1)
     between = lead(transitions.between, emissions.ndim)
 
-    def step(alpha: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
-        emission, counts = inputs
-        new = jax.nn.logsumexp(alpha[..., None] + between, axis=-2) + emission
-        return select(counts, new, alpha), None
+    def step(alpha: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, None]:
+        emission, counts, begins = inputs
+        after = jax.nn.logsumexp(alpha[..., None] + between, axis=-2)
+        return select(counts, select(begins, start, after) + emission, alpha), None
 
-    first = emissions[0] + lead(transitions.start, emissions.ndim - 1)
-    alpha, _ = jax.lax.scan(step, first, (emissions[1:], inside[1:]))
+    steps = (emissions[1:], counts[1:], _begins(counts)[1:])
+    alpha, _ = jax.lax.scan(step, emissions[0] + start, steps)
     total = jax.nn.logsumexp(alpha + lead(transitions.end, alpha.ndim), axis=-1)
-    return jnp.where(inside[0], total, 0.0)
+    return jnp.where(counts.any(axis=0), total, 0.0)
 
 
 def log_likelihood(
@@ -93,6 +100,7 @@ def log_likelihood(
     tags: Array,
     transitions: Transitions,
     lengths: Lengths = None,
+    mask: Mask = None,
 ) -> Array:
     """Return the log-probability of sequences of tags, `(*batch,)`.
 
@@ -103,6 +111,7 @@ def log_likelihood(
         possible tags (Tsuboi et al. 2008).
       transitions: the other scores.
       lengths: `(*batch,)` or None.
+      mask: `(time, *batch)` bool or None.
 
     Raises:
       ValueError: shapes do not fit.
@@ -114,24 +123,25 @@ def log_likelihood(
       >>> round(float(jnp.exp(log_p)), 3)
       0.25
     """
-    lengths = _check(emissions, transitions, lengths)
+    emissions, counts = _prepare(emissions, transitions, lengths, mask)
     if tags.shape != emissions.shape[:-1]:
         raise ValueError(f"tags must have shape {emissions.shape[:-1]}, got {tags.shape}")
     names = lead(jnp.arange(emissions.shape[-1]), emissions.ndim)
     fits = (names == tags[..., None]) | (tags < 0)[..., None]
-    emissions = emissions.astype(accumulator(emissions.dtype))
     # Lower than all scores of the step, so that a sequence that does not fit never wins.
     least = jax.lax.stop_gradient(emissions.min(axis=-1, keepdims=True))
     forbidden = jnp.clip(least, -1e30, 0.0) + FORBIDDEN
     # The numerator is a partition function too, of the fitting sequences: one recursion for both.
     both = jnp.stack([jnp.where(fits, emissions, forbidden), emissions], axis=1)
-    lengths = None if lengths is None else jnp.stack([lengths, lengths])
-    fitting, all_sequences = log_partition(both, transitions, lengths)
+    both_count = jnp.stack([counts, counts], axis=1)
+    fitting, all_sequences = log_partition(both, transitions, mask=both_count)
     return fitting - all_sequences
 
 
-def marginals(emissions: Array, transitions: Transitions, lengths: Lengths = None) -> Array:
-    """Return the probability of each tag at each step, `(time, *batch, tags)`; 0 in the padding.
+def marginals(
+    emissions: Array, transitions: Transitions, lengths: Lengths = None, mask: Mask = None
+) -> Array:
+    """Return the probability of each tag at each step, `(time, *batch, tags)`; 0 where none counts.
 
     It is the derivative of `log_partition` by the emissions. Arguments and errors are the same.
 
@@ -141,11 +151,11 @@ def marginals(emissions: Array, transitions: Transitions, lengths: Lengths = Non
       >>> round(float(probabilities[0, 1]), 3)
       0.75
     """
-    return jax.grad(lambda e: log_partition(e, transitions, lengths).sum())(emissions)
+    return jax.grad(lambda e: log_partition(e, transitions, lengths, mask).sum())(emissions)
 
 
 def viterbi(
-    emissions: Array, transitions: Transitions, lengths: Lengths = None
+    emissions: Array, transitions: Transitions, lengths: Lengths = None, mask: Mask = None
 ) -> tuple[Array, Array]:
     """Return the best sequence of tags and its score (Viterbi 1967).
 
@@ -153,10 +163,11 @@ def viterbi(
       emissions: `(time, *batch, tags)`.
       transitions: the other scores.
       lengths: `(*batch,)` or None.
+      mask: `(time, *batch)` bool or None.
 
     Returns:
-      Tags `(time, *batch)` int32, 0 in the padding, and scores `(*batch,)`. Between sequences with
-      equal scores, the smaller tag wins, from the end backwards.
+      Tags `(time, *batch)` int32, 0 at steps that do not count, and scores `(*batch,)`. Between
+      sequences with equal scores, the smaller tag wins, from the end backwards.
 
     Raises:
       ValueError: shapes do not fit.
@@ -167,48 +178,65 @@ def viterbi(
       >>> tags.tolist(), float(score)
       ([0, 1], 3.0)
     """
-    emissions, inside = _prepare(emissions, transitions, lengths)
+    emissions, counts = _prepare(emissions, transitions, lengths, mask)
     batch = emissions.shape[1:-1]
     if not len(emissions):
         return jnp.zeros((0, *batch), jnp.int32), jnp.zeros(batch, emissions.dtype)
+    start = lead(transitions.start, emissions.ndim - 1)
     between = lead(transitions.between, emissions.ndim)
     itself = jnp.broadcast_to(jnp.arange(emissions.shape[-1]), emissions.shape[1:])
 
-    def forward(best: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        emission, counts = inputs
+    def forward(best: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        emission, counts, begins = inputs
         scores = best[..., None] + between
-        new = scores.max(axis=-2) + emission
-        # In the padding each tag points to itself, so that the way back keeps the tag.
+        new = select(begins, start, scores.max(axis=-2)) + emission
+        # Where no step counts each tag points to itself, so that the way back keeps the tag.
         return select(counts, (new, scores.argmax(axis=-2)), (best, itself))
 
     def backward(tag: Array, pointers: Array) -> tuple[Array, Array]:
         before = jnp.take_along_axis(pointers, tag[..., None], axis=-1)[..., 0]
         return before, tag
 
-    first = emissions[0] + lead(transitions.start, emissions.ndim - 1)
-    best, pointers = jax.lax.scan(forward, first, (emissions[1:], inside[1:]))
+    steps = (emissions[1:], counts[1:], _begins(counts)[1:])
+    best, pointers = jax.lax.scan(forward, emissions[0] + start, steps)
     best = best + lead(transitions.end, best.ndim)
     first_tag, later = jax.lax.scan(backward, best.argmax(axis=-1), pointers, reverse=True)
     tags = jnp.concatenate([first_tag[None], later]).astype(jnp.int32)
-    return jnp.where(inside, tags, 0), jnp.where(inside[0], best.max(axis=-1), 0.0)
+    return jnp.where(counts, tags, 0), jnp.where(counts.any(axis=0), best.max(axis=-1), 0.0)
 
 
-def _prepare(emissions: Array, transitions: Transitions, lengths: Lengths) -> tuple[Array, Array]:
-    """Return emissions in float32 or wider, 0 in the padding, and the steps that count."""
-    lengths = _check(emissions, transitions, lengths)
-    emissions = emissions.astype(accumulator(emissions.dtype))
-    if lengths is None:
-        return emissions, jnp.ones(emissions.shape[:-1], bool)
-    counts = inside(len(emissions), lengths)
-    return jnp.where(counts[..., None], emissions, 0.0), counts
+def _prepare(
+    emissions: Array, transitions: Transitions, lengths: Lengths, mask: Mask
+) -> tuple[Array, Array]:
+    """Return emissions in float32 or wider, 0 where no step counts, and the steps that count.
 
-
-def _check(emissions: Array, transitions: Transitions, lengths: Lengths) -> Array | None:
-    """Return lengths as an array; raise `ValueError` where arguments do not fit each other."""
+    Raises:
+      ValueError: the arguments do not fit each other.
+    """
     if emissions.ndim < 2:
         raise ValueError(f"emissions must have shape (time, *batch, tags), got {emissions.shape}")
-    batch, tags = emissions.shape[1:-1], emissions.shape[-1]
+    steps, tags = emissions.shape[:-1], emissions.shape[-1]
     shapes = tuple(part.shape for part in transitions)
     if shapes != ((tags,), (tags, tags), (tags,)):
         raise ValueError(f"transitions must be those of {tags} tags, got shapes {shapes}")
-    return check_lengths(lengths, len(emissions), batch)
+    lengths = check_lengths(lengths, steps[0], steps[1:])
+    counts = jnp.ones(steps, bool) if lengths is None else inside(steps[0], lengths)
+    if mask is not None:
+        counts &= _check_mask(mask, steps)
+    # Select before the cast, which would compute on what does not count, such as NaN.
+    emissions = jnp.where(counts[..., None], emissions, 0.0)
+    return emissions.astype(accumulator(emissions.dtype)), counts
+
+
+def _check_mask(mask: Array, steps: tuple[int, ...]) -> Array:
+    mask = jnp.asarray(mask)
+    if mask.dtype != jnp.bool_ or mask.shape != steps:
+        raise ValueError(
+            f"mask must be bools of shape (time, *batch) = {steps}, got {mask.dtype} {mask.shape}"
+        )
+    return mask
+
+
+def _begins(counts: Array) -> Array:
+    """Return at which step, the first that counts, each sequence begins; bools like `counts`."""
+    return counts & (jnp.cumsum(counts, axis=0) == 1)

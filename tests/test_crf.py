@@ -119,6 +119,46 @@ def test_gradients_are_those_of_the_definition(x64):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), got, want)
 
 
+# Padding in front, gaps, everything, nothing, and the last step alone.
+MASK = np.array([[0, 0, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]], bool).T
+
+
+@pytest.mark.fast
+def test_steps_that_the_mask_leaves_out_are_as_if_cut_out(x64):
+    emissions, transitions = problem(8)
+    tags = np.random.default_rng(9).integers(TAGS, size=emissions.shape[:-1])
+    given = np.where(MASK[..., None], emissions, np.nan)
+    wild = np.where(MASK, tags, 99)
+
+    @jax.jit
+    def all_functions(emissions, transitions, tags, lengths=None, mask=None):
+        args = transitions, lengths, mask
+        sums = crf.log_partition(emissions, *args), crf.log_likelihood(emissions, tags, *args)
+        gradients = jax.grad(
+            lambda e, t: crf.log_likelihood(e, tags, t, lengths, mask).sum(), (0, 1)
+        )(emissions, transitions)
+        steps = crf.marginals(emissions, *args), gradients[0]
+        best, score = crf.viterbi(emissions, *args)
+        return (*sums, score), (*steps, best), gradients[1]
+
+    sums, steps, of_transitions = all_functions(given, transitions, wild, mask=MASK)
+    for b, counts in enumerate(MASK.T):
+        paths, each = enumerate_paths(emissions[counts, b], transitions)
+        share = path_score(emissions[counts, b], transitions, tags[counts, b]) - log_sum(each)
+        got = [found[b] for found in sums]
+        np.testing.assert_allclose(got, [log_sum(each), share, each.max()], rtol=1e-11, atol=1e-12)
+        assert tuple(np.asarray(steps[-1])[counts, b]) == paths[int(each.argmax())]
+    # The same with the steps that count moved to the front.
+    order = np.argsort(~MASK, axis=0, kind="stable")
+    front = np.take_along_axis(emissions, order[..., None], axis=0)
+    want = all_functions(front, transitions, np.take_along_axis(tags, order, 0), MASK.sum(0))
+    close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-12)
+    jax.tree.map(close, (sums, of_transitions), (want[0], want[2]))
+    for found, expected in zip(steps, want[1], strict=True):
+        moved = order.reshape(order.shape + (1,) * (found.ndim - 2))
+        close(np.take_along_axis(np.asarray(found), moved, axis=0), expected)
+
+
 @settings(max_examples=5, deadline=None)
 @given(time=st.integers(1, 5), tags=st.integers(1, 4), seed=st.integers(0, 99))
 def test_forbidden_transitions_have_probability_zero(time, tags, seed):
@@ -177,6 +217,11 @@ def test_bfloat16_emissions_are_summed_in_float32():
         ({"emissions": np.zeros(3)}, "emissions must have shape"),
         ({"emissions": np.zeros((4, 2, 2))}, "transitions must be those of 2 tags"),
         ({"lengths": np.zeros(3, int)}, r"lengths must have the batch's shape \(2,\)"),
+        (
+            {"mask": np.ones((2, 4), bool)},
+            r"mask must be bools of shape .* = \(4, 2\)",
+        ),
+        ({"mask": np.ones((4, 2), int)}, "mask must be bools .* got int"),
         ({"tags": np.zeros((3, 2), int)}, r"tags must have shape \(4, 2\)"),
     ],
 )
