@@ -23,11 +23,11 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate bench test test-all test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
-	@echo "make test-slow, make lint, make format, make clean"
+	@echo "make test-strict, make test-slow, make lint, make format, make clean"
 
 lm: $(VENV)/.scripts
 	$(BIN)/python -m experiments.lm train $(ARGS)
@@ -62,6 +62,10 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+# JAX's strict modes: no implicit promotion of dtypes, and no NaN in any result.
+test-strict: $(VENV)/.dev
+	JAX_NUMPY_DTYPE_PROMOTION=strict JAX_DEBUG_NANS=1 $(BIN)/python -m pytest -m fast $(ARGS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow $(ARGS)

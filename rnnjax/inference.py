@@ -39,7 +39,7 @@ def evaluate(
       18
     """
     found = []
-    for batch in batches:
+    for batch in map(jax.device_put, batches):
         found.append(each := _batch_loss(model, params, batch, carry))
         carry = each.carry
     # Sum in float64 on the host, as a long text has many small terms.
@@ -135,9 +135,9 @@ def _of_each(
     """
     found: list[Any] = [None] * sentences
     # Start all batches before the first answer is read.
-    pending = [(rows, batch, run(batch)) for rows, batch in batches]
+    pending = [(rows, batch, run(jax.device_put(batch))) for rows, batch in batches]
     for rows, batch, given in pending:
-        for index, (row, each) in enumerate(zip(rows, np.asarray(given), strict=True)):
+        for index, (row, each) in enumerate(zip(rows, jax.device_get(given), strict=True)):
             if row < 0:
                 continue
             if model.per_token:
@@ -149,7 +149,8 @@ def _of_each(
 
 
 def _mean(losses: Iterable[BatchLoss]) -> tuple[float, int]:
-    pairs = [(float(each.total), int(each.number)) for each in losses]
+    found = [(each.total, each.number) for each in losses]
+    pairs = [(float(total), int(number)) for total, number in jax.device_get(found)]
     count = sum(count for _, count in pairs)
     return (sum(total for total, _ in pairs) / count if count else float("nan")), count
 

@@ -13,7 +13,17 @@ def accumulator(dtype: Any) -> Any:
 
     It is float32 for narrower dtypes, and otherwise `dtype` itself.
     """
-    return jnp.promote_types(dtype, jnp.float32)
+    return common_dtype(jnp.dtype(dtype), jnp.float32)
+
+
+def common_dtype(*values: Any) -> Any:
+    """Return the dtype to which arrays or dtypes promote by JAX's standard rules.
+
+    Cells and losses promise to promote, so this holds under strict promotion too
+    (`jax_numpy_dtype_promotion`), which forbids only promotion that nobody asked for.
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*values)
 
 
 def cast(params: Mapping[str, Array], dtype: Any) -> dict[str, Array]:
@@ -30,7 +40,7 @@ def product(a: Array, b: Array, dtype: Any) -> Array:
 
 def affine(a: Array, kernel: Array, bias: Array, dtype: Any = None) -> Array:
     """Return `a @ kernel + bias` as `product` does; None promotes the dtypes of a and kernel."""
-    result = product(a, kernel, dtype or jnp.result_type(a, kernel))
+    result = product(a, kernel, dtype or common_dtype(a, kernel))
     return result + lead(bias.astype(result.dtype), result.ndim)
 
 

@@ -8,6 +8,7 @@ from jax import Array
 
 from rnnjax.analysis.norm import norm
 from rnnjax.checks import check_lengths
+from rnnjax.products import accumulator
 from rnnjax.sequence.masks import clear, make_masks
 
 
@@ -50,7 +51,7 @@ def activation_scale(ys: Array, *, lengths: Array | Sequence[int] | None = None)
             f"ys must be floating, of shape (time, *batch, units), got {ys.dtype} {ys.shape}"
         )
     lengths = check_lengths(lengths, ys.shape[0], ys.shape[1:-1])
-    rms = norm(ys.astype(jnp.promote_types(ys.dtype, jnp.float32)), (-1,)) / ys.shape[-1] ** 0.5
+    rms = norm(ys.astype(accumulator(ys.dtype)), (-1,)) / ys.shape[-1] ** 0.5
     valid = make_masks(ys.shape[0], lengths, None, reverse=False).valid
     scale = ActivationScale(rms, (ys == 0).mean(axis=-1))
     return scale if valid is None else clear(~valid, scale)

@@ -18,7 +18,7 @@ from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
 from rnnjax.closures import as_value, dtype_name
-from rnnjax.products import accumulator, affine, cast, lead, product
+from rnnjax.products import accumulator, affine, cast, common_dtype, lead, product
 
 Params = Mapping[str, Any]
 State = Any
@@ -309,7 +309,7 @@ class GatedCell:
 
     def compute_dtype(self, params: Params, x: Array) -> Any:
         """Return the dtype of the operands of products, and of the output."""
-        return self.dtype or jnp.result_type(x, params["w_x"])
+        return self.dtype or common_dtype(x, params["w_x"])
 
     def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
         """Return the parameters that `pointwise` reads, for a g_x with `rank` axes."""

@@ -42,8 +42,9 @@ def cross_entropy(
     check_classes(targets, mask, logits.shape[-1])
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
-    # Mask before the softmax, not after: a NaN makes NaN gradients even if it is dropped later.
-    logits = jnp.where(mask[..., None], logits.astype(accumulator(logits.dtype)), 0.0)
+    # Mask before all else, not after: a NaN makes NaN gradients even if it is dropped later.
+    logits = jnp.where(mask[..., None], logits, 0.0)
+    logits = logits.astype(accumulator(logits.dtype))
     targets = jnp.where(mask, targets, 0)
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
     if label_smoothing:

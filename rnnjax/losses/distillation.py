@@ -12,7 +12,7 @@ from jax.nn import log_softmax
 from rnnjax.checks import check_choice
 from rnnjax.losses.cross_entropy import cross_entropy
 from rnnjax.losses.shapes import check_rows
-from rnnjax.products import accumulator
+from rnnjax.products import accumulator, common_dtype
 
 Divergence = Literal["kl", "soft_cross_entropy", "logit_mse"]
 
@@ -71,12 +71,13 @@ def distillation_loss(
     check_rows(student_logits.shape[:-1], targets, mask)
     if mask is None:
         mask = jnp.ones(student_logits.shape[:-1], bool)
-    wide = accumulator(jnp.result_type(student_logits, teacher_logits))
-    # Mask before the softmax, not after: a NaN makes NaN gradients even if it is dropped later.
+    # Mask before all else, not after: a NaN makes NaN gradients even if it is dropped later.
     student, teacher = (
-        jnp.where(mask[..., None], logits.astype(wide), 0.0) / temperature
+        jnp.where(mask[..., None], logits, 0.0)
         for logits in (student_logits, jax.lax.stop_gradient(teacher_logits))
     )
+    wide = accumulator(common_dtype(student, teacher))
+    student, teacher = (logits.astype(wide) / temperature for logits in (student, teacher))
     soft = temperature**2 * _DIVERGENCES[kind](student, teacher)
     if targets is None or alpha is None:
         return jnp.where(mask, soft, 0.0).sum(), mask.sum()

@@ -9,6 +9,7 @@ from jax import Array
 from rnnjax.checks import check_rate
 from rnnjax.losses.linear_head import Plan, linear_loss
 from rnnjax.losses.shapes import check_classes, check_kernel, check_rows
+from rnnjax.products import common_dtype
 
 
 def linear_cross_entropy(
@@ -57,7 +58,7 @@ def linear_cross_entropy(
     check_classes(targets, mask, bias.shape[0])
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
-    dtype = jnp.dtype(dtype or jnp.result_type(features, kernel))
+    dtype = jnp.dtype(dtype or common_dtype(features, kernel))
     plan = Plan(partial(_judge, label_smoothing), dtype, rows_at_once)
     nats = linear_loss(plan, features, kernel, bias, mask, jnp.where(mask, targets, 0))
     return nats, mask.sum()

@@ -11,7 +11,7 @@ from jax import Array
 from rnnjax.losses.distillation import Divergence, distillation_loss
 from rnnjax.losses.linear_head import Plan, linear_loss
 from rnnjax.losses.shapes import check_kernel, check_rows
-from rnnjax.products import affine
+from rnnjax.products import affine, common_dtype
 
 Head = tuple[Array, Array, Array]
 
@@ -64,10 +64,11 @@ def linear_distillation_loss(
     check_rows(shape, targets, mask)
     if mask is None:
         mask = jnp.ones(shape, bool)
-    dtype = jnp.dtype(dtype or jnp.result_type(*student[:2], *teacher[:2]))
+    dtype = jnp.dtype(dtype or common_dtype(*student[:2], *teacher[:2]))
     loss = partial(distillation_loss, temperature=temperature, kind=kind, alpha=alpha)
     plan = Plan(partial(_judge, loss, dtype), dtype, rows_at_once)
     features, kernel, bias = teacher
+    features = jnp.where(mask[..., None], features, 0)
     held = kernel.astype(dtype), bias
     return linear_loss(plan, *student, mask, (features, targets), held), mask.sum()
 

@@ -9,7 +9,7 @@ from jax import Array
 from rnnjax.checks import check_positive
 from rnnjax.losses.cross_entropy import cross_entropy
 from rnnjax.losses.shapes import check_classes, check_kernel, check_rows
-from rnnjax.products import accumulator, lead, product
+from rnnjax.products import accumulator, common_dtype, lead, product
 
 
 def sampled_cross_entropy(
@@ -67,7 +67,7 @@ def sampled_cross_entropy(
         targets = jnp.where(mask, targets, 0)
     classes = bias.shape[0]
     drawn = _draw(key, num_sampled, classes)
-    dtype = jnp.result_type(features, kernel)
+    dtype = common_dtype(features, kernel)
     # Gather rows of the transposed kernel: in a tied embedding, these are contiguous.
     wide = accumulator(dtype)
     of_target = jnp.sum(features.astype(wide) * kernel.T[targets].astype(wide), axis=-1)
@@ -88,4 +88,4 @@ def _draw(key: Array, num_sampled: int, classes: int) -> Array:
 
 def _log_expected(ids: Array, num_sampled: int, classes: int) -> Array:
     """Return log(num_sampled * q(id))."""
-    return jnp.log(jnp.log1p(1 / (ids + 1.0)) * (num_sampled / math.log(classes + 1)))
+    return jnp.log(jnp.log1p(1 / (ids.astype(float) + 1)) * (num_sampled / math.log(classes + 1)))

@@ -76,16 +76,18 @@ def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | No
       scores: `(time, *batch, 1)`, for attention.
     """
     counts = inside(len(ys), lengths)[..., None]
+    ys = jnp.where(counts, ys, 0.0)
     if how == "attention":
         assert scores is not None
-        shares = jax.nn.softmax(jnp.where(counts, scores, -jnp.inf), axis=0, where=counts)
-        return (jnp.where(counts, ys, 0.0) * shares).sum(axis=0)
+        # Not -inf: the highest score of a sentence without tokens, less itself, would be NaN.
+        scores = jnp.where(counts, scores, jnp.finfo(scores.dtype).min)
+        shares = jnp.where(counts, jax.nn.softmax(scores, axis=0), 0.0)
+        return (ys * shares).sum(axis=0)
     if how == "mean":
-        return jnp.where(counts, ys, 0.0).sum(axis=0) / jnp.maximum(lengths, 1)[..., None]
+        return ys.sum(axis=0) / jnp.maximum(lengths, 1)[..., None].astype(ys.dtype)
     if how == "max":
         best = jnp.where(counts, ys, -jnp.inf).max(axis=0)
-    else:
-        at = jnp.maximum(lengths - 1, 0)[None, ..., None]
-        best = jnp.take_along_axis(ys, at, axis=0)[0]
-        best = jnp.where(reads_backwards(core), ys[0], best)
-    return jnp.where(lengths[..., None] > 0, best, 0.0)
+        return jnp.where(lengths[..., None] > 0, best, 0.0)
+    at = jnp.maximum(lengths - 1, 0)[None, ..., None]
+    last = jnp.take_along_axis(ys, at, axis=0)[0]
+    return jnp.where(reads_backwards(core), ys[0], last)

@@ -178,7 +178,8 @@ def unroll(
 def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
     if isinstance(xs, (list, tuple)):  # they would be stacked, which is rarely meant
         raise ValueError(f"xs must be one array, got a {type(xs).__name__} of {len(xs)}")
-    xs = jnp.asarray(xs)
+    if not isinstance(xs, Array):
+        xs = jnp.asarray(xs)
     if xs.ndim < 2:
         raise ValueError(f"xs must have shape (time, *batch, features), got {xs.shape}")
     if not jnp.issubdtype(xs.dtype, jnp.floating):

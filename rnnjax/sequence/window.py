@@ -11,7 +11,7 @@ from jax.nn import initializers
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_positive
 from rnnjax.closures import as_value, dtype_name
-from rnnjax.products import accumulator, lead, product
+from rnnjax.products import accumulator, common_dtype, lead, product
 from rnnjax.sequence.unroll import Composite, Options
 
 # Made once, so that two windows with default initialisers compare and hash equal.
@@ -120,7 +120,7 @@ class Window(Composite):
                 f"params of {self} must hold b and w, for these inputs of shape {want}, "
                 f"got {shapes}"
             )
-        dtype = self.dtype or jnp.result_type(xs, params["w"])
+        dtype = self.dtype or common_dtype(xs, params["w"])
         parts = product(xs, params["w"], dtype)
         bias = jnp.pad(params["b"], (0, parts.shape[-1] - self.hidden_size))
         return parts + lead(bias.astype(parts.dtype), parts.ndim), dtype

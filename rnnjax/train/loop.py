@@ -156,7 +156,7 @@ def _fit(
 ) -> FitResult:
     folder, schedule, monitor = run.folder, run.schedule, run.monitor
     state = run.resume(state)
-    first = int(state.step)
+    first = int(jax.device_get(state.step))
     pending: Metrics | None = None
     with (
         closing(run.log),
@@ -166,7 +166,8 @@ def _fit(
         for step in range(first + 1, schedule.total_steps + 1):
             if run.is_stale():
                 break
-            state, metrics = train_step(state, batch_at(step - 1))
+            # Put it there explicitly, as `jax.transfer_guard("disallow")` wants it.
+            state, metrics = train_step(state, jax.device_put(batch_at(step - 1)))
             # Read the metrics of the previous step while the device runs this one.
             if pending is not None:
                 run.record(step - 1, pending, progress)

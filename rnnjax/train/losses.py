@@ -37,7 +37,7 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
         variables, rngs = {"params": params}, {"dropout": key}
         found = model.apply(variables, batch, carry, rngs=rngs, method="batch_loss", **options)
         found = cast(BatchLoss, found)
-        return found.total / jnp.maximum(found.number, 1), found.carry
+        return _mean(found.total, found.number), found.carry
 
     return loss_fn
 
@@ -87,7 +87,7 @@ def taught_loss(
             targets=jnp.where(batch["targets_known"], batch["targets"], -1),
             alpha=alpha,
         )
-        return loss / jnp.maximum(count, 1), carry
+        return _mean(loss, count), carry
 
     return loss_fn
 
@@ -148,9 +148,13 @@ def taught_language_model_loss(
             alpha=alpha,
             dtype=student.dtype,
         )
-        return loss / jnp.maximum(count, 1), (ours, theirs)
+        return _mean(loss, count), (ours, theirs)
 
     return loss_fn
+
+
+def _mean(total: Array, number: Array) -> Array:
+    return total / jnp.maximum(number, 1).astype(total.dtype)
 
 
 def _mean_head(features: Array, kernels: Array, biases: Array) -> tuple[Array, Array, Array]:

@@ -114,7 +114,8 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         value_and_grad = jax.value_and_grad(loss_and_others, has_aux=True)
         (loss, (carry, given)), grads = value_and_grad(state.params, state.carry, batch, key)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        with jax.numpy_dtype_promotion("standard"):  # Optax multiplies its counters by floats
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         opt_state = cast(optax.ApplyIfFiniteState, opt_state)
         params = optax.apply_updates(state.params, updates)
         carry = jax.tree.map(

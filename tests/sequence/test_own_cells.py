@@ -29,7 +29,7 @@ class Slow:
 
     def step(self, params, state, x):
         clock = state["clock"] + 1
-        mean = 0.9 * state["mean"] + jnp.tanh(x @ params["w"]) / clock
+        mean = 0.9 * state["mean"] + jnp.tanh(x @ params["w"]) / clock.astype(x.dtype)
         return {"mean": mean, "clock": clock}, mean * mean
 
 

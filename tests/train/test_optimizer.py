@@ -11,7 +11,7 @@ from rnnjax.train import Optimizer
 
 def rates(optimizer, total_steps, steps_per_epoch=10):
     schedule = optimizer.rate(total_steps, steps_per_epoch)
-    return np.array([schedule(jnp.int32(step)) for step in range(total_steps)])
+    return np.array([schedule(step) for step in range(total_steps)])
 
 
 def update(optimizer, grads, params=None, steps=1):
@@ -72,7 +72,7 @@ def test_cosine_without_warm_up_starts_at_the_top():
 def test_linear_rises_and_falls_along_lines(final, warmup, want):
     options = {"schedule": "linear", "warmup": warmup, "final_learning_rate": final}
     schedule = Optimizer(learning_rate=0.5, **options).rate(50, 10)
-    got = [schedule(jnp.int32(step)) for step in want]
+    got = [schedule(step) for step in want]
     np.testing.assert_allclose(got, [*want.values()], atol=1e-7)
 
 
@@ -89,7 +89,7 @@ def test_inverse_sqrt_falls_with_the_root_of_the_step(warmup, want):
     # Where the others end plays no part.
     options = {"schedule": "inverse_sqrt", "warmup": warmup, "final_learning_rate": 0.5}
     schedule = Optimizer(learning_rate=0.6, **options).rate(100, 10)
-    got = [schedule(jnp.int32(step)) for step in want]
+    got = [schedule(step) for step in want]
     np.testing.assert_allclose(got, [*want.values()], rtol=1e-6)
 
 
