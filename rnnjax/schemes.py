@@ -1,4 +1,8 @@
-"""Tag schemes: how tags such as B-PER, I-PER and O mark the spans of a sentence."""
+"""Tag schemes: how tags such as B-PER, I-PER and O mark the spans of a sentence.
+
+A tag is O, or one of the scheme's letters, with a dash and a kind or, in all tags of a set, without
+(`B`, `I`): such spans have the kind "". IOB2 is also called BIO, and IOBES BIOES.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -8,16 +12,21 @@ import numpy as np
 
 from rnnjax.checks.values import check_choice
 
-Scheme = Literal["IOB1", "IOB2", "IOBES"]
+Scheme = Literal["IOB1", "IOB2", "IOBES", "BILOU", "BMES"]
 
-_LETTERS = {"IOB1": ("B", "I"), "IOB2": ("B", "I"), "IOBES": ("B", "I", "E", "S")}
+_LETTERS = {"IOB1": "BI", "IOB2": "BI", "IOBES": "BIES", "BILOU": "BILU", "BMES": "BMES"}
+# IOBES with other letters.
+_RENAMED = {"BILOU": str.maketrans("ES", "LU"), "BMES": str.maketrans("I", "M")}
+_ALL = set("".join(_LETTERS.values()))
 _WANTS = {
     "IOB1": "O, I-kind, and B-kind only right after a span of the same kind",
     "IOB2": "O, B-kind, and I-kind only right after B-kind or I-kind",
     "IOBES": "O, S-kind, and B-kind, any number of I-kind, E-kind",
+    "BILOU": "O, U-kind, and B-kind, any number of I-kind, L-kind",
+    "BMES": "O, S-kind, and B-kind, any number of M-kind, E-kind",
 }
-# Other schemes' names of E and S. conlleval, too, reads a bracket as a span of length 1.
-_ALIASES = {"L": "E", "U": "S", "[": "S", "]": "S"}
+# Other schemes' names of E, S and I. conlleval, too, reads a bracket as a span of length 1.
+_ALIASES = {"L": "E", "U": "S", "M": "I", "[": "S", "]": "S"}
 
 
 class Span(NamedTuple):
@@ -44,8 +53,9 @@ def spans(tags: Sequence[str]) -> list[Span]:
     conlleval is the scorer of CoNLL-2000 and 2003; E and S are read as in later versions. Every
     sequence is accepted. A span starts at B or S, after E or S, and where the kind differs from the
     previous token's: I-LOC after O or after I-PER starts a span. A tag without a kind (`B`) gives a
-    span of kind "". L is read as E, and U, `[` and `]` as S. Any other letter before a dash is read
-    as I. A tag with neither a dash nor one of the letters (`NOUN`, `_`) is outside spans, like O.
+    span of kind "". L is read as E, M as I, and U, `[` and `]` as S. Any other letter before a dash
+    is read as I. A tag with neither a dash nor one of the letters (`NOUN`, `_`) is outside spans,
+    like O.
 
     Args:
       tags: the tags of one sentence.
@@ -70,7 +80,7 @@ def check(tags: Sequence[str], scheme: Scheme) -> None:
 
     Args:
       tags: the tags of one sentence.
-      scheme: "IOB1", "IOB2" or "IOBES".
+      scheme: the scheme.
 
     Raises:
       ValueError: naming the index of the first tag that `scheme` does not allow.
@@ -94,7 +104,8 @@ def detect(
 ) -> Scheme | None:
     """Return the scheme that the tags of all `sentences` follow, or None if they mark no spans.
 
-    If several schemes fit, it is the first of IOB2, IOBES and IOB1.
+    Tags with L or U can only be BILOU, and tags with M only BMES. For others, it is the first of
+    IOB2, IOBES and IOB1 that fits.
 
     Args:
       sentences: the tags of each sentence.
@@ -112,11 +123,11 @@ def detect(
     for number, tags in enumerate(sentences):
         for index, previous, tag in _steps(tags):
             places.setdefault((previous, tag), (number, index))
-    if not mark_spans({tag for step in places for tag in step if tag is not None}):
+    distinct = {tag for step in places for tag in step if tag is not None}
+    if not mark_spans(distinct):
         return None
     faults = []
-    schemes: tuple[Scheme, ...] = ("IOB2", "IOBES", "IOB1")
-    for scheme in schemes:
+    for scheme in _candidates(distinct):
         fault = next((step for step in places if not _permits(scheme, *step)), None)
         if fault is None:
             return scheme
@@ -125,10 +136,11 @@ def detect(
 
 
 def mark_spans(tags: Iterable[str]) -> bool:
-    """Return whether `tags` mark spans: O, and B-, I-, E- or S- followed by a kind.
+    """Return whether `tags` mark spans: O, and a letter of a scheme, a dash and a kind.
 
     Other tags may be among them if there are both O and such tags: a part of speech may look like a
-    span (`S-----1`), but those tag sets have no O. No tags mark no spans.
+    span (`S-----1`), but those tag sets have no O. Letters without a kind mark spans if there is
+    nothing else, and B is among them, or O and I. No tags mark no spans.
 
     Args:
       tags: tags, in any order.
@@ -138,10 +150,34 @@ def mark_spans(tags: Iterable[str]) -> bool:
       (True, False)
     """
     distinct = set(tags)
-    marked = {tag for tag in distinct if tag[:2] in ("B-", "I-", "E-", "S-")}
+    if distinct <= {"O", *_ALL} and ("B" in distinct or distinct >= {"O", "I"}):
+        return True
+    marked = {tag for tag in distinct if tag[:1] in _ALL and tag[1:2] == "-"}
     if distinct - marked - {"O"}:
         return bool(marked) and "O" in distinct
     return bool(distinct)
+
+
+def resemble_spans(tags: Iterable[str]) -> bool:
+    """Return whether `tags` do not mark spans, but look as if they were meant to.
+
+    They would mark spans with an underscore as the dash (`B_PER`) and capital letters (`b-per`,
+    `o`), or a kind has both B- and another letter (`B-PER`, `I-PER`) where no tag is O.
+
+    Args:
+      tags: tags, in any order.
+
+    Example:
+      >>> rx.schemes.resemble_spans(["O", "B_PER"]), rx.schemes.resemble_spans(["NOUN", "B"])
+      (True, False)
+    """
+    distinct = set(tags)
+    if mark_spans(distinct):
+        return False
+    usual = {_usual(tag) for tag in distinct}
+    pairs = (tag.partition("-") for tag in usual)
+    kinds = {kind for letter, _, kind in pairs if letter in _ALL and letter != "B"} - {""}
+    return mark_spans(usual) or any(f"B-{kind}" in usual for kind in kinds)
 
 
 def convert(tags: Sequence[str], scheme: Scheme, to: Scheme) -> tuple[str, ...]:
@@ -180,7 +216,8 @@ def from_spans(marked: Iterable[Span], length: int, scheme: Scheme) -> tuple[str
     for span in marked:
         touches = (previous.kind, previous.end) == (span.kind, span.start)
         letters = _letters(span.end - span.start, scheme, touches)
-        tags[span.start : span.end] = [f"{letter}-{span.kind}" for letter in letters]
+        kind = f"-{span.kind}" if span.kind else ""
+        tags[span.start : span.end] = [letter + kind for letter in letters]
         previous = span
     return tuple(tags)
 
@@ -234,7 +271,7 @@ def _permits(scheme: Scheme, previous: str | None, tag: str | None) -> bool:
     # The edge of a sentence counts as O.
     before, after = _parts(previous or "O"), _parts(tag or "O")
     is_open, same = before[0] in "BI", before[1] == after[1]
-    if scheme == "IOBES":
+    if scheme not in ("IOB1", "IOB2"):
         return is_open == (after[0] in "IE") and (same or not is_open)
     return after[0] != ("B" if scheme == "IOB1" else "I") or (is_open and same)
 
@@ -242,7 +279,25 @@ def _permits(scheme: Scheme, previous: str | None, tag: str | None) -> bool:
 def _has(scheme: Scheme, tag: str) -> bool:
     check_choice("scheme", scheme, Scheme)
     letter, dash, kind = tag.partition("-")
-    return tag == "O" or (letter in _LETTERS[scheme] and bool(dash and kind))
+    return tag == "O" or (letter in set(_LETTERS[scheme]) and bool(dash) == bool(kind))
+
+
+def _candidates(tags: Iterable[str]) -> Sequence[Scheme]:
+    """Return the schemes that tags, which mark spans, may follow."""
+    letters = {tag.partition("-")[0] for tag in tags}
+    own: list[Scheme] = []
+    if letters & {"L", "U"}:
+        own.append("BILOU")
+    if "M" in letters:
+        own.append("BMES")
+    return own or ("IOB2", "IOBES", "IOB1")
+
+
+def _usual(tag: str) -> str:
+    """Return a tag with a dash after its first letter, and that letter as a capital."""
+    if len(tag) > 1 and tag[1] not in "-_":
+        return tag
+    return tag[:1].upper() + tag[1:2].replace("_", "-") + tag[2:]
 
 
 def _steps(tags: Sequence[str]) -> Iterator[tuple[int, str | None, str | None]]:
@@ -267,4 +322,5 @@ def _letters(length: int, scheme: Scheme, touches: bool) -> str:
         return ("B" if touches else "I") + "I" * (length - 1)
     if scheme == "IOB2":
         return "B" + "I" * (length - 1)
-    return "S" if length == 1 else "B" + "I" * (length - 2) + "E"
+    letters = "S" if length == 1 else "B" + "I" * (length - 2) + "E"
+    return letters.translate(_RENAMED.get(scheme, {}))

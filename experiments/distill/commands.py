@@ -233,9 +233,11 @@ def _read(
     if not isinstance(experiment, TaggerStudent):
         parts = (read_labelled(path, plain=experiment.plain, **table.options) for path in data)
         return Splits.of(parts) if data else docstrings_by_package()
-    files = (read_tagged(path, experiment.column, table) for path in data)
+    files = (
+        read_tagged(path, experiment.column, table, lenient=experiment.lenient) for path in data
+    )
     splits = Splits.of(files) if data else identifier_roles()
-    return Splits(*(convert_spans(part, how.scheme) for part in splits))
+    return Splits(*convert_spans(splits._asdict(), how.scheme))
 
 
 def _check_labels(teacher: TrainedSentenceModel, splits: Splits[Any]) -> None:

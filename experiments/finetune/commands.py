@@ -228,9 +228,9 @@ def _read(
     table: Table,
 ) -> list[Any]:
     if experiment.task == "tokens":
-        return tagging.convert_spans(
-            tagging.read_tagged(file, experiment.column, table), experiment.scheme
-        )
+        sentences = tagging.read_tagged(file, experiment.column, table, lenient=experiment.lenient)
+        (sentences,) = tagging.convert_spans({str(file): sentences}, experiment.scheme)
+        return sentences
     if experiment.task == "sentences":
         return read_labelled(file, **table.options)
     name, equals, value = (where or "").partition("=")

@@ -29,6 +29,8 @@ class TuningExperiment(Training):
     """Dropout in the encoder and on its features."""
     column: Column = "upos"
     """What to learn of a CoNLL-U file."""
+    lenient: bool = False
+    """Read tags that look like spans but follow no scheme as conlleval does; else refuse them."""
     scheme: Scheme = "IOBES"
     """What tags that mark spans are converted to for training; others stay as they are."""
     batch_size: int = 32

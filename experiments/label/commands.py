@@ -56,9 +56,10 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
-    files = (read_tagged(path, experiment.column, table) for path in data)
+    lenient = experiment.lenient
+    files = (read_tagged(path, experiment.column, table, lenient=lenient) for path in data)
     splits = Splits.of(files) if data else identifier_roles()
-    splits = Splits(*(convert_spans(part, experiment.scheme) for part in splits))
+    splits = Splits(*convert_spans(splits._asdict(), experiment.scheme))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
     trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
     report(out, trained, splits)
@@ -75,8 +76,8 @@ def evaluate(run: tuple[Path, ...], data: Path, table: Table = AUTO) -> None:
     file, rows = TextFile.read(data), []
     for each in run:
         experiment, trained = open_run(each, TaggingExperiment)
-        sentences = read_tagged(file, experiment.column, table)
-        sentences = convert_spans(sentences, experiment.scheme)
+        sentences = read_tagged(file, experiment.column, table, lenient=experiment.lenient)
+        (sentences,) = convert_spans({str(data): sentences}, experiment.scheme)
         say_unknown(unknown_in_sentences(trained, sentences))
         say_unseen(trained.targets, (tag for sentence in sentences for tag in sentence.tags))
         answers = trained.answers(sentences)

@@ -17,6 +17,8 @@ class TaggingExperiment(SentenceExperiment):
     """Let tags depend on each other: a conditional random field instead of a softmax."""
     column: Column = "upos"
     """What to learn of a CoNLL-U file."""
+    lenient: bool = False
+    """Read tags that look like spans but follow no scheme as conlleval does; else refuse them."""
     scheme: Scheme = "IOBES"
     """What tags that mark spans are converted to for training; others stay as they are."""
 

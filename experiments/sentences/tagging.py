@@ -1,6 +1,7 @@
 """Tagging, whatever model does it: reading files, measuring answers, reporting on them."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,18 +11,35 @@ from rnnjax.baselines import most_frequent_tags
 from rnnjax.data import UNLABELLED, Splits, Tagged, TextFile, is_conllu, read_columns, read_conllu
 from rnnjax.data.readers.conllu import Column
 from rnnjax.data.readers.files import uncompressed
-from rnnjax.metrics import accuracy, label_scores, macro_f1, span_scores, total
-from rnnjax.schemes import Scheme, convert, detect, from_spans, mark_spans, spans
+from rnnjax.metrics import Score, accuracy, label_scores, macro_f1, span_scores, total
+from rnnjax.schemes import (
+    Scheme,
+    convert,
+    detect,
+    from_spans,
+    mark_spans,
+    resemble_spans,
+    spans,
+)
 from rnnjax.trained import TrainedSentenceModel
 
 Targets = Sequence[str]
 
 
-def read_tagged(source: Path | TextFile, column: Column, table: Table) -> list[Tagged]:
-    """Read CoNLL-U, of which `column` is learnt, or a token a line, its tag last."""
+def read_tagged(
+    source: Path | TextFile, column: Column, table: Table, *, lenient: bool = False
+) -> list[Tagged]:
+    """Read CoNLL-U, of which `column` is learnt, or a token a line, its tag last.
+
+    `lenient` is that of `read_columns`.
+    """
     file = source if isinstance(source, TextFile) else TextFile.read(source)
     conllu = uncompressed(file.path).suffix.lower() == ".conllu" or is_conllu(file)
-    sentences = read_conllu(file, column) if conllu else read_columns(file, **table.options)
+    sentences = (
+        read_conllu(file, column)
+        if conllu
+        else read_columns(file, **table.options, lenient=lenient)
+    )
     if not sentences:
         raise ValueError(f"{file} holds no sentence")
     if conllu and all(tag == UNLABELLED for each in sentences for tag in each.tags):
@@ -29,8 +47,32 @@ def read_tagged(source: Path | TextFile, column: Column, table: Table) -> list[T
     return sentences
 
 
-def convert_spans(sentences: list[Tagged], scheme: Scheme) -> list[Tagged]:
-    """Return the sentences with tags that mark spans in `scheme`, other tags as they were."""
+def convert_spans(parts: Mapping[str, list[Tagged]], scheme: Scheme) -> list[list[Tagged]]:
+    """Return parts of a corpus with tags that mark spans in `scheme`, other tags as they were.
+
+    Say what was recognised, and warn of tags that look like spans but are none.
+    """
+    said: dict[str, list[str]] = {}
+    converted = []
+    for name, sentences in parts.items():
+        found, new = _converted(sentences, scheme)
+        converted.append(new)
+        if new:
+            what = f"spans in {found}, learnt in {scheme}" if found else "labels, not spans"
+            said.setdefault(f"tags are {what}", []).append(name)
+        if resemble_spans({tag for sentence in new for tag in sentence.tags}):
+            print(
+                f"{name}: tags look like spans but are taken as labels; spans are written B-PER, "
+                "I-PER and O, or in another scheme's letters",
+                file=sys.stderr,
+            )
+    for what, names in said.items():
+        print(f"{', '.join(names)}: {what}")
+    return converted
+
+
+def _converted(sentences: list[Tagged], scheme: Scheme) -> tuple[Scheme | None, list[Tagged]]:
+    """Return the scheme of the sentences' tags, None if they mark no spans, and the sentences."""
     tags = {tag for sentence in sentences for tag in sentence.tags}
     if UNLABELLED in tags and mark_spans(tags - {UNLABELLED}):
         raise ValueError(
@@ -38,8 +80,8 @@ def convert_spans(sentences: list[Tagged], scheme: Scheme) -> list[Tagged]:
         )
     found = detect(sentence.tags for sentence in sentences)
     if found is None:
-        return sentences
-    return [Tagged(each.tokens, convert(each.tags, found, scheme)) for each in sentences]
+        return None, sentences
+    return found, [Tagged(each.tokens, convert(each.tags, found, scheme)) for each in sentences]
 
 
 class Tokens(NamedTuple):
@@ -103,7 +145,7 @@ def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Tagged]) -> 
     tokens = _tokens(sentences, predicted)
     marks = mark_spans(targets)
     gold = [sentence.tags for sentence in sentences]
-    scores = span_scores(gold, predicted) if marks else label_scores(*tokens)
+    scores = _span_scores(gold, predicted) if marks else label_scores(*tokens)
     print_scores(f"{split}, by {'span' if marks else 'tag'}", scores)
     rows = {
         "each token's most frequent tag": _counted(splits.train, sentences, marks),
@@ -114,6 +156,13 @@ def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Tagged]) -> 
         tokens = Tokens(*([tag.split("-", 1)[-1] for tag in tags] for tags in tokens))
     wrong = [_marked(*each) for each in zip(sentences, predicted, strict=True)]
     show_errors(out, [line for line in wrong if line], *tokens)
+
+
+def _span_scores(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> dict[str, Score]:
+    """Return the scores by kind; spans whose tags name no kind have a row too."""
+    return {kind or "span": each for kind, each in span_scores(gold, predicted).items()}
 
 
 def _counted(

@@ -38,6 +38,36 @@ def test_columns_are_read_however_they_are_laid_out(text, write):
     assert read_columns(write(text)) == SENTENCES
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# id 7\nAda B-PER\nmet O\nBo B-PER\n\n# id 8\nOslo B-LOC\n",
+        "# id 7\tdomain=en\nAda\tB-PER\nmet\tO\nBo\tB-PER\n\n# id 8\tdomain=en\nOslo\tB-LOC\n",
+    ],
+)
+def test_comments_in_front_of_sentences_are_left_out(text, write):
+    assert read_columns(write(text)) == SENTENCES
+
+
+def test_comments_are_told_from_tokens(write):
+    # With three columns, a comment of three words is told by its end; `#` with a tag is a token.
+    text = "# all of it\n\n# id 7\n# 1 O\nBo _ O\n# 2 O\n\n# id 8\n\n# 3 O\n"
+    assert read_columns(write(text)) == [(("#", "Bo", "#"), ("O", "O", "O")), (("#",), ("O",))]
+    assert read_columns(write("# O\n")) == [(("#",), ("O",))]
+    with pytest.raises(ValueError, match=r"line 2: a line must have as many columns"):
+        read_columns(write("Bo O\n# id 7\n"))
+
+
+def test_tags_without_a_scheme_are_refused_or_read_as_conlleval_does(write):
+    path = write("Ada B-PER\nBo O\nCy I-PER\nDi I-LOC\n")
+    with pytest.raises(ValueError, match=r"line 3.*; if lenient, they are read as conlleval"):
+        read_columns(path)
+    ((_, tags),) = read_columns(path, lenient=True)
+    assert tags == ("B-PER", "O", "B-PER", "B-LOC")
+    # Others stay as they are.
+    assert read_columns(write("Ada I-PER\n"), lenient=True) == [(("Ada",), ("I-PER",))]
+
+
 def test_tokens_stand_as_they_are(write):
     text = "en:New York\tB-LOC\n\u00a0\tO\nx\u2028y\u0085z\tO\n#\tO\n"
     assert read_columns(write(text)) == [

@@ -104,6 +104,32 @@ def test_accuracy_of_spans_is_that_of_iob2_whatever_the_scheme():
     assert values["f1"] == 0
 
 
+def test_train_and_evaluate_say_what_was_recognised(found, cli, tmp_path):
+    folder, out = found
+    assert out.splitlines()[0] == "train, dev: tags are spans in IOB1, learnt in IOBES"
+    bilou = write(tmp_path / "bilou.txt", "Ada B-PER\nBo L-PER\n\nOslo U-LOC\n")
+    code, out, _ = cli("evaluate", "--run", folder, "--data", bilou)
+    assert (code, out.splitlines()[0]) == (0, f"{bilou}: tags are spans in BILOU, learnt in IOBES")
+
+
+@pytest.mark.parametrize(
+    ("tags", "learnt", "said", "warned"),
+    [
+        ("B I O", "B E O", "x: tags are spans in IOB2, learnt in IOBES\n", False),
+        ("B-X M-X E-X", "B-X I-X E-X", "x: tags are spans in BMES, learnt in IOBES\n", False),
+        ("B_X I_X O", "B_X I_X O", "x: tags are labels, not spans\n", True),
+        ("b-x i-x o", "b-x i-x o", "x: tags are labels, not spans\n", True),
+        ("NOUN VERB _", "NOUN VERB _", "x: tags are labels, not spans\n", False),
+    ],
+)
+def test_what_was_recognised_and_what_only_looks_so(tags, learnt, said, warned, capsys):
+    tokens, tags = ("a", "b", "c"), tuple(tags.split())
+    got = tagging.convert_spans({"x": [Tagged(tokens, tags)], "y": []}, "IOBES")
+    assert got == [[Tagged(tokens, tuple(learnt.split()))], []]
+    out, err = capsys.readouterr()
+    assert (out, "look like spans" in err) == (said, warned)
+
+
 def test_the_scheme_of_the_data_does_not_matter(found, cli, tmp_path):
     folder, _ = found
     tables = []
