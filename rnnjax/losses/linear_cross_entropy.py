@@ -26,7 +26,8 @@ def linear_cross_entropy(
     """Return the `cross_entropy` of `features @ kernel + bias`, without storing all logits.
 
     The rows are processed in chunks. The gradient, the softmax minus the (smoothed) one-hot target,
-    is computed together with the loss.
+    is computed together with the loss. It cannot be differentiated forwards (`jax.jvp`);
+    `cross_entropy` can.
 
     Args:
       features: `(..., width)`.

@@ -31,7 +31,8 @@ def linear_distillation_loss(
     """Return the `distillation_loss` of two linear layers, without storing all logits.
 
     The rows are processed in chunks, and the gradient is computed together with the loss. The
-    teacher gets no gradient. Hard `targets` need no additional matrix product.
+    teacher gets no gradient. It cannot be differentiated forwards (`jax.jvp`); `distillation_loss`
+    can. Hard `targets` need no additional matrix product.
 
     Args:
       student: features `(..., width)`, kernel `(width, classes)`, bias `(classes,)`.

@@ -139,9 +139,11 @@ def unroll(
       reverse: read each sequence from its own last element to its first. Each output stays at its
         step, and the final state is the state after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path
-        for gated cells, equal to it to rounding, but cannot be differentiated forwards
-        (`jax.jvp`); "auto" takes the fastest that is exact for the core. In a composite, a name
-        applies to the parts that can use it, and the others take what "auto" gives.
+        for gated cells, equal to it to rounding; "auto" takes the fastest that is exact for the
+        core. In a composite, a name applies to the parts that can use it, and the others take what
+        "auto" gives. The fast path cannot be differentiated forwards (`jax.jvp`, `jax.jacfwd`,
+        `jax.linearize`): use "scan" where JAX "can't apply forward-mode autodiff (jvp)".
+        `jax.hessian` works on both.
       recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).

@@ -34,6 +34,33 @@ def test_gradient_of_a_gradient(name, recompute):
     assert_close(twice("fused"), twice("scan"))
 
 
+@pytest.mark.parametrize("implementation", ["auto", "fused"])
+def test_forward_mode_of_the_fused_path_names_the_scan(implementation):
+    core = rx.Stack((rx.Elman(2),))
+    params, xs = core.init(jax.random.key(0), 1), jnp.ones((2, 1))
+
+    def run(xs):
+        return rx.unroll(core, params, xs, implementation=implementation)[1]
+
+    for forwards in (jax.jacfwd(run), lambda xs: jax.jvp(run, (xs,), (xs,))):
+        with pytest.raises(TypeError, match='unroll needs implementation="scan"'):
+            forwards(xs)
+
+
+@pytest.mark.full
+def test_hessian_of_the_fused_path():
+    core = rx.Elman(2)
+    params, xs = core.init(jax.random.key(0), 1), jnp.ones((3, 1))
+
+    def total(xs, implementation):
+        return rx.unroll(core, params, xs, implementation=implementation)[1].sum()
+
+    got, want = (
+        jax.jit(jax.hessian(partial(total, implementation=name)))(xs) for name in ("fused", "scan")
+    )
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
 def test_forward_mode_through_the_scan():
     core = rx.GRU(3)
     params, xs = random_params(core, dtype=np.float32), random_inputs(4, (2,), dtype=np.float32)

@@ -60,7 +60,8 @@ def fused(
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
     It has reverse-mode derivatives of any order and can be vmapped over any argument. It has no
-    forward-mode derivative (`jax.jvp`, `jax.jacfwd`); `scan` has one.
+    forward-mode derivative (`jax.jvp`, `jax.jacfwd`, `jax.linearize`); `scan` has one. A forward
+    derivative of a reverse one (`jax.hessian`) works.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
     leaf of the state, one for each additive gate, two for each other gate.
@@ -68,7 +69,16 @@ def fused(
     if not len(xs):  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
-    final, ys = _run(Plan(cell, reverse), dict(params), xs, state, masks)
+    try:
+        final, ys = _run(Plan(cell, reverse), dict(params), xs, state, masks)
+    except TypeError as error:
+        # JAX says so here, but under jit only when it compiles, which is out of reach.
+        if "forward-mode" not in str(error):
+            raise
+        raise TypeError(
+            'the fused path has no forward-mode derivative: unroll needs implementation="scan" '
+            "for jax.jvp, jax.jacfwd and jax.linearize"
+        ) from error
     invalid = None if masks.valid is None else ~masks.valid
     return final, clear(invalid, ys.astype(cell.compute_dtype(params, xs)))
 
