@@ -77,7 +77,7 @@ def reads_backwards(core: Core) -> np.ndarray:
     return np.zeros(output_size(core), bool) if found is None else np.asarray(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GatedCell:
     """A cell in which only one linear map of the state waits for the previous step.
 
@@ -145,6 +145,7 @@ class GatedCell:
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        self._check_parts()
         for name in ("kernel_init", "recurrent_init", "bias_init"):
             object.__setattr__(self, name, as_value(getattr(self, name)))
         check_positive(hidden_size=self.hidden_size)
@@ -162,6 +163,25 @@ class GatedCell:
         # By name, so that two cells with the same dtype are equal however it was given.
         for name in ("dtype", "param_dtype"):
             object.__setattr__(self, name, dtype_name(getattr(self, name)))
+
+    def _check_parts(self) -> None:
+        """Raise `ValueError` naming what a subclass must give and does not."""
+        lacking = [name for name in ("gate_names", "state_type") if not hasattr(self, name)]
+        if self.is_gated and type(self).pointwise is GatedCell.pointwise:
+            lacking.append("pointwise")
+        if lacking:
+            raise ValueError(f"{type(self).__name__} must give {', '.join(lacking)}: see GatedCell")
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the cells are of one class with equal attributes.
+
+        Programs are compiled once for equal cells, so the attributes of a subclass that is no
+        dataclass count too.
+        """
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items(), key=lambda item: item[0])))
 
     def project(self, params: Params, x: Array) -> Array:
         """Return the input's part of the gates, `g_x = x @ w_x + b`.

@@ -25,7 +25,7 @@ class ElmanState(NamedTuple):
     h: Array  # (*batch, hidden)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Elman(GatedCell):
     """Simple recurrent network (Elman 1990, "Finding structure in time").
 

@@ -30,7 +30,7 @@ class GRUGates(NamedTuple):
     z: Array  # (*batch, hidden)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GRU(GatedCell):
     """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
 

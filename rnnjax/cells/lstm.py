@@ -32,7 +32,7 @@ class LSTMGates(NamedTuple):
     o: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LSTM(GatedCell):
     """Long short-term memory with forget gates (Gers, Schmidhuber and Cummins 2000).
 

@@ -300,6 +300,41 @@ def test_gates_by_name():
         type("Wrong", (rx.LSTM,), {"sigmoid_gates": ("q",)})(3)
 
 
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [
+        ({}, "gate_names, state_type, pointwise"),
+        ({"gate_names": ("g",), "state_type": rx.ElmanState}, "pointwise"),
+        ({"pointwise": rx.Elman.pointwise, "gate_names": ("g",)}, "state_type"),
+    ],
+)
+def test_what_a_gated_cell_lacks_is_named(given, lacking):
+    with pytest.raises(ValueError, match=f"Mine must give {lacking}: see GatedCell"):
+        type("Mine", (rx.GatedCell,), given)(3)
+
+
+@pytest.mark.parametrize("base", [rx.Elman, rx.LSTM, rx.GRU])
+def test_cells_with_other_attributes_are_not_equal(base):
+    class Scaled(base):
+        def __init__(self, hidden_size, scale):
+            super().__init__(hidden_size)
+            object.__setattr__(self, "scale", scale)
+
+        def emit(self, params, state):
+            return self.scale * state.h
+
+    cell, same, other = Scaled(2, 1.0), Scaled(2, 1.0), Scaled(2, 3.0)
+    assert cell == same
+    assert hash(cell) == hash(same)
+    assert cell != other
+    assert cell != base(2)
+    assert base(2) == base(2) != base(3)
+    # Programs are compiled once for equal cells.
+    step = jax.jit(base.step, static_argnums=0)
+    args = cell.init(jax.random.key(0), 1), cell.initial_state(), jnp.ones(1)
+    np.testing.assert_allclose(step(other, *args)[1], 3 * step(cell, *args)[1], rtol=1e-6)
+
+
 @dataclass(frozen=True)
 class MinimalGated(rx.GatedCell):
     """f = sigmoid(x W_f + h U_f);  n = tanh(x W_n + f h U_n): one gate's summands stay apart."""
