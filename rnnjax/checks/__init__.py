@@ -14,3 +14,4 @@ from rnnjax.checks.values import check_ids as check_ids
 from rnnjax.checks.values import check_positive as check_positive
 from rnnjax.checks.values import check_rate as check_rate
 from rnnjax.checks.values import check_text as check_text
+from rnnjax.checks.values import check_token as check_token

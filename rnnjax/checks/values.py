@@ -49,6 +49,18 @@ def check_ids(name: str, ids: np.ndarray, end: int) -> None:
         raise ValueError(f"{name} must lie in [0, {end}), got values from {low} to {high}")
 
 
+def check_token(name: str, token: int, end: int | None = None) -> None:
+    """Raise `ValueError` naming the argument unless `token` is an id, below `end` if that is known.
+
+    An id is an integer; a text of one token is none.
+    """
+    if isinstance(token, bool) or not isinstance(token, Integral):
+        raise ValueError(f"{name} must be the id of a token, an integer, got {token!r}")
+    if token < 0 or (end is not None and token >= end):
+        limit = "be at least 0" if end is None else f"lie in [0, {end})"
+        raise ValueError(f"{name} must {limit}, got {token}")
+
+
 def check_text(name: str, tokens: np.ndarray) -> None:
     """Raise `ValueError` naming the argument unless `tokens` are integers of shape (n,)."""
     if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_positive, check_tokens
+from rnnjax.checks import check_positive, check_token, check_tokens
 
 # (state, tokens (rows,)) -> (state, logits (rows, vocab)); the first axis of state leaves is rows
 Step = Callable[[Any, Array], tuple[Any, Array]]
@@ -73,13 +73,14 @@ def beam_search(
       tokens: `(batch,)` integers, the token before each sequence.
       beam: number of hypotheses to continue, and to return.
       num_tokens: the largest number of tokens in a hypothesis.
-      stop_token: the token that ends a hypothesis.
+      stop_token: the id of the token that ends a hypothesis.
       length_penalty: log-probabilities are divided by the length to this power. 0 compares the
         log-probabilities, which favours short sequences; 1 compares their means. (Wu et al. 2016,
         arXiv:1609.08144, section 7, describe other penalties.)
 
     Raises:
-      ValueError: `beam` or `num_tokens` is below 1, or `length_penalty` is negative or not finite.
+      ValueError: `beam` or `num_tokens` is below 1, `stop_token` is no id, or `length_penalty` is
+        negative or not finite.
 
     Example:
       >>> def step(state, tokens):  # always 0.7 for token 2, 0.3 for the stop token 1
@@ -92,6 +93,7 @@ def beam_search(
       [[[2, 2], [1, 1]]]
     """
     check_search(beam, num_tokens, length_penalty)
+    check_token("stop_token", stop_token)
     check_tokens("tokens", tokens, ndim=1)
     return run_search(step, state, tokens, beam, num_tokens, num_tokens, stop_token, length_penalty)
 

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
-from rnnjax.checks import check_at_least, check_positive, check_range
+from rnnjax.checks import check_at_least, check_positive, check_token
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.language_model import LanguageModel
 
@@ -46,7 +45,7 @@ def sample(
       top_k: draw only among the k most likely tokens.
       top_p: draw only among the smallest set of most likely tokens with a total probability of at
         least p (Holtzman et al. 2020, arXiv:1904.09751), after temperature and `top_k`.
-      stop_token: a sequence ends with this token, and is padded with it.
+      stop_token: the id of a token that ends a sequence, which is then padded with it.
       initial_state: the state before each prompt, such as that of a condition
         (`ConditionalLanguageModel.start`); None is the zero state.
 
@@ -76,7 +75,7 @@ def sample(
     if not math.isfinite(temperature):
         raise ValueError(f"temperature must be finite, got {temperature}")
     if stop_token is not None:
-        check_range("stop_token", np.asarray(stop_token), model.vocab_size)
+        check_token("stop_token", stop_token, model.vocab_size)
     prompts, lengths = padded_text(prompts, lengths, model.vocab_size, least=1)
     options = (grown(num_tokens), temperature, top_k, top_p, stop_token)
     given = (variables, prompts, lengths, key, jnp.int32(num_tokens), initial_state)

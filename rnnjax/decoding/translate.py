@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from rnnjax.checks import check_range
+from rnnjax.checks import check_token
 from rnnjax.decoding.beam import Hypotheses, check_search, repeat, run_search
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.encoder_decoder import EncoderDecoder
@@ -66,8 +66,10 @@ def translate(
     _check_models(models, each)
     model = models[0]
     source, lengths = padded_text(source, lengths, model.source_size, name="source")
-    for name, ids in (("start_token", start_token), ("stop_token", stop_token), ("never", never)):
-        check_range(name, jnp.asarray(ids, int), model.target_size)
+    check_token("start_token", start_token, model.target_size)
+    check_token("stop_token", stop_token, model.target_size)
+    for token in never:
+        check_token("never", token, model.target_size)
     options = (start_token, stop_token, grown(num_tokens), beam, length_penalty, never)
     found = _translate(models, options, each, source, lengths, jnp.int32(num_tokens))
     return found._replace(tokens=cut(found.tokens, num_tokens))

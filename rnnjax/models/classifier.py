@@ -12,7 +12,7 @@ from rnnjax.cells.base import Core, State, output_size
 from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.models.embedder import TokenEmbedder
-from rnnjax.models.interface import Batch, BatchLoss, label_loss
+from rnnjax.models.interface import Batch, BatchLoss, entries, label_loss
 from rnnjax.models.pooling import (
     Pooling,
     PoolState,
@@ -95,7 +95,8 @@ class Classifier(nn.Module):
 
     def batch_logits(self, batch: Batch) -> Array:
         """Return the logits; see `SentenceModel`."""
-        return self(batch["words"], batch.get("characters"), batch["lengths"])
+        words, lengths = entries(batch, "words", "lengths")
+        return self(words, batch.get("characters"), lengths)
 
     def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
         """Return the loss of the labels that are known, in nats; see `SentenceModel`."""

@@ -9,7 +9,7 @@ from jax import Array
 
 from rnnjax.cells.base import Core, State
 from rnnjax.checks import check_choice, check_range
-from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.sequence.conditioned import Conditioned, ConditionedState
@@ -107,8 +107,9 @@ class ConditionalLanguageModel(LanguageModel):
             texts' "condition". Each text starts from its own condition.
           carry: not read.
         """
-        state, mask = self.start(batch["condition"]), batch["targets_known"]
-        _, nats, count = self.cross_entropy(batch["tokens"], batch["targets"], state, mask=mask)
+        condition, mask = entries(batch, "condition", "targets_known")
+        tokens, targets = entries(batch, "tokens", "targets")
+        _, nats, count = self.cross_entropy(tokens, targets, self.start(condition), mask=mask)
         return BatchLoss(nats, count)
 
     @property

@@ -21,7 +21,7 @@ from rnnjax.checks import (
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.attention import Attention, AttentionKind
-from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
@@ -208,7 +208,7 @@ class EncoderDecoder(nn.Module):
         The decoder reads the target itself (teacher forcing).
         """
         names = ("source", "source_lengths", "tokens", "targets", "targets_known")
-        read = (batch[name] for name in names)
+        read = entries(batch, *names)
         return BatchLoss(*self.cross_entropy(*read, label_smoothing=label_smoothing))
 
     def weights(self, source: Array, source_lengths: Array | None, tokens: Array) -> Array:

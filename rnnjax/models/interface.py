@@ -55,9 +55,19 @@ class Model(Protocol):
         """
 
 
+def entries(batch: Batch, *names: str) -> list[Any]:
+    """Return the arrays of a batch by these names; raise `ValueError` if it lacks one."""
+    if lacking := [name for name in names if name not in batch]:
+        raise ValueError(
+            f"batch must hold {', '.join(map(repr, lacking))}, "
+            f"got {', '.join(map(repr, batch)) or 'nothing'}"
+        )
+    return [batch[name] for name in names]
+
+
 def label_loss(logits: Array, batch: Batch) -> BatchLoss:
     """Return the cross-entropy of the known targets, in nats."""
-    return BatchLoss(*cross_entropy(logits, batch["targets"], batch["targets_known"]))
+    return BatchLoss(*cross_entropy(logits, *entries(batch, "targets", "targets_known")))
 
 
 class SentenceModel(Model, Protocol):

@@ -15,7 +15,7 @@ from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
 from rnnjax.closures import as_value
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
-from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
 
@@ -160,11 +160,12 @@ class LanguageModel(nn.Module):
           carry: the final state of the previous chunk. If the batch is "fresh", the initial state
             is used instead.
         """
+        tokens, targets = entries(batch, "inputs", "targets")
         if carry is not None:
-            start = self.initial_state(batch["inputs"].shape[:1])
-            carry = jax.tree.map(lambda a, b: jnp.where(batch["fresh"], a, b), start, carry)
-        mask = batch.get("mask")
-        final, nats, count = self.cross_entropy(batch["inputs"], batch["targets"], carry, mask=mask)
+            (fresh,) = entries(batch, "fresh")
+            start = self.initial_state(tokens.shape[:1])
+            carry = jax.tree.map(lambda a, b: jnp.where(fresh, a, b), start, carry)
+        final, nats, count = self.cross_entropy(tokens, targets, carry, mask=batch.get("mask"))
         return BatchLoss(nats, count, final)
 
     def head(

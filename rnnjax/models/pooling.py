@@ -71,10 +71,12 @@ def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | No
     Args:
       how: one of these.
       core: the core of the outputs; it says which of them were read backwards.
-      ys: outputs `(time, *batch, features)`, at least one step.
+      ys: outputs `(time, *batch, features)`.
       lengths: `(*batch,)`.
       scores: `(time, *batch, 1)`, for attention.
     """
+    if ys.shape[0] == 0:
+        return jnp.zeros(ys.shape[1:], ys.dtype)
     counts = inside(len(ys), lengths)[..., None]
     ys = jnp.where(counts, ys, 0.0)
     if how == "attention":

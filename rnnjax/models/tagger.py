@@ -15,7 +15,7 @@ from rnnjax.checks import check_rate, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models.embedder import TokenEmbedder
-from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
@@ -152,10 +152,12 @@ class Tagger(nn.Module):
         return self.predict(emissions, batch["lengths"]), self._batch_loss(emissions, batch)
 
     def _emissions(self, batch: Batch) -> Array:
-        return self(batch["words"], batch.get("characters"), batch["lengths"])
+        words, lengths = entries(batch, "words", "lengths")
+        return self(words, batch.get("characters"), lengths)
 
     def _batch_loss(self, emissions: Array, batch: Batch) -> BatchLoss:
-        tags = jnp.where(batch["targets_known"], batch["targets"], -1)
+        known, targets = entries(batch, "targets_known", "targets")
+        tags = jnp.where(known, targets, -1)
         return BatchLoss(*self.loss(emissions, tags, batch["lengths"]))
 
     def step(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_rate
-from rnnjax.models.interface import Batch, BatchLoss, label_loss
+from rnnjax.models.interface import Batch, BatchLoss, entries, label_loss
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 
 
@@ -78,7 +78,7 @@ class TransformerClassifier(nn.Module):
         """Return the logits; see `SentenceModel`."""
         names = ("segments", "languages", "positions")
         given = {name: batch[name] for name in names if name in batch}
-        return self(batch["tokens"], batch["lengths"], **given)
+        return self(*entries(batch, "tokens", "lengths"), **given)
 
     def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
         """Return the loss of the labels that are known, in nats; see `SentenceModel`."""

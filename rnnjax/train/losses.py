@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.losses import Divergence, distillation_loss, linear_distillation_loss
-from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.train.step import LossFn
 
@@ -78,13 +78,15 @@ def taught_loss(
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         rngs = {"dropout": key}
         logits = model.apply({"params": params}, batch, rngs=rngs, method="batch_logits")
+        teacher, taught = entries(batch, "teacher", "teacher_known")
+        known, targets = entries(batch, "targets_known", "targets")
         loss, count = distillation_loss(
             cast(Array, logits),
-            batch["teacher"],
+            teacher,
             temperature,
-            batch["teacher_known"],
+            taught,
             kind=kind,
-            targets=jnp.where(batch["targets_known"], batch["targets"], -1),
+            targets=jnp.where(known, targets, -1),
             alpha=alpha,
         )
         return _mean(loss, count), carry
@@ -129,8 +131,8 @@ def taught_language_model_loss(
     """
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
-        tokens, members = batch["inputs"], batch["teacher"]
-        ours, theirs = jax.tree.map(lambda leaf: jnp.where(batch["fresh"], 0, leaf), carry)
+        tokens, targets, members, fresh = entries(batch, "inputs", "targets", "teacher", "fresh")
+        ours, theirs = jax.tree.map(lambda leaf: jnp.where(fresh, 0, leaf), carry)
         found = student.apply(
             {"params": params}, tokens, ours, rngs={"dropout": key}, method="head"
         )
@@ -144,7 +146,7 @@ def taught_language_model_loss(
             temperature,
             batch.get("mask"),
             kind=kind,
-            targets=batch["targets"],
+            targets=targets,
             alpha=alpha,
             dtype=student.dtype,
         )

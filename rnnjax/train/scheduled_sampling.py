@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.models.encoder_decoder import EncoderDecoder
-from rnnjax.models.interface import Batch
+from rnnjax.models.interface import Batch, entries
 from rnnjax.train.losses import model_loss
 from rnnjax.train.step import LossFn
 
@@ -48,9 +48,10 @@ def scheduled_sampling_loss(model: EncoderDecoder, *, label_smoothing: float = 0
 
 def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Array:
     """Return tokens, of which a share is predicted by the model."""
-    source, lengths, tokens = batch["source"], batch["source_lengths"], jnp.asarray(batch["tokens"])
+    source, lengths, tokens, mix = entries(batch, "source", "source_lengths", "tokens", "mix")
+    tokens = jnp.asarray(tokens)
     logits = cast(Array, model.apply({"params": params}, source, lengths, tokens))
     guesses = logits.argmax(axis=-1)
     # Shift the predictions by one step, to the places of the tokens that they replace.
     guesses = jnp.concatenate([tokens[:, :1], guesses[:, :-1].astype(tokens.dtype)], axis=1)
-    return jnp.where(jax.random.bernoulli(key, batch["mix"], tokens.shape), guesses, tokens)
+    return jnp.where(jax.random.bernoulli(key, mix, tokens.shape), guesses, tokens)

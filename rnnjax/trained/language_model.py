@@ -109,6 +109,7 @@ class TrainedLanguageModel(Trained):
           num_tokens: the largest number of tokens to add.
           seed: seed of the random numbers.
           **options: `temperature`, `top_k`, `top_p` and `stop_token` of `rnnjax.decoding.sample`.
+            A stop token is an id, not a text.
         """
         if isinstance(prompts, str):
             raise ValueError(f"prompts must be a sequence of texts, got the text {prompts!r}")

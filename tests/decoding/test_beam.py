@@ -143,6 +143,11 @@ def test_start_tokens_of_any_integers_search_the_same(dtype):
     jax.tree.map(np.testing.assert_array_equal, got, want)
 
 
+def test_a_stop_token_is_an_id():
+    with pytest.raises(ValueError, match=r"stop_token must be the id of a token.*, got '\.'"):
+        beam_search(None, None, jnp.ones(2, int), beam=1, num_tokens=1, stop_token=".")
+
+
 def test_floats_are_no_start_tokens():
     with pytest.raises(ValueError, match="tokens must be integers"):
         beam_search(None, jnp.arange(2), jnp.ones(2), beam=1, num_tokens=1, stop_token=STOP)

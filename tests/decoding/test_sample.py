@@ -270,6 +270,8 @@ def test_a_temperature_near_zero_is_greedy(temperature):
         ({"temperature": float("inf")}, "temperature must be finite, got inf"),
         ({"stop_token": 6}, r"stop_token must lie in \[0, 6\)"),
         ({"stop_token": -1}, r"stop_token must lie in \[0, 6\)"),
+        ({"stop_token": "."}, r"stop_token must be the id of a token, an integer, got '\.'"),
+        ({"stop_token": 1.0}, "stop_token must be the id of a token, an integer, got 1.0"),
     ],
 )
 def test_what_no_draw_can_follow_is_named(options, message):

@@ -92,6 +92,7 @@ def test_greedy_search_takes_the_likeliest_token(tiny):
         ({"source": SOURCE + 3}, r"source must lie in \[0, 4\)"),
         ({"start_token": 4}, r"start_token must lie in \[0, 4\)"),
         ({"stop_token": -1}, r"stop_token must lie in \[0, 4\)"),
+        ({"stop_token": "."}, "stop_token must be the id of a token"),
         ({"never": (9,)}, r"never must lie in \[0, 4\)"),
         ({"length_penalty": float("nan")}, "length_penalty must be finite and at least 0, got nan"),
     ],

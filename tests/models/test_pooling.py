@@ -56,6 +56,12 @@ def stepped(how, ys, scores, lengths):
     return state.value
 
 
+@pytest.mark.parametrize("how", WAYS)
+def test_a_batch_without_steps_is_zero(how):
+    ys, scores = jnp.zeros((0, BATCH, FEATURES)), jnp.zeros((0, BATCH, 1))
+    np.testing.assert_array_equal(whole(how, ys, scores, jnp.zeros(BATCH, int)), np.zeros((4, 3)))
+
+
 def _with_gradients(function, how, ys, scores, lengths, weight):
     def loss(ys, scores):
         value = function(how, ys, scores, lengths)
