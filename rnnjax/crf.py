@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_lengths
+from rnnjax.checks import check_flags, check_lengths
 from rnnjax.products import accumulator, lead
 from rnnjax.sequence.masks import inside, select
 
@@ -221,20 +221,11 @@ def _prepare(
         raise ValueError(f"transitions must be those of {tags} tags, got shapes {shapes}")
     lengths = check_lengths(lengths, steps[0], steps[1:])
     counts = jnp.ones(steps, bool) if lengths is None else inside(steps[0], lengths)
-    if mask is not None:
-        counts &= _check_mask(mask, steps)
+    given = check_flags("mask", mask, steps)
+    counts = counts if given is None else counts & given
     # Select before the cast, which would compute on what does not count, such as NaN.
     emissions = jnp.where(counts[..., None], emissions, 0.0)
     return emissions.astype(accumulator(emissions.dtype)), counts
-
-
-def _check_mask(mask: Array, steps: tuple[int, ...]) -> Array:
-    mask = jnp.asarray(mask)
-    if mask.dtype != jnp.bool_ or mask.shape != steps:
-        raise ValueError(
-            f"mask must be bools of shape (time, *batch) = {steps}, got {mask.dtype} {mask.shape}"
-        )
-    return mask
 
 
 def _begins(counts: Array) -> Array:

@@ -40,11 +40,12 @@ class RNN(nn.Module):
         *,
         lengths: Array | Sequence[int] | None = None,
         resets: Array | None = None,
+        mask: Array | None = None,
         reverse: bool = False,
     ) -> tuple[State, Array]:
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
-        `lengths`, `resets` and `reverse` are those of `rnnjax.unroll`.
+        `lengths`, `resets`, `mask` and `reverse` are those of `rnnjax.unroll`.
         """
         key = self.make_rng("dropout") if self.has_rng("dropout") else None
         return unroll(
@@ -54,6 +55,7 @@ class RNN(nn.Module):
             initial_state,
             lengths=lengths,
             resets=resets,
+            mask=mask,
             reverse=reverse,
             implementation=self.implementation,
             recompute=self.recompute,

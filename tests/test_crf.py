@@ -219,9 +219,9 @@ def test_bfloat16_emissions_are_summed_in_float32():
         ({"lengths": np.zeros(3, int)}, r"lengths must have the batch's shape \(2,\)"),
         (
             {"mask": np.ones((2, 4), bool)},
-            r"mask must be bools of shape .* = \(4, 2\)",
+            r"mask must have shape .* = \(4, 2\)",
         ),
-        ({"mask": np.ones((4, 2), int)}, "mask must be bools .* got int"),
+        ({"mask": np.ones((4, 2), int)}, "mask must be of dtype bool, got int"),
         ({"tags": np.zeros((3, 2), int)}, r"tags must have shape \(4, 2\)"),
     ],
 )

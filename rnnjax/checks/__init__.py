@@ -1,5 +1,6 @@
 """Checks of arguments: every error names the argument, what it must be, and what it is."""
 
+from rnnjax.checks.arrays import check_flags as check_flags
 from rnnjax.checks.arrays import check_floating as check_floating
 from rnnjax.checks.arrays import check_integers as check_integers
 from rnnjax.checks.arrays import check_lengths as check_lengths

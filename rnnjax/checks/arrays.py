@@ -67,6 +67,18 @@ def check_lengths(
     return jnp.asarray(given)
 
 
+def check_flags(name: str, flags: Any, steps: tuple[int, ...]) -> Array | None:
+    """Return `flags` as an array; raise `ValueError` unless they are bools, one for each step."""
+    if flags is None:
+        return None
+    flags = jnp.asarray(flags)
+    if flags.dtype != jnp.bool_:
+        raise ValueError(f"{name} must be of dtype bool, got {flags.dtype}")
+    if flags.shape != steps:
+        raise ValueError(f"{name} must have shape (time, *batch) = {steps}, got {flags.shape}")
+    return flags
+
+
 def check_steps(name: str, core: Any) -> None:
     """Raise `ValueError` unless `core` has a `step` that works, to run token by token."""
 

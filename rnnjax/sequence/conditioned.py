@@ -96,7 +96,7 @@ class Conditioned(Composite):
         final = initial_state.condition
         conditions = jnp.broadcast_to(final[None], (len(xs), *final.shape))
         reverse = options.reverse
-        masks = make_masks(len(xs), options.lengths, options.resets, reverse=reverse)
+        masks = make_masks(len(xs), options.lengths, options.resets, options.mask, reverse=reverse)
         if masks.fresh is not None and len(xs):
             # After a reset the state is the initial state, whose condition is zero.
             behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0

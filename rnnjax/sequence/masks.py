@@ -1,4 +1,4 @@
-"""The masks of `lengths` and `resets`, with the same meaning for every kernel."""
+"""The masks of `lengths`, `resets` and `mask`, with the same meaning for every kernel."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from rnnjax.checks import check_integers, check_range
 
 
 class Masks(NamedTuple):
-    """The masks of `lengths` and `resets`; None if nothing is masked.
+    """The masks of `lengths`, `mask` and `resets`; None if nothing is masked.
 
     Attributes:
       valid: `(time, *batch)` bool; a step that is not valid does not change the state.
@@ -42,21 +42,30 @@ def within(shape: tuple[int, ...], lengths: Array | None) -> Array:
     return inside(shape[1], lengths).T
 
 
-def make_masks(time: int, lengths: Array | None, resets: Array | None, *, reverse: bool) -> Masks:
+def make_masks(
+    time: int,
+    lengths: Array | None,
+    resets: Array | None,
+    mask: Array | None = None,
+    *,
+    reverse: bool,
+) -> Masks:
     """Return the masks for a sequence of `time` steps.
 
     A reset at step t cuts the sequence between t - 1 and t. Read forwards, the state starts
-    again before step t; read backwards, before step t - 1. Cuts outside a sequence's own
-    length have no effect.
+    again before step t; read backwards, before step t - 1. Cuts at steps that do not count, since
+    they are outside a sequence's own length or its mask, have no effect.
     """
-    valid = None
-    if lengths is not None:
-        valid = inside(time, lengths)
+    valid = None if lengths is None else inside(time, lengths)
+    if mask is not None:
+        valid = mask if valid is None else valid & mask
     if resets is None:
         return Masks(valid, None)
     cuts = resets if valid is None else resets & valid
     if reverse:
         cuts = jnp.concatenate([cuts[1:], jnp.zeros_like(cuts[:1])])
+        if mask is not None:  # a cut before the first step that counts separates nothing
+            cuts &= jnp.cumsum(mask, axis=0) > 0
     return Masks(valid, cuts)
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
-from rnnjax.checks import check_lengths
+from rnnjax.checks import check_flags, check_lengths
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
@@ -37,6 +37,7 @@ class Options:
 
     lengths: Array | None = None
     resets: Array | None = None
+    mask: Array | None = None
     reverse: bool = False
     implementation: Implementation = "auto"
     recompute: bool = False
@@ -51,15 +52,16 @@ class Options:
         """
         xs, batch = _check_inputs(xs)
         lengths = check_lengths(self.lengths, xs.shape[0], batch)
-        resets = _check_resets(self.resets, xs.shape[:-1])
+        resets = check_flags("resets", self.resets, xs.shape[:-1])
+        mask = check_flags("mask", self.mask, xs.shape[:-1])
         _check_names(core, self.implementation)
-        masks = make_masks(xs.shape[0], lengths, resets, reverse=self.reverse)
+        masks = make_masks(xs.shape[0], lengths, resets, mask, reverse=self.reverse)
         if masks.valid is not None:
             # Clear the inputs too: a NaN makes NaN gradients even if it is dropped later.
             xs = clear(~masks.valid, xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
         if isinstance(core, Composite):
-            options = replace(self, lengths=lengths, resets=resets)
+            options = replace(self, lengths=lengths, resets=resets, mask=mask)
             return core.over_time(params, xs, state, options)
         state = beside(xs, _in_step_dtypes(core, params, xs, state))
         return self._run(Call(core, params, xs), state, masks)
@@ -116,6 +118,7 @@ def unroll(
     *,
     lengths: Array | Sequence[int] | None = None,
     resets: Array | None = None,
+    mask: Array | None = None,
     reverse: bool = False,
     implementation: Implementation = "auto",
     recompute: bool = False,
@@ -136,6 +139,9 @@ def unroll(
       resets: `(time, *batch)` bool. True at t means that another sequence starts at step t, with
         the core's initial state. Concatenated sequences then have the same outputs as separate
         ones, in both reading directions.
+      mask: `(time, *batch)` bool, for padding that is not at the end, such as in front or in gaps.
+        Steps where it is False do not count, as those after `lengths`: the results are those of
+        the sequence without them. None counts all.
       reverse: read each sequence from its own last element to its first. Each output stays at its
         step, and the final state is the state after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path
@@ -164,7 +170,8 @@ def unroll(
       >>> ys.shape, bool((ys[2:, 1] == 0).all()), bool((final.h[1] == ys[1, 1]).all())
       ((5, 2, 4), True, True)
     """
-    given: Any = {"lengths": lengths, "resets": resets}  # `Options.unroll` checks them
+    # `Options.unroll` checks them.
+    given: Any = {"lengths": lengths, "resets": resets, "mask": mask}
     options = Options(
         **given,
         reverse=reverse,
@@ -187,17 +194,6 @@ def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
     if not jnp.issubdtype(xs.dtype, jnp.floating):
         raise ValueError(f"xs must be of a floating dtype, got {xs.dtype}")
     return xs, xs.shape[1:-1]
-
-
-def _check_resets(resets: Array | None, steps: tuple[int, ...]) -> Array | None:
-    if resets is None:
-        return None
-    resets = jnp.asarray(resets)
-    if resets.dtype != jnp.bool_:
-        raise ValueError(f"resets must be of dtype bool, got {resets.dtype}")
-    if resets.shape != steps:
-        raise ValueError(f"resets must have shape (time, *batch) = {steps}, got {resets.shape}")
-    return resets
 
 
 def _check_names(core: Core, implementation: Implementation) -> None:
