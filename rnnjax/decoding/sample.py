@@ -131,7 +131,8 @@ def _sample(
             done = done | (token == stop_token)
         read = model.apply(variables, now.state, token, method="step")
         state, logits = cast(tuple[State, Array], read)
-        tokens, drawn = now.tokens.at[now.step].set(token), now.drawn + ~now.done
+        tokens = now.tokens.at[now.step].set(token)
+        drawn = now.drawn + (~now.done).astype(jnp.int32)
         return _Drawing(now.step + 1, state, logits, done, tokens, drawn)
 
     nothing = jnp.zeros_like(lengths, jnp.int32)

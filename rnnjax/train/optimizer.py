@@ -100,7 +100,7 @@ class Optimizer:
         if self.schedule == "linear":
             return optax.linear_schedule(self.learning_rate, final * self.learning_rate, steps)
         first = max(1, warmup)
-        return lambda step: self.learning_rate * jnp.sqrt(first / (first + step))
+        return lambda step: self.learning_rate * jnp.sqrt(first / jnp.asarray(first + step, float))
 
     def _zaremba(self, total_steps: int, steps_per_epoch: int) -> optax.Schedule:
         epochs = max(1, -(-total_steps // steps_per_epoch))
