@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.corpora.manual import reference_manual
+from experiments.lm.compare import compare
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from experiments.lm.text import Suggester, log_probabilities, single_token
 from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
@@ -326,4 +327,5 @@ COMMANDS: Commands = {
     "score": score,
     "rescore": rescore,
     "suggest": suggest,
+    "compare": compare,
 }

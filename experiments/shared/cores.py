@@ -40,9 +40,18 @@ class CellConfig:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of the products' operands; sums, states and parameters are float32. bfloat16 pays on
     accelerators and on CPUs with AMX."""
+    reset_before: bool = False
+    """Apply the reset gate of a gru before the product, as its paper has it, not after it."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if no cell can be made."""
+        if self.reset_before and self.cell != "gru":
+            raise ValueError(f"reset_before must be False for cell {self.cell!r}: gru has it")
 
     def make_cell(self, hidden_size: int, **options: Any) -> rx.Core:
         """Return a cell; `options` are the cell's own."""
+        if self.reset_before:
+            options["reset_after"] = False
         return CELLS[self.cell](hidden_size, dtype=self.dtype, **options)
 
 
@@ -61,6 +70,7 @@ class CoreConfig(CellConfig):
 
     def check(self) -> None:
         """Raise `ValueError` if no core can be made."""
+        super().check()
         check_positive(hidden_size=self.hidden_size, layers=self.layers)
         check_rate("layer_dropout", self.layer_dropout)
 

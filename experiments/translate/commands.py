@@ -1,11 +1,10 @@
-"""Translation: train, evaluate, translate.
+"""Translation: train, evaluate, translate, lengths.
 
 $ python -m experiments.translate train                     # written dates to ISO 8601
 $ python -m experiments.translate train sentences --source train.de val.de --target train.en val.en
 $ echo "on Friday the 3rd of May '24" | python -m experiments.translate translate --run runs/dates
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +14,11 @@ import numpy as np
 
 from experiments.corpora.dates import written_dates
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.run_folder import digest, open_run, read_digest
+from experiments.shared.run_folder import open_run
 from experiments.shared.typed_input import typed_lines
 from experiments.shared.unknown_words import say_unknown
+from experiments.translate.data import open_with_pairs, read_splits, run_name, unknown_words
+from experiments.translate.lengths import lengths
 from experiments.translate.plots import plot_attention
 from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment
 from experiments.translate.training import (
@@ -27,15 +28,11 @@ from experiments.translate.training import (
     quality,
     train_translator,
 )
-from rnnjax.data import TextFile, Translation, read_parallel
-from rnnjax.data.readers.files import uncompressed
-from rnnjax.data.readers.lines import read_lines
+from rnnjax.data import Translation
 from rnnjax.data.readers.tables import Choice
-from rnnjax.data.vocabularies.subwords import UNKNOWN
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedTranslator
-from rnnjax.trained.translator import plain
 
 if TYPE_CHECKING:
     Preset = TranslationExperiment
@@ -73,11 +70,11 @@ def train(
             "default are for characters"
         )
     splits = (
-        _read_splits(source, target, header, skip_empty)
+        read_splits(source, target, header, skip_empty)
         if source or target
         else tuple(written_dates())
     )
-    out = out or Path("runs") / (_name(source, target) if source else "dates")
+    out = out or Path("runs") / (run_name(source, target) if source else "dates")
     trained = train_translator(experiment, splits, out, tensorboard)
     _report(out, trained, splits)
 
@@ -102,25 +99,15 @@ def evaluate(
       beam: hypotheses that go on; by default the run's own, and 1 beside it.
       length_penalty: by default the run's own.
     """
-    if (source is None) != (target is None):
-        raise ValueError("source and target must be given both, or neither")
-    known = ""  # of dates, where they are what is read
-    if source is None or target is None:
-        dates = written_dates()
-        pairs, known = dates.test, digest(repr(tuple(dates)))
-    else:
-        pairs = _read(source, target, header, skip_empty)
-    for each in run:
-        experiment, trained = open_run(each, TranslationExperiment)
-        if known and read_digest(each, TranslationExperiment) != known:
-            raise ValueError(f"source and target must be given: {each} has not learnt dates")
-        say_unknown(_unknown(experiment, trained, [pair.source for pair in pairs]))
+    opened, pairs = open_with_pairs(run, source, target, header, skip_empty)
+    for each, (experiment, trained) in opened.items():
+        say_unknown(unknown_words(experiment, trained, [pair.source for pair in pairs]))
         beams = dict.fromkeys((1, trained.beam) if beam is None else (beam,))
         _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
 
 
 def translate(
-    run: Path,
+    run: tuple[Path, ...],
     data: Path | None = None,
     beam: int | None = None,
     length_penalty: float | None = None,
@@ -128,28 +115,19 @@ def translate(
     """Translate text, a line at a time.
 
     Args:
-      run: the run's folder.
+      run: the run's folder; several runs with the same tokenisers translate together, by the mean
+        of their probabilities.
       data: a file with a text a line; by default standard input, answered line by line.
       beam: hypotheses that go on; by default the run's own.
       length_penalty: by default the run's own.
     """
-    experiment, trained = open_run(run, TranslationExperiment)
-    unknown = []
+    (experiment, trained), *others = [open_run(each, TranslationExperiment) for each in run]
+    beside, unknown = [other for _, other in others], []
     for lines in typed_lines(data):
-        unknown.append(_unknown(experiment, trained, lines))
-        for line in trained.translate(lines, beam, length_penalty):
+        unknown.append(unknown_words(experiment, trained, lines))
+        for line in trained.translate(lines, beam, length_penalty, beside):
             print(line, flush=True)
     say_unknown(*unknown)
-
-
-def _unknown(
-    experiment: TranslationExperiment, trained: TrainedTranslator, lines: Sequence[str]
-) -> np.ndarray:
-    """Return for each word of some lines whether a model lacks it; of none if it reads others."""
-    if experiment.unit != "word":
-        return np.zeros(0, bool)
-    encode = trained.tokenizers[0].encode
-    return np.concatenate([encode(plain(line)).ids for line in lines]) == UNKNOWN
 
 
 def _report(out: Path, trained: TrainedTranslator, splits: Splits) -> None:
@@ -160,9 +138,12 @@ def _report(out: Path, trained: TrainedTranslator, splits: Splits) -> None:
     for pair, text in list(zip(pairs, written, strict=True))[:5]:
         print(f"  {pair.source}\n    -> {text}\n       {pair.target} (reference)")
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a token")
-    pairs = [Translation(p.source, text) for p, text in zip(pairs, written, strict=True)]
-    _draw_attention(out / "attention.png", trained, pairs)
-    print(f"curves: {out / 'curves.png'}\nattention: {out / 'attention.png'}\nmodel:  {out}")
+    print(f"curves: {out / 'curves.png'}")
+    if trained.model.attention is not None:
+        pairs = [Translation(p.source, text) for p, text in zip(pairs, written, strict=True)]
+        _draw_attention(out / "attention.png", trained, pairs)
+        print(f"attention: {out / 'attention.png'}")
+    print(f"model:  {out}")
 
 
 def _print_quality(
@@ -202,48 +183,9 @@ def _draw_attention(picture: Path, trained: TrainedTranslator, pairs: list[Trans
     plot_attention(looks, picture)
 
 
-def _read_splits(
-    source: Sequence[Path], target: Sequence[Path], header: Choice, skip_empty: bool
-) -> Splits:
-    if len(source) not in (2, 3) or len(target) != len(source):
-        raise ValueError(
-            "source and target must be two or three files each, to train, develop and perhaps "
-            f"test on; got {len(source)} and {len(target)}"
-        )
-    return tuple(_read(*paths, header, skip_empty) for paths in zip(source, target, strict=True))
-
-
-def _read(source: Path, target: Path, header: Choice, skip_empty: bool) -> list[Translation]:
-    """Read translations; with `skip_empty` leave out those with an empty side."""
-    files = TextFile.read(source), TextFile.read(target)
-    pairs = [Translation(*map(plain, pair)) for pair in read_parallel(*files, header=header)]
-    kept = [pair for pair in pairs if all(pair)]
-    left_out = f"{len(pairs) - len(kept):,} of {len(pairs):,} translations"
-    if len(kept) < len(pairs):
-        if not skip_empty:
-            raise ValueError(
-                f"{_first_empty(files)} is empty; it must hold a text. --skip-empty leaves out "
-                f"{left_out}, those with an empty side"
-            )
-        print(f"{source}, {target}: {left_out} have an empty side and are left out")
-    if not kept:
-        raise ValueError(f"{source} and {target} must have a translation with text on both sides")
-    return kept
-
-
-def _first_empty(files: Sequence[TextFile]) -> str:
-    empty = (
-        (number, f"{file}, line {number}")
-        for file in files
-        for number, line in read_lines(file)
-        if not plain(line)
-    )
-    return min(empty)[1]
-
-
-def _name(source: Sequence[Path], target: Sequence[Path]) -> str:
-    sides = [uncompressed(side[0]) for side in (source, target)]
-    return "-".join(side.suffix.removeprefix(".") or side.stem for side in sides)
-
-
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "translate": translate}
+COMMANDS: Commands = {
+    "train": train,
+    "evaluate": evaluate,
+    "translate": translate,
+    "lengths": lengths,
+}

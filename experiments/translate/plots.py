@@ -1,6 +1,6 @@
 """Where a decoder looks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,5 +37,33 @@ def plot_attention(
         axes.set_xticks(range(len(read)), read, rotation=90, parse_math=False)
         axes.set_yticks(range(len(written)), written, parse_math=False)
         axes.xaxis.tick_top()
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)
+
+
+def plot_lengths(
+    lengths: Sequence[float],
+    scores: Mapping[str, Sequence[float]],
+    unit: str,
+    picture: Path,
+) -> None:
+    """Draw BLEU over the length of the source.
+
+    Args:
+      lengths: the mean length of each group.
+      scores: by the run's name, the BLEU of each group.
+      unit: what lengths are counted in.
+      picture: file to write.
+    """
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name, values in scores.items():
+        axes.plot(lengths, values, "o-", label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(f"{unit} of the source")
+    axes.set_ylabel("BLEU")
+    axes.grid(alpha=0.3)
+    axes.legend()
     figure.savefig(picture, dpi=120)
     plt.close(figure)

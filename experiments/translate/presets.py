@@ -10,7 +10,6 @@ from experiments.shared.cores import CellConfig
 from rnnjax.checks import check_positive, check_rate
 from rnnjax.data.vocabularies.reversible import Unit
 from rnnjax.models import EncoderDecoder
-from rnnjax.models.attention import AttentionKind
 from rnnjax.train import Optimizer
 
 
@@ -35,8 +34,15 @@ class TranslationExperiment(Training, CellConfig):
     """Layers of the encoder."""
     decoder_size: int = 256
     """Width of the decoder's two layers: the one that asks, and the one that is answered."""
-    attention: AttentionKind = "additive"
-    """How the decoder finds its place."""
+    attention: Literal["additive", "dot", "none"] = "additive"
+    """How the decoder finds its place. With none, an encoder of one direction and the decoder have
+    `encoder_layers` layers of `decoder_size`, and the encoder's final state is the decoder's first
+    (Sutskever et al. 2014)."""
+    reverse_source: bool = False
+    """Read the source from its end; for attention none."""
+    input_feeding: bool = False
+    """The decoder also reads the output layer's input of the step before (Luong et al. 2015), so
+    that training takes longer."""
     dropout: float = 0.3
     """Dropout on the embeddings, on the encoder's outputs, and before the output layer."""
     layer_dropout: float = 0.2
@@ -56,6 +62,7 @@ class TranslationExperiment(Training, CellConfig):
     def check(self) -> None:
         """Raise `ValueError` where no model could be made."""
         super().check()
+        CellConfig.check(self)
         names = (
             "vocab_size",
             "embed_size",
@@ -70,22 +77,38 @@ class TranslationExperiment(Training, CellConfig):
         check_rate("label_smoothing", self.label_smoothing)
         if not 0 <= self.length_penalty < math.inf:
             raise ValueError(f"length_penalty must be at least 0, got {self.length_penalty}")
+        if self.reverse_source and self.attention != "none":
+            raise ValueError(
+                "reverse_source must be False with attention, whose encoder reads both ways"
+            )
+        if self.input_feeding and self.attention == "none":
+            raise ValueError("input_feeding must be False without attention: nothing is fed")
         if not 0 <= self.mix <= 1:
             raise ValueError(f"mix must lie in [0, 1], got {self.mix}")
 
     def model(self, source_size: int, target_size: int) -> EncoderDecoder:
         """Return the model for vocabularies of those sizes."""
-        read = rx.Bidirectional(self.make_cell(self.encoder_size))
         write = self.make_cell(self.decoder_size)
+        if self.attention == "none":
+            stack = rx.Stack((write,) * self.encoder_layers, self.layer_dropout)
+            encoder: rx.Core = rx.Reversed(stack) if self.reverse_source else stack
+            decoder: rx.Core = stack
+            upper = None
+        else:
+            read = rx.Bidirectional(self.make_cell(self.encoder_size))
+            encoder = rx.Stack((read,) * self.encoder_layers, self.layer_dropout)
+            decoder = upper = write
         return EncoderDecoder(
             source_size,
             target_size,
-            rx.Stack((read,) * self.encoder_layers, self.layer_dropout),
-            write,
-            write,
+            encoder,
+            decoder,
+            upper,
             embed_size=self.embed_size,
-            attention=self.attention,
+            attention=None if self.attention == "none" else self.attention,
             attention_size=self.decoder_size,
+            bridge="copy" if self.attention == "none" else "dense",
+            input_feeding=self.input_feeding,
             shared=self.shared,
             dropout=self.dropout,
             dtype=self.dtype,

@@ -53,11 +53,18 @@ def test_a_cell_that_is_exported_is_a_choice(monkeypatch):
         ({"hidden_size": 0}, "hidden_size must be an integer of at least 1, got 0"),
         ({"layers": 0}, "layers must be an integer of at least 1, got 0"),
         ({"layer_dropout": 1.0}, "layer_dropout must"),
+        ({"reset_before": True}, "reset_before must be False for cell 'lstm'"),
     ],
 )
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         cores.CoreConfig(**options).check()
+
+
+def test_a_gru_may_reset_before_the_product():
+    config = cores.CellConfig("gru", reset_before=True)
+    config.check()
+    assert config.make_cell(3) == rx.GRU(3, reset_after=False, dtype="float32")
 
 
 def test_a_language_models_options_reach_the_cells_that_have_them():

@@ -10,7 +10,10 @@ import pytest
 from lm_runs import assert_fails
 from sentence_runs import write
 
+import rnnjax as rx
 from experiments.translate import commands as translate
+from experiments.translate import data
+from experiments.translate.lengths import by_length
 from rnnjax.data.vocabularies.subwords import MASK, PAD, START, UNKNOWN
 from rnnjax.trained import load_run
 
@@ -41,13 +44,7 @@ def sides(count, seed):
 
 @pytest.fixture(scope="module")
 def cli(cli_of):
-    return cli_of(
-        {
-            "train": translate.train,
-            "evaluate": translate.evaluate,
-            "translate": translate.translate,
-        }
-    )
+    return cli_of(translate.COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -137,24 +134,69 @@ def test_the_share_of_unknown_words_is_said(trained, cli, tmp_path):
 
 def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
     ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
-    (pair,) = translate._read(ours, theirs, "auto", skip_empty=False)
+    (pair,) = data.read(ours, theirs, "auto", skip_empty=False)
     assert pair == ("\u00e4 b", "c d")
+
+
+@pytest.fixture(scope="module")
+def plain(files, cli):
+    """A run without attention, of an encoder that reads the source from its end."""
+    out = files["train", "de"].parent / "plain"
+    options = ("--attention", "none", "--reverse-source", "--epochs", "2", "--encoder-layers", "2")
+    code, printed, err = cli("train", *TINY, *data_of(files), "--out", out, *options)
+    assert code == 0, err
+    assert "attention" not in printed
+    return out
+
+
+def test_a_translator_without_attention_starts_from_the_final_state(plain):
+    model = load_run(plain).model
+    assert model.attention is None
+    assert model.encoder == rx.Reversed(model.decoder)
+    assert not (plain / "attention.png").exists()
+
+
+def test_runs_translate_together(trained, plain, cli):
+    lines = "1 2\n3\n"
+    code, together, err = cli("translate", "--run", trained[0], plain, stdin=lines)
+    assert code == 0, err
+    one, other = load_run(trained[0]), load_run(plain)
+    assert together.split("\n")[:-1] == one.translate(lines.split("\n")[:-1], beside=[other])
+
+
+def test_bleu_by_length(trained, plain, files, cli, tmp_path):
+    test = ("--source", files["test", "num"], "--target", files["test", "de"])
+    arguments = ("--run", trained[0], plain, *test, "--out", tmp_path / "made")
+    code, printed, err = cli("lengths", *arguments)
+    assert code == 0, err
+    figures = json.loads((tmp_path / "made" / "lengths.json").read_text())
+    assert sum(figures["texts"]) == 30
+    assert set(figures["bleu"]) == {str(trained[0]), str(plain)}
+    assert (tmp_path / "made" / "lengths.png").read_bytes()[:4] == b"\x89PNG"
+    assert "BLEU by words of the source" in printed
+
+
+def test_groups_of_lengths_are_of_about_one_size_and_share_no_length():
+    sizes = np.array([5, 1, 2, 2, 9, 2, 3, 7])
+    groups = by_length(sizes, 3)
+    assert [sorted(sizes[rows]) for rows in groups] == [[1, 2, 2, 2], [3, 5], [7, 9]]
+    assert [len(rows) for rows in by_length(np.ones(4, int), 3)] == [4]
 
 
 def test_the_default_folder_is_named_for_the_languages():
     sides = [Path("a/train.de.gz")], [Path("a/train.en")]
-    assert translate._name(*sides) == "de-en"
+    assert data.run_name(*sides) == "de-en"
 
 
 def test_translations_with_an_empty_side_are_left_out_and_counted(tmp_path, capsys, pipe_of):
     lines = b"source\none\n\nthree\n \n", b"target\neins\nzwei\ndrei\n\n"
-    pairs = translate._read(*map(pipe_of, lines), "auto", skip_empty=True)
+    pairs = data.read(*map(pipe_of, lines), "auto", skip_empty=True)
     assert pairs == [("one", "eins"), ("three", "drei")]
     assert "2 of 4 translations have an empty side and are left out" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"pipe2, line 3 is empty; .* --skip-empty .* 2 of 4"):
-        translate._read(*map(pipe_of, lines), "auto", skip_empty=False)
+        data.read(*map(pipe_of, lines), "auto", skip_empty=False)
     with pytest.raises(ValueError, match="must have a translation with text on both sides"):
-        translate._read(*map(pipe_of, (b"\na\n", b"b\n\n")), "auto", skip_empty=True)
+        data.read(*map(pipe_of, (b"\na\n", b"b\n\n")), "auto", skip_empty=True)
 
 
 def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
@@ -170,6 +212,7 @@ def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
 @pytest.mark.slow  # a training of its own
 def test_one_vocabulary_and_mixed_tokens_train_too(files, cli, tmp_path):
     options = ("--shared", "--mix", "0.5", "--epochs", "1", "--attention", "dot")
+    options += ("--input-feeding",)
     splits = data_of(files, ("train", "dev"))
     code, out, err = cli("train", *TINY, *splits, "--out", tmp_path / "run", *options)
     assert code == 0, err
@@ -186,6 +229,9 @@ def test_one_vocabulary_and_mixed_tokens_train_too(files, cli, tmp_path):
         (("--epochs", 0), ("epochs", "0")),
         (("--max-length", 1), ("max_length", "1")),
         (("--length-penalty", "nan"), ("length_penalty", "nan")),
+        (("--reverse-source",), ("reverse_source must be False with attention",)),
+        (("--attention", "none", "--input-feeding"), ("input_feeding must be False",)),
+        (("--cell", "lstm", "--reset-before"), ("reset_before must be False",)),
     ],
 )
 def test_bad_settings_are_refused_before_training(files, cli, tmp_path, arguments, words):
