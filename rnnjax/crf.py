@@ -24,6 +24,7 @@ from jax import Array
 from rnnjax.checks import check_flags, check_lengths
 from rnnjax.products import accumulator, lead
 from rnnjax.sequence.masks import inside, select
+from rnnjax.serialization import serializable
 
 # The score of a forbidden tag or transition. Its exponential is 0 compared with any allowed score;
 # infinity would make NaN gradients.
@@ -35,6 +36,7 @@ Mask = Array | None
 FREE = -1  # instead of a tag: the tag is unknown
 
 
+@serializable
 class Transitions(NamedTuple):
     """The scores that do not depend on the emissions.
 
@@ -79,7 +81,7 @@ def log_partition(
       8.0
     """
     emissions, counts = _prepare(emissions, transitions, lengths, mask)
-    if not len(emissions):
+    if emissions.shape[0] == 0:
         return jnp.zeros(emissions.shape[1:-1], emissions.dtype)
     start = lead(transitions.start, emissions.ndim - 1)
     between = lead(transitions.between, emissions.ndim)
@@ -89,8 +91,8 @@ def log_partition(
         after = jax.nn.logsumexp(alpha[..., None] + between, axis=-2)
         return select(counts, select(begins, start, after) + emission, alpha), None
 
-    steps = (emissions[1:], counts[1:], _begins(counts)[1:])
-    alpha, _ = jax.lax.scan(step, emissions[0] + start, steps)
+    steps = (emissions, counts, _begins(counts))
+    alpha, _ = jax.lax.scan(step, jnp.zeros_like(emissions[0]), steps)
     total = jax.nn.logsumexp(alpha + lead(transitions.end, alpha.ndim), axis=-1)
     return jnp.where(counts.any(axis=0), total, 0.0)
 
@@ -180,7 +182,7 @@ def viterbi(
     """
     emissions, counts = _prepare(emissions, transitions, lengths, mask)
     batch = emissions.shape[1:-1]
-    if not len(emissions):
+    if emissions.shape[0] == 0:
         return jnp.zeros((0, *batch), jnp.int32), jnp.zeros(batch, emissions.dtype)
     start = lead(transitions.start, emissions.ndim - 1)
     between = lead(transitions.between, emissions.ndim)
@@ -197,12 +199,12 @@ def viterbi(
         before = jnp.take_along_axis(pointers, tag[..., None], axis=-1)[..., 0]
         return before, tag
 
-    steps = (emissions[1:], counts[1:], _begins(counts)[1:])
-    best, pointers = jax.lax.scan(forward, emissions[0] + start, steps)
+    steps = (emissions, counts, _begins(counts))
+    best, pointers = jax.lax.scan(forward, jnp.zeros_like(emissions[0]), steps)
     best = best + lead(transitions.end, best.ndim)
-    first_tag, later = jax.lax.scan(backward, best.argmax(axis=-1), pointers, reverse=True)
-    tags = jnp.concatenate([first_tag[None], later]).astype(jnp.int32)
-    return jnp.where(counts, tags, 0), jnp.where(counts.any(axis=0), best.max(axis=-1), 0.0)
+    _, tags = jax.lax.scan(backward, best.argmax(axis=-1), pointers, reverse=True)
+    total = jnp.where(counts.any(axis=0), best.max(axis=-1), 0.0)
+    return jnp.where(counts, tags.astype(jnp.int32), 0), total
 
 
 def _prepare(
@@ -229,5 +231,8 @@ def _prepare(
 
 
 def _begins(counts: Array) -> Array:
-    """Return at which step, the first that counts, each sequence begins; bools like `counts`."""
+    """Return at which step, the first that counts, each sequence begins; bools like `counts`.
+
+    The first step is in the loop, as JAX cannot export a loop that may have no steps.
+    """
     return counts & (jnp.cumsum(counts, axis=0) == 1)

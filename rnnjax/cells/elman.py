@@ -10,10 +10,12 @@ from jax import Array
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell
 from rnnjax.checks import check_choices
+from rnnjax.serialization import serializable
 
 _ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": sigmoid}
 
 
+@serializable
 class ElmanState(NamedTuple):
     """State of an `Elman` cell.
 

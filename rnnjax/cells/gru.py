@@ -10,8 +10,10 @@ from jax import Array
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
 from rnnjax.products import accumulator, product
+from rnnjax.serialization import serializable
 
 
+@serializable
 class GRUState(NamedTuple):
     """State of a `GRU` cell.
 
@@ -23,6 +25,7 @@ class GRUState(NamedTuple):
     h: Array  # (*batch, hidden)
 
 
+@serializable
 class GRUGates(NamedTuple):
     """Gates of a `GRU` cell, in packed order, wherever its reset is; its candidate n follows."""
 

@@ -8,8 +8,10 @@ from jax import Array
 
 from rnnjax.cells.activation import packed_activation
 from rnnjax.cells.base import GatedCell
+from rnnjax.serialization import serializable
 
 
+@serializable
 class LSTMState(NamedTuple):
     """State of an `LSTM` cell.
 
@@ -23,6 +25,7 @@ class LSTMState(NamedTuple):
     c: Array  # (*batch, hidden)
 
 
+@serializable
 class LSTMGates(NamedTuple):
     """Gates of an `LSTM` cell, in packed order."""
 

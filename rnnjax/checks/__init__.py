@@ -8,6 +8,7 @@ from rnnjax.checks.arrays import check_range as check_range
 from rnnjax.checks.arrays import check_steps as check_steps
 from rnnjax.checks.arrays import check_tokens as check_tokens
 from rnnjax.checks.arrays import concrete as concrete
+from rnnjax.checks.arrays import is_known as is_known
 from rnnjax.checks.values import check_at_least as check_at_least
 from rnnjax.checks.values import check_choice as check_choice
 from rnnjax.checks.values import check_choices as check_choices

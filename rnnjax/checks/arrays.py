@@ -1,6 +1,7 @@
 """Checks of JAX arrays and cores.
 
-Values are checked if they are concrete; under a trace, only shapes and dtypes are known.
+Values are checked if they are concrete; under a trace, only shapes and dtypes are known, and in a
+program for all sizes (`jax.export`) not even the sizes.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.export import is_symbolic_dim
 
 from rnnjax.checks.values import check_ids
 
@@ -39,9 +41,9 @@ def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
 
 
 def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
-    """Raise `ValueError` unless all `values` lie in [0, end); a traced array is not checked."""
+    """Raise `ValueError` unless all `values` lie in [0, end); unknown ones are not checked."""
     found = concrete(values)
-    if found is not None:
+    if found is not None and is_known(end):
         check_ids(name, found, end)
 
 
@@ -58,7 +60,7 @@ def check_lengths(
     if given.shape != batch:
         raise ValueError(f"lengths must have the batch's shape {batch}, got {given.shape}")
     values = concrete(given)
-    if values is not None:
+    if values is not None and is_known(time):
         wrong = values[(values < 0) | (values > time)]
         if wrong.size:
             raise ValueError(
@@ -97,6 +99,11 @@ def concrete(values: Any) -> np.ndarray | None:
         return None
     # As numpy: under a trace, JAX would trace even the minimum of a concrete array.
     return np.asarray(values)
+
+
+def is_known(*sizes: int) -> bool:
+    """Return whether all sizes are numbers, which can be compared with others."""
+    return not any(is_symbolic_dim(size) for size in sizes)
 
 
 def _is_floating(dtype: Any) -> bool:

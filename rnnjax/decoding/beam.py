@@ -9,11 +9,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_positive, check_token, check_tokens
+from rnnjax.serialization import serializable
 
 # (state, tokens (rows,)) -> (state, logits (rows, vocab)); the first axis of state leaves is rows
 Step = Callable[[Any, Array], tuple[Any, Array]]
 
 
+@serializable
 class Hypotheses(NamedTuple):
     """The hypotheses that a beam search has found, best first.
 

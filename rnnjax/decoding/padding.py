@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.checks import check_range, check_tokens, concrete
+from rnnjax.checks import check_range, check_tokens, concrete, is_known
 
 
 def grown(count: int) -> int:
@@ -43,14 +43,14 @@ def padded_text(
         )
     time = tokens.shape[1]
     values = concrete(lengths)
-    if values is not None:
+    if values is not None and is_known(time):
         wrong = values[(values < least) | (values > time)]
         if wrong.size:
             raise ValueError(f"lengths must lie between {least} and {time}, got {wrong[0]}")
     check_tokens(name, tokens)
     tokens = library.where(library.arange(time)[None] < lengths[:, None], tokens, 0)
     check_range(name, tokens, vocab_size)
-    more = grown(time - given) + given - time
+    more = grown(time - given) + given - time if is_known(time) else 0
     padded = library.pad(tokens, ((0, 0), (0, more))).astype(np.int32)
     return jnp.asarray(padded), jnp.asarray(lengths)
 

@@ -61,8 +61,9 @@ def _log_probability(
     initial_state: State | None,
 ) -> Array:
     before = jnp.maximum(lengths - 1, 0)
-    read = model.apply(variables, tokens[:, :-1], initial_state, lengths=before)
+    read = model.apply(variables, tokens, initial_state, lengths=before)
     _, logits = cast(tuple[State, Array], read)
-    logs = jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[:, 1:, None], axis=-1)[..., 0]
-    counted = inside(tokens.shape[1], lengths)[1:].T
+    following = jnp.roll(tokens, -1, axis=1)
+    logs = jnp.take_along_axis(jax.nn.log_softmax(logits), following[..., None], axis=-1)[..., 0]
+    counted = inside(tokens.shape[1], before).T
     return jnp.where(counted, logs, 0.0).sum(axis=1)

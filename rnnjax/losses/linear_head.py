@@ -1,5 +1,6 @@
 """A linear layer and a loss of its logits, in chunks of rows, without storing all logits."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_positive
+from rnnjax.checks import check_positive, is_known
 from rnnjax.products import accumulator, affine, last_first, outer, product
 from rnnjax.varying import axes_of, gradient_of, varying
 
@@ -57,8 +58,13 @@ def linear_loss(
     check_positive(rows_at_once=plan.rows_at_once)
     # Mask before the product, not after: a NaN makes NaN gradients even if it is dropped later.
     rows = jnp.where(mask[..., None], features, 0)
-    count = max(1, -(-mask.size // plan.rows_at_once))
-    size = -(-mask.size // count)
+    number = math.prod(mask.shape)
+    if is_known(number):
+        count = max(1, -(-number // plan.rows_at_once))
+        size = -(-number // count)
+    else:
+        size = plan.rows_at_once
+        count = -(-number // size)
 
     def cut(values: Array) -> Array:
         """Return `(chunks, chunk, *)`, padded with rows of zeros, which do not count."""

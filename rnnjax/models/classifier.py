@@ -22,8 +22,10 @@ from rnnjax.models.pooling import (
     pool_step,
 )
 from rnnjax.sequence.masks import within
+from rnnjax.serialization import serializable
 
 
+@serializable
 class ClassifierState(NamedTuple):
     """The state of a classifier after some tokens."""
 

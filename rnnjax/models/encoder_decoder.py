@@ -26,8 +26,10 @@ from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
+from rnnjax.serialization import serializable
 
 
+@serializable
 class Memory(NamedTuple):
     """The output of the encoder; the first axis of every leaf is the batch."""
 
@@ -36,6 +38,7 @@ class Memory(NamedTuple):
     inside: Array  # (batch, places) bool
 
 
+@serializable
 class DecoderState(NamedTuple):
     """The states of the decoder's two parts, and what is fed; () for what there is not."""
 

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple, Protocol
 from jax import Array
 
 from rnnjax.losses import cross_entropy
+from rnnjax.serialization import serializable
 
 # Arrays by name; a model reads those that it needs.
 Batch = Mapping[str, Any]
 
 
+@serializable
 class BatchLoss(NamedTuple):
     """The loss of a batch.
 

@@ -14,10 +14,12 @@ from jax import Array
 from rnnjax.cells.base import Core, reads_backwards
 from rnnjax.checks import check_choice
 from rnnjax.sequence.masks import inside
+from rnnjax.serialization import serializable
 
 Pooling = Literal["last", "mean", "max", "attention"]
 
 
+@serializable
 class PoolState(NamedTuple):
     """The state of pooling: zeros at first."""
 
@@ -77,7 +79,7 @@ def pool(how: Pooling, core: Core, ys: Array, lengths: Array, scores: Array | No
     """
     if ys.shape[0] == 0:
         return jnp.zeros(ys.shape[1:], ys.dtype)
-    counts = inside(len(ys), lengths)[..., None]
+    counts = inside(ys.shape[0], lengths)[..., None]
     ys = jnp.where(counts, ys, 0.0)
     if how == "attention":
         assert scores is not None

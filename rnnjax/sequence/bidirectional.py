@@ -11,8 +11,10 @@ from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.sequence.unroll import Composite, Options
+from rnnjax.serialization import serializable
 
 
+@serializable
 class BidirectionalState(NamedTuple):
     """The states of the two directions.
 

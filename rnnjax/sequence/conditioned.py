@@ -13,8 +13,10 @@ from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_positive
 from rnnjax.sequence.masks import clear, make_masks
 from rnnjax.sequence.unroll import Composite, Options
+from rnnjax.serialization import serializable
 
 
+@serializable
 class ConditionedState(NamedTuple):
     """The state of the core, and the vector.
 
@@ -94,10 +96,11 @@ class Conditioned(Composite):
         """Run the core over inputs and vector; see `unroll`."""
         self._check(initial_state, xs.shape[1:-1])
         final = initial_state.condition
-        conditions = jnp.broadcast_to(final[None], (len(xs), *final.shape))
+        conditions = jnp.broadcast_to(final[None], (xs.shape[0], *final.shape))
         reverse = options.reverse
-        masks = make_masks(len(xs), options.lengths, options.resets, options.mask, reverse=reverse)
-        if masks.fresh is not None and len(xs):
+        options_of = (options.lengths, options.resets, options.mask)
+        masks = make_masks(xs.shape[0], *options_of, reverse=reverse)
+        if masks.fresh is not None and xs.shape[0] != 0:
             # After a reset the state is the initial state, whose condition is zero.
             behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0
             conditions, final = clear(behind, conditions), clear(behind.any(axis=0), final)

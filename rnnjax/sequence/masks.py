@@ -109,4 +109,4 @@ def beside(xs: Array, tree: Any) -> Any:
       xs: `(time, *batch, features)`; with no steps there is no carry, and nothing is done.
       tree: leaves `(*batch, ...)`.
     """
-    return select(jnp.ones_like(xs[0, ..., 0], bool), tree, tree) if len(xs) else tree
+    return select(jnp.ones_like(xs[0, ..., 0], bool), tree, tree) if xs.shape[0] != 0 else tree

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
-from rnnjax.checks import check_flags, check_lengths
+from rnnjax.checks import check_flags, check_lengths, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
@@ -75,6 +75,8 @@ class Options:
         # Besides inputs and outputs, only the states between blocks are stored for the backward
         # pass. Within a scan, XLA cannot merge the repeated computation with the first one.
         again = jax.checkpoint(run, prevent_cse=False)
+        if not is_known(xs.shape[0]):
+            return again(xs, state, masks)  # one block
         size = max(1, math.isqrt(xs.shape[0]))
         return in_blocks(again, xs, state, masks, size=size, reverse=self.reverse)
 

@@ -13,12 +13,14 @@ from rnnjax.checks import check_positive
 from rnnjax.closures import as_value, dtype_name
 from rnnjax.products import accumulator, common_dtype, lead, product
 from rnnjax.sequence.unroll import Composite, Options
+from rnnjax.serialization import serializable
 
 # Made once, so that two windows with default initialisers compare and hash equal.
 _GLOROT = as_value(initializers.glorot_uniform())
 _ZEROS = initializers.zeros
 
 
+@serializable
 class WindowState(NamedTuple):
     """What the inputs so far add to the next outputs, the next one first.
 

@@ -9,6 +9,7 @@ import optax
 from jax import Array
 
 from rnnjax.models.interface import Batch
+from rnnjax.serialization import serializable
 
 Metrics = dict[str, Array]
 # (params, carry, batch, key) -> (loss, carry) or (loss, carry, metrics): the loss of a batch, the
@@ -19,6 +20,7 @@ UPDATE_METRICS = ("loss", "grad_norm", "skipped", "skipped_in_a_row")
 TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
 
 
+@serializable
 class TrainState(NamedTuple):
     """The state of training. Together with the seed, it is all that a run needs to resume.
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.checks import is_known
 from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels import gradients
@@ -66,7 +67,7 @@ def fused(
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
     leaf of the state, one for each additive gate, two for each other gate.
     """
-    if not len(xs):  # there is no step to run, and no previous state
+    if xs.shape[0] == 0:  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
     try:
@@ -99,8 +100,10 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
         final, (states, _) = _forward(plan, params, xs, state, masks)
         return final, _emit(plan.cell, params, xs, states)
 
+    if not is_known(*xs.shape):
+        return run(xs, state, masks)
     size = max(1, _BLOCK_ROWS // max(1, math.prod(xs.shape[1:-1])))
-    if len(xs) < 2 * size:
+    if xs.shape[0] < 2 * size:
         return run(xs, state, masks)
     return in_blocks(run, xs, state, masks, size=size, reverse=plan.reverse)
 
