@@ -26,6 +26,11 @@ def common_dtype(*values: Any) -> Any:
         return jnp.result_type(*values)
 
 
+def as_given(tree: Any, given: Any) -> Any:
+    """Return a tree of arrays in the dtypes of another one."""
+    return jax.tree.map(lambda a, b: a.astype(b.dtype), tree, given)
+
+
 def cast(params: Mapping[str, Array], dtype: Any) -> dict[str, Array]:
     """Return parameters in `dtype`, as operands of products."""
     return {name: value.astype(dtype) for name, value in params.items()}

@@ -88,31 +88,34 @@ def _put_together(vectors, shape):
     return jnp.stack(vectors).reshape(*shape, -1) if vectors else jnp.zeros((*shape, 0))
 
 
-def read(core, params, pieces, state, reverse, cut_first):
-    """Read the pieces of one sequence, lists of vectors; return the final state and outputs."""
+def read(core, params, pieces, state, reverse, ends):
+    """Read the pieces of one sequence, lists of vectors; return the final state and outputs.
+
+    `ends` says whether there is a cut before the first and after the last of them.
+    """
     if isinstance(core, rx.Stack):
         finals = []
         for i, layer in enumerate(core.layers):
-            args = (pieces, state[i], reverse, cut_first)
+            args = (pieces, state[i], reverse, ends)
             final, above = read(layer, params[f"layer_{i}"], *args)
             finals.append(final)
             add = core.residual and pieces[0][0].shape == above[0][0].shape
             pieces = _pairwise(jnp.add, above, pieces) if add else above
         return tuple(finals), pieces
     if isinstance(core, rx.Bidirectional):
-        ahead, ys = read(core.core, params["forward"], pieces, state[0], reverse, cut_first)
-        back, zs = read(core.core, params["backward"], pieces, state[1], not reverse, cut_first)
+        ahead, ys = read(core.core, params["forward"], pieces, state[0], reverse, ends)
+        back, zs = read(core.core, params["backward"], pieces, state[1], not reverse, ends)
         both = _pairwise(lambda a, b: jnp.concatenate([a, b]), ys, zs)
         return rx.BidirectionalState(ahead, back), both
     if isinstance(core, rx.Reversed):
-        return read(core.core, params, pieces, state, not reverse, cut_first)
+        return read(core.core, params, pieces, state, not reverse, ends)
     outputs = [[None] * len(piece) for piece in pieces]
     order = [(i, j) for i, piece in enumerate(pieces) for j in range(len(piece))]
     if reverse:
         order.reverse()
     for number, (i, j) in enumerate(order):
         starts = j == (len(pieces[i]) - 1 if reverse else 0)
-        if starts and (number > 0 or (cut_first and not reverse)):
+        if starts and (number > 0 or ends[reverse]):
             state = jax.tree.map(jnp.zeros_like, state)
         state, outputs[i][j] = _step(core, params, state, pieces[i][j])
     return state, outputs
@@ -135,11 +138,11 @@ def oracle(core, params, xs, state, lengths=None, resets=None, reverse=False):
     for row, length in enumerate(lengths):
         own = jax.tree.unflatten(jax.tree.structure(state), [leaf[row] for leaf in states])
         if length:
-            cuts = resets.reshape(time, -1)[:length, row]
+            cuts = [*resets.reshape(len(resets), -1)[:, row], False]
             borders = [0, *(t for t in range(1, length) if cuts[t]), int(length)]
             steps = vectors[row :: lengths.size]
             pieces = [steps[a:b] for a, b in pairwise(borders)]
-            own, outputs = read(core, params, pieces, own, reverse, bool(cuts[0]))
+            own, outputs = read(core, params, pieces, own, reverse, (cuts[0], cuts[length]))
             for t, y in enumerate(chain.from_iterable(outputs)):
                 ys[t * lengths.size + row] = y
         finals.append(own)

@@ -18,7 +18,7 @@ from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
 from rnnjax.closures import as_value, dtype_name
-from rnnjax.products import accumulator, affine, cast, common_dtype, lead, product
+from rnnjax.products import accumulator, affine, as_given, cast, common_dtype, lead, product
 
 Params = Mapping[str, Any]
 State = Any
@@ -105,7 +105,8 @@ class GatedCell:
     in the order of `gate_names`.
 
     Products have operands of the compute dtype and are summed in float32 or wider. States have this
-    wider dtype, and outputs the compute dtype.
+    wider dtype, and outputs the compute dtype. Only `step` returns a state in the dtypes that it
+    was given.
 
     Args:
       hidden_size: width of the state and of the output.
@@ -310,15 +311,27 @@ class GatedCell:
     def step(self, params: Params, state: Any, x: Array) -> tuple[Any, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
 
+        The state comes back in the dtypes that were given, so that it can be the carry of a
+        `jax.lax.scan`.
+
+        Raises:
+          ValueError: `x`, `state` and `params` do not fit each other.
+        """
+        before = self.widen(params, state, x)
+        dtype = self.compute_dtype(params, x)
+        g_x, g_h, own = self.summands(params, before, x)
+        after = self.pointwise(g_x, g_h, before, **own)
+        return as_given(after, state), self.emit(cast(params, dtype), after).astype(dtype)
+
+    def widen(self, params: Params, state: Any, x: Array) -> Any:
+        """Return `state` in the dtype of the computation, float32 or wider.
+
         Raises:
           ValueError: `x`, `state` and `params` do not fit each other.
         """
         self.check(params, state, x)
-        dtype = self.compute_dtype(params, x)
-        state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
-        g_x, g_h, own = self.summands(params, state, x)
-        state = self.pointwise(g_x, g_h, state, **own)
-        return state, self.emit(cast(params, dtype), state).astype(dtype)
+        dtype = accumulator(self.compute_dtype(params, x))
+        return jax.tree.map(lambda leaf: leaf.astype(dtype), state)
 
     def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
         """Return the arguments of `pointwise` and `gates` without the state: g_x, g_h, own."""

@@ -9,7 +9,7 @@ from jax import Array
 
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
-from rnnjax.products import accumulator, product
+from rnnjax.products import as_given, product
 from rnnjax.serialization import serializable
 
 
@@ -100,14 +100,13 @@ class GRU(GatedCell):
         """Return the state after reading `x` `(*batch, input_size)`, and the output."""
         if self.reset_after:
             return super().step(params, state, x)
-        self.check(params, state, x)
+        before = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
-        state = jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), state)
         w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start], -1)
         xs = jnp.split(self.project(params, x), 3, -1)
-        r, z = _open(xs, jnp.split(product(state.h, w_rz, dtype), 2, -1))
-        state = self._mix(z, jnp.tanh(xs[2] + product(r * state.h, w_n, dtype)), state)
-        return state, state.h.astype(dtype)
+        r, z = _open(xs, jnp.split(product(before.h, w_rz, dtype), 2, -1))
+        after = self._mix(z, jnp.tanh(xs[2] + product(r * before.h, w_n, dtype)), before)
+        return as_given(after, state), after.h.astype(dtype)
 
     def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:
         return GRUState((1 - z) * n + z * state.h)

@@ -69,15 +69,23 @@ def check_lengths(
     return jnp.asarray(given)
 
 
-def check_flags(name: str, flags: Any, steps: tuple[int, ...]) -> Array | None:
-    """Return `flags` as an array; raise `ValueError` unless they are bools, one for each step."""
+def check_flags(
+    name: str, flags: Any, steps: tuple[int, ...], *, end: bool = False
+) -> Array | None:
+    """Return `flags` as an array; raise `ValueError` unless they are bools, one for each step.
+
+    With `end`, there may be one row more, for the end.
+    """
     if flags is None:
         return None
     flags = jnp.asarray(flags)
     if flags.dtype != jnp.bool_:
         raise ValueError(f"{name} must be of dtype bool, got {flags.dtype}")
-    if flags.shape != steps:
-        raise ValueError(f"{name} must have shape (time, *batch) = {steps}, got {flags.shape}")
+    if flags.shape != steps and not (end and flags.shape == (steps[0] + 1, *steps[1:])):
+        more = ", or one more row" if end else ""
+        raise ValueError(
+            f"{name} must have shape (time, *batch) = {steps}{more}, got {flags.shape}"
+        )
     return flags
 
 

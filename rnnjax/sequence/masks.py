@@ -52,21 +52,37 @@ def make_masks(
 ) -> Masks:
     """Return the masks for a sequence of `time` steps.
 
-    A reset at step t cuts the sequence between t - 1 and t. Read forwards, the state starts
-    again before step t; read backwards, before step t - 1. Cuts at steps that do not count, since
-    they are outside a sequence's own length or its mask, have no effect.
+    A reset at t cuts the sequence between t - 1 and t. Read forwards, the state starts again
+    before step t; read backwards, before step t - 1. Steps outside a sequence's own length
+    are not read. `resets` have `time` rows or one more, for the end. Cuts at steps that `mask`
+    leaves out have no effect.
     """
     valid = None if lengths is None else inside(time, lengths)
     if mask is not None:
         valid = mask if valid is None else valid & mask
     if resets is None:
         return Masks(valid, None)
-    cuts = resets if valid is None else resets & valid
     if reverse:
-        cuts = jnp.concatenate([cuts[1:], jnp.zeros_like(cuts[:1])])
-        if mask is not None:  # a cut before the first step that counts separates nothing
-            cuts &= jnp.cumsum(mask, axis=0) > 0
-    return Masks(valid, cuts)
+        # Of the rows 1 to time + 1, the last may not be there.
+        resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
+    fresh = resets[:time]
+    if valid is None:
+        return Masks(valid, fresh)
+    if reverse and mask is not None:
+        return Masks(valid, fresh & _cut_behind(valid, lengths))
+    return Masks(valid, fresh & valid)
+
+
+def _cut_behind(valid: Array, lengths: Array | None) -> Array:
+    """Return whether a cut behind each step separates steps that count, or is at the end.
+
+    The state may start again at a step that does not count, between two that do.
+    """
+    time = valid.shape[0]
+    after = jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])])
+    behind = jnp.arange(time).reshape(-1, *(1,) * (valid.ndim - 1)) + 1
+    after |= behind == (time if lengths is None else lengths[None])
+    return after & (jnp.cumsum(valid, axis=0) > 0)
 
 
 def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:

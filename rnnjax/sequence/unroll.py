@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, GatedCell, Params, State
 from rnnjax.checks import check_flags, check_lengths, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
@@ -52,7 +52,7 @@ class Options:
         """
         xs, batch = _check_inputs(xs)
         lengths = check_lengths(self.lengths, xs.shape[0], batch)
-        resets = check_flags("resets", self.resets, xs.shape[:-1])
+        resets = check_flags("resets", self.resets, xs.shape[:-1], end=True)
         mask = check_flags("mask", self.mask, xs.shape[:-1])
         _check_names(core, self.implementation)
         masks = make_masks(xs.shape[0], lengths, resets, mask, reverse=self.reverse)
@@ -138,9 +138,12 @@ def unroll(
         other steps, the output is 0, the state does not change, and the values of `xs`, even NaN,
         do not affect results or gradients. The final state of a sequence is the state at its own
         length; for length 0, it is the initial state.
-      resets: `(time, *batch)` bool. True at t means that another sequence starts at step t, with
-        the core's initial state. Concatenated sequences then have the same outputs as separate
-        ones, in both reading directions.
+      resets: `(time, *batch)` bool, or `(time + 1, *batch)` with a row for the end. True at t means
+        that another sequence starts at step t, and that the one before ends at step t - 1. Read
+        forwards, the core starts from its initial state before step t; read backwards, before
+        step t - 1. So concatenated sequences have the same outputs as separate ones in both
+        directions. At the end that is read first, a reset discards the given `initial_state`: at
+        0 forwards, at `length` (without lengths at time, in the row for the end) backwards.
       mask: `(time, *batch)` bool, for padding that is not at the end, such as in front or in gaps.
         Steps where it is False do not count, as those after `lengths`: the results are those of
         the sequence without them. None counts all.
@@ -223,8 +226,13 @@ def _check_some_part_takes(
 
 
 def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:
-    """Return `state` in the dtypes that a step returns, which a scan's carry has to keep."""
-    x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+    """Return `state` in the dtypes that a step returns, which a scan's carry has to keep.
+
+    The step of a gated cell keeps those that it is given.
+    """
+    x: Any = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+    if isinstance(core, GatedCell):
+        state = core.widen(params, state, x)
     after, _ = jax.eval_shape(core.step, params, state, x)
     got: Any = jax.tree.structure(state)
     want: Any = jax.tree.structure(after)

@@ -11,7 +11,7 @@ from jax.nn import initializers
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_positive
 from rnnjax.closures import as_value, dtype_name
-from rnnjax.products import accumulator, common_dtype, lead, product
+from rnnjax.products import accumulator, as_given, common_dtype, lead, product
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
@@ -94,8 +94,8 @@ class Window(Composite):
     def step(self, params: Params, state: WindowState, x: Array) -> tuple[WindowState, Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
         parts, dtype = self._parts(params, x)
-        state, y = _Sum(self).step({}, state, parts)
-        return state, y.astype(dtype)
+        after, y = _Sum(self).step({}, state, parts)
+        return as_given(after, state), y.astype(dtype)
 
     def over_time(
         self,

@@ -51,7 +51,7 @@ CALLS = {
     "resets dtype": (unroll(resets=jnp.zeros((4, 2))), r"resets must be.*bool, got float32"),
     "resets shape": (
         unroll(resets=jnp.zeros((2, 4), bool)),
-        r"resets must have shape \(time, \*batch\) = \(4, 2\), got \(2, 4\)",
+        r"resets must have shape \(time, \*batch\) = \(4, 2\), or one more row, got \(2, 4\)",
     ),
     "implementation": (
         unroll(implementation="cudnn"),

@@ -68,7 +68,12 @@ def test_steps_that_the_mask_leaves_out_are_as_if_cut_out(name, reverse):
     (d_params, d_xs, d_state), (final, ys) = got
     assert not np.asarray(ys)[~COUNTS].any()
     assert not np.asarray(d_xs)[~COUNTS].any()
-    want = run(moved(xs), moved(weights), lengths=COUNTS.sum(0), resets=moved(RESETS))
+    # A flag counts at a step that counts, and at the end.
+    counts, cuts = COUNTS.sum(0), moved(RESETS & COUNTS)
+    for row, (count, length) in enumerate(zip(counts, LENGTHS, strict=True)):
+        if length < TIME:
+            cuts[count, row] = RESETS[length, row]
+    want = run(moved(xs), moved(weights), lengths=counts, resets=cuts)
     assert_close(((d_params, moved(d_xs), d_state), (final, moved(ys))), want)
 
 

@@ -209,6 +209,29 @@ def test_chunks_with_carried_state(name):
         np.testing.assert_array_equal(leaf, 0)
 
 
+STEPPED = {**CELLS, "stack": rx.Stack((rx.Conditioned(rx.LSTM(3), 2), rx.Window(3, width=2)))}
+
+
+@pytest.mark.parametrize("name", some_fast(STEPPED, ["lstm"]))
+def test_a_carry_of_half_precision(name):
+    """`step` keeps the dtypes of the state it is given; `unroll` reads it in float32."""
+    core = STEPPED[name]
+    params, xs, state = prepared(core)
+    half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), state)
+
+    @jax.jit
+    def both(params, xs, half):
+        stepped = jax.lax.scan(partial(core.step, params), half, xs)
+        wide = jax.tree.map(lambda a: a.astype(jnp.float32), half)
+        return stepped, rx.unroll(core, params, xs, half), rx.unroll(core, params, xs, wide)
+
+    (final, ys), unrolled, want = both(params, xs, half)
+    assert all(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(final))
+    assert ys.dtype == jnp.float32
+    np.testing.assert_allclose(ys, want[1], rtol=0, atol=0.1)
+    np.testing.assert_array_equal(unrolled[1], want[1])
+
+
 def test_a_state_of_nan_is_forgotten_at_a_reset():
     core = rx.LSTM(3)
     params, xs, _ = prepared(core)

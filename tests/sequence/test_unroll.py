@@ -60,6 +60,32 @@ def test_lengths_and_resets_together_the_other_way(name, implementation):
     compare_cell(name, "both", implementation=implementation, reverse=reverse)
 
 
+ENDS = np.zeros((TIME + 1, 4), bool)
+ENDS[[5, 3, 2, 0, 5], [0, 1, 1, 2, 2]] = True  # row 2 ends at step 4; row 3 has no reset
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("implementation", ["scan", "fused"])
+def test_a_reset_at_the_end_that_is_read_first(implementation):
+    core = rx.Bidirectional(CELLS["lstm"])
+    params, xs, state = random_params(core), random_inputs(TIME, (4,)), random_state(core, (4,))
+    options = {"resets": ENDS, "implementation": implementation}
+    assert_equals_oracle(core, params, xs, state, lengths=np.array([5, 3, 4, 5]), **options)
+
+
+def test_backwards_is_forwards_on_the_turned_sequence():
+    core, single = CELLS["gru"], {"dtype": np.float32}
+    params, xs = random_params(core, **single), random_inputs(TIME, (4,), **single)
+    state = random_state(core, (4,), **single)
+    final, ys = rx.unroll(core, params, xs, state, resets=ENDS, reverse=True)
+    want, zs = rx.unroll(core, params, xs[::-1], state, resets=ENDS[::-1])
+    assert_close((final, ys), (want, zs[::-1]), 1e-5, 1e-6)
+    # The first row starts afresh, so nothing depends on its initial state.
+    other, _ = rx.unroll(core, params, xs, resets=ENDS, reverse=True)
+    np.testing.assert_allclose(final.h[0], other.h[0], rtol=1e-5)
+    assert np.abs(final.h[3] - other.h[3]).max() > 1e-3
+
+
 @pytest.mark.full
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(data=st.data())
@@ -72,8 +98,8 @@ def test_equals_stepping_by_hand_on_any_shape(data):
         flat = data.draw(st.lists(st.integers(0, time), min_size=3, max_size=3))
         lengths = np.resize(flat, batch)
     if data.draw(st.booleans()):
-        flat = data.draw(st.lists(st.booleans(), min_size=15, max_size=15))
-        resets = np.resize(flat, (time, *batch))
+        flat = data.draw(st.lists(st.booleans(), min_size=18, max_size=18))
+        resets = np.resize(flat, (time + data.draw(st.integers(0, 1)), *batch))
     with jax.enable_x64(True):
         core = CELLS[name]
         xs = random_inputs(time, batch)
