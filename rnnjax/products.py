@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 
 
 def accumulator(dtype: Any) -> Any:
@@ -60,7 +61,7 @@ def outer(a: Array, b: Array, dtype: Any, like: Array) -> Array:
         b.astype(dtype),
         (([axis + 1 for axis in axes], list(axes)), ((), ())),
         preferred_element_type=wide,
-        out_sharding=_explicit_sharding(like),
+        out_sharding=_explicit_sharding(like, a, b),
     )
     return _finished(result, dtype)
 
@@ -95,10 +96,17 @@ def _finished(result: Array, dtype: Any) -> Array:
     return result if result.dtype == dtype else jax.lax.optimization_barrier(result)
 
 
-def _explicit_sharding(like: Array) -> Any:
-    """Return the sharding of `like` on a mesh of explicit axes; None on any other mesh."""
+def _explicit_sharding(like: Array, *others: Array) -> Any:
+    """Return the sharding of `like` on a mesh of explicit axes; None on any other mesh.
+
+    If `like` is on no mesh but one of the others is, all devices get the same values.
+    """
     sharding = jax.typeof(like).sharding
-    return sharding if sharding.mesh.are_all_axes_explicit else None
+    if sharding.mesh.are_all_axes_explicit:
+        return sharding
+    meshes = (jax.typeof(other).sharding.mesh for other in others)
+    mesh = next((mesh for mesh in meshes if mesh.are_all_axes_explicit), None)
+    return mesh and NamedSharding(mesh, PartitionSpec())
 
 
 def lead(vector: Array, rank: int) -> Array:

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
 from rnnjax.checks import check_at_least, check_positive, check_token
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.sharding import automatic, spec_of
 
 _SMALLEST = float(jnp.finfo(jnp.float32).tiny)
 
@@ -79,7 +81,8 @@ def sample(
     prompts, lengths = padded_text(prompts, lengths, model.vocab_size, least=1)
     options = (grown(num_tokens), temperature, top_k, top_p, stop_token)
     given = (variables, prompts, lengths, key, jnp.int32(num_tokens), initial_state)
-    tokens, drawn = _sample(model, *options, *given)
+    spec = PartitionSpec(*spec_of(lengths))
+    tokens, drawn = automatic(partial(_sample, model, *options), *given, spec=spec)
     return cut(tokens, num_tokens), drawn
 
 

@@ -6,12 +6,14 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
 
 from rnnjax.cells.base import State
 from rnnjax.decoding.padding import padded_text
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.sequence.masks import inside
+from rnnjax.sharding import automatic, spec_of
 
 
 def log_probability(
@@ -49,7 +51,9 @@ def log_probability(
       (True, 0.0)
     """
     tokens, lengths = padded_text(tokens, lengths, model.vocab_size, given=1)
-    return _log_probability(model, variables, tokens, lengths, initial_state)
+    run = partial(_log_probability, model)
+    spec = PartitionSpec(*spec_of(lengths))
+    return automatic(run, variables, tokens, lengths, initial_state, spec=spec)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -7,12 +7,14 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
 
 from rnnjax.checks import check_token
 from rnnjax.decoding.beam import Hypotheses, check_search, repeat, run_search
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.encoder_decoder import EncoderDecoder
+from rnnjax.sharding import automatic, spec_of
 
 
 def translate(
@@ -71,7 +73,9 @@ def translate(
     for token in never:
         check_token("never", token, model.target_size)
     options = (start_token, stop_token, grown(num_tokens), beam, length_penalty, never)
-    found = _translate(models, options, each, source, lengths, jnp.int32(num_tokens))
+    run, given = partial(_translate, models, options), (each, source, lengths)
+    spec = PartitionSpec(*spec_of(lengths))
+    found = automatic(run, *given, jnp.int32(num_tokens), spec=spec)
     return found._replace(tokens=cut(found.tokens, num_tokens))
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
+from jax.sharding import PartitionSpec
 
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.checks import check_at_least, check_positive
@@ -15,6 +16,7 @@ from rnnjax.closures import as_value
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy
 from rnnjax.losses.shapes import check_classes, check_rows
 from rnnjax.products import lead, product
+from rnnjax.sharding import automatic
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,12 @@ class AdaptiveSoftmax:
         check_classes(targets, mask, self.num_classes)
         if mask is None:
             mask = jnp.ones(targets.shape, bool)
+        spec = PartitionSpec()
+        return automatic(self._cross_entropy, params, features, targets, mask, spec=spec)
+
+    def _cross_entropy(
+        self, params: Params, features: Array, targets: Array, mask: Array
+    ) -> tuple[Array, Array]:
         rows, ids, counts = features.reshape(-1, features.shape[-1]), targets.ravel(), mask.ravel()
         in_head = jnp.where(ids < self.cutoffs[0], ids, self.cutoffs[0] + self._tail_of(ids))
         head = params["head"]

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from rnnjax.checks import check_positive, is_known
 from rnnjax.products import accumulator, affine, last_first, outer, product
+from rnnjax.sharding import automatic
 from rnnjax.varying import axes_of, gradient_of, varying
 
 
@@ -56,6 +58,13 @@ def linear_loss(
       held: arrays that every chunk gets whole; they get no gradient.
     """
     check_positive(rows_at_once=plan.rows_at_once)
+    run = partial(_in_chunks, plan)
+    return automatic(run, features, kernel, bias, mask, beside, held, spec=PartitionSpec())
+
+
+def _in_chunks(
+    plan: Plan, features: Array, kernel: Array, bias: Array, mask: Array, beside: Any, held: Any
+) -> Array:
     # Mask before the product, not after: a NaN makes NaN gradients even if it is dropped later.
     rows = jnp.where(mask[..., None], features, 0)
     number = math.prod(mask.shape)

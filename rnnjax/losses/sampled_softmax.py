@@ -1,15 +1,18 @@
 """Sampled softmax: compares a target with a sample of the classes, not with all."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from rnnjax.checks import check_positive
 from rnnjax.losses.cross_entropy import cross_entropy
 from rnnjax.losses.shapes import check_classes, check_kernel, check_rows
 from rnnjax.products import accumulator, common_dtype, lead, product
+from rnnjax.sharding import automatic
 
 
 def sampled_cross_entropy(
@@ -65,6 +68,19 @@ def sampled_cross_entropy(
     if mask is not None:
         features = jnp.where(mask[..., None], features, 0)
         targets = jnp.where(mask, targets, 0)
+    run = partial(_cross_entropy, num_sampled)
+    return automatic(run, features, kernel, bias, targets, key, mask, spec=PartitionSpec())
+
+
+def _cross_entropy(
+    num_sampled: int,
+    features: Array,
+    kernel: Array,
+    bias: Array,
+    targets: Array,
+    key: Array,
+    mask: Array | None,
+) -> tuple[Array, Array]:
     classes = bias.shape[0]
     drawn = _draw(key, num_sampled, classes)
     dtype = common_dtype(features, kernel)

@@ -5,10 +5,13 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from rnnjax.cells import LSTM
 from rnnjax.linen import RNN
+from rnnjax.models.embedding import Embedding
 from rnnjax.sequence.bidirectional import Bidirectional
+from rnnjax.sharding import automatic, spec_of
 
 PAD = 0  # the id of padding
 
@@ -35,13 +38,13 @@ class CharacterLSTM(nn.Module):
         """Return `(..., features)` of `(..., length)` ids, padded with 0 at the end."""
         if self.features % 2:
             raise ValueError(f"features must be even, for two directions, got {self.features}")
-        words = characters.reshape(-1, characters.shape[-1])
-        xs = nn.Embed(self.num_characters, self.embed_size, dtype=self.dtype)(words.T)
+        words = _as_rows(characters)
+        xs = _embedding(self)(words.T)
         core = Bidirectional(LSTM(self.features // 2, dtype=self.dtype))
         final, _ = RNN(core)(xs, lengths=(words != PAD).sum(axis=-1))
         both = jnp.concatenate([final.forward.h, final.backward.h], axis=-1)
         # States are float32 or wider; the features of a word have the compute dtype.
-        return both.astype(xs.dtype).reshape(*characters.shape[:-1], self.features)
+        return _from_rows(both.astype(xs.dtype), characters)
 
 
 class CharacterConvolution(nn.Module):
@@ -66,9 +69,29 @@ class CharacterConvolution(nn.Module):
     @nn.compact
     def __call__(self, characters: Array) -> Array:
         """Return `(..., features)` of `(..., length)` ids, padded with 0 at the end."""
-        inside = (characters != PAD)[..., None]
-        xs = nn.Embed(self.num_characters, self.embed_size, dtype=self.dtype)(characters)
+        words = _as_rows(characters)
+        inside = (words != PAD)[..., None]
+        xs = _embedding(self)(words)
         xs = jnp.where(inside, xs, 0.0)
         ys = nn.Conv(self.features, (self.width,), dtype=self.dtype)(xs)
         best = jnp.where(inside, ys, -jnp.inf).max(axis=-2)
-        return jnp.where(inside.any(axis=-2), best, 0.0)
+        return _from_rows(jnp.where(inside.any(axis=-2), best, 0.0), characters)
+
+
+def _embedding(encoder: CharacterLSTM | CharacterConvolution) -> Embedding:
+    size = encoder.num_characters, encoder.embed_size
+    return Embedding(*size, dtype=encoder.dtype, name="Embed_0")
+
+
+def _as_rows(characters: Array) -> Array:
+    """Return characters `(..., length)` as `(words, length)`."""
+    parts = [part for part in spec_of(characters)[:-1] if part is not None]
+    spec = PartitionSpec(tuple(parts) or None, None)
+    return automatic(lambda a: a.reshape(-1, a.shape[-1]), characters, spec=spec)
+
+
+def _from_rows(features: Array, characters: Array) -> Array:
+    """Return the features of words `(words, features)` as `(..., features)`."""
+    shape = *characters.shape[:-1], features.shape[-1]
+    spec = PartitionSpec(*spec_of(characters)[:-1], None)
+    return automatic(lambda a: a.reshape(shape), features, spec=spec)

@@ -9,6 +9,7 @@ from jax.nn import initializers
 
 from rnnjax.checks import check_positive, check_range, check_rate
 from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
+from rnnjax.models.embedding import Embedding
 
 
 class TokenEmbedder(nn.Module):
@@ -45,7 +46,7 @@ class TokenEmbedder(nn.Module):
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
         self.drop = nn.Dropout(self.dropout)
-        self.words = nn.Embed(
+        self.words = Embedding(
             self.vocab_size,
             self.embed_size,
             dtype=self.dtype,

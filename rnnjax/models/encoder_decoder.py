@@ -21,6 +21,7 @@ from rnnjax.checks import (
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.attention import Attention, AttentionKind
+from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
@@ -341,10 +342,10 @@ class EncoderDecoder(nn.Module):
                 )
 
     @nn.nowrap
-    def _embedding(self, count: int) -> nn.Embed:
+    def _embedding(self, count: int) -> Embedding:
         # In a tied output layer, this makes logits with a standard deviation of about 1.
         init = initializers.normal(self.embed_size**-0.5)
-        return nn.Embed(count, self.embed_size, dtype=self.dtype, embedding_init=init)
+        return Embedding(count, self.embed_size, dtype=self.dtype, embedding_init=init)
 
     def _drop(self, xs: Array) -> Array:
         """Return `xs` `(time, batch, features)` with dropout, the same mask at all steps."""

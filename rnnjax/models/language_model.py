@@ -15,6 +15,7 @@ from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
 from rnnjax.closures import as_value
 from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
+from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
@@ -71,7 +72,7 @@ class LanguageModel(nn.Module):
         self.rnn = RNN(self.running_core)
         width = output_size(self.core)
         if self.embed_size is not None:
-            self.embedding = nn.Embed(
+            self.embedding = Embedding(
                 self.vocab_size,
                 self.embed_size,
                 dtype=self.dtype,

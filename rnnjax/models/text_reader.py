@@ -9,6 +9,7 @@ from jax import Array
 from rnnjax.cells.base import Core
 from rnnjax.checks import check_range, check_tokens
 from rnnjax.linen import RNN
+from rnnjax.models.embedding import Embedding
 from rnnjax.models.pooling import pool
 from rnnjax.sequence.masks import within
 
@@ -46,7 +47,7 @@ class TextReader(nn.Module):
         # An id out of range makes NaN gradients, even if its own gradient is zero.
         tokens = jnp.where(within(tokens.shape, lengths), tokens, 0)
         check_range("tokens", tokens, self.vocab_size)
-        xs = nn.Embed(self.vocab_size, self.embed_size, dtype=self.dtype, name="embedding")(
+        xs = Embedding(self.vocab_size, self.embed_size, dtype=self.dtype, name="embedding")(
             tokens.T
         )
         _, ys = RNN(self.core, name="rnn")(xs, lengths=lengths)

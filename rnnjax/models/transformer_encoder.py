@@ -17,6 +17,7 @@ from rnnjax.checks import (
     check_range,
     check_rate,
 )
+from rnnjax.models.embedding import Embedding
 from rnnjax.products import lead
 from rnnjax.sequence.masks import within
 
@@ -189,10 +190,10 @@ class TransformerEncoder(nn.Module):
         return scale * xs + sinusoids(positions, self.config.hidden_size).astype(xs.dtype)
 
     @nn.nowrap
-    def _embedding(self, count: int) -> nn.Embed:
+    def _embedding(self, count: int) -> Embedding:
         # No compute dtype, as the residual sum is float32.
         width = self.config.hidden_size
-        return nn.Embed(count, width, embedding_init=initializers.normal(width**-0.5))
+        return Embedding(count, width, embedding_init=initializers.normal(width**-0.5))
 
 
 class EncoderLayer(nn.Module):
