@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
@@ -36,12 +37,13 @@ def sample(
     """Return random continuations of prompts.
 
     Args:
-      model: the model; compiled once for each model, batch and set of options, and for lengths and
-        numbers of tokens up to each power of two.
+      model: the model; compiled once for each model, batch, `top_k` and `stop_token`, for lengths
+        and numbers of tokens up to each power of two, and for `temperature` and `top_p` or none.
       variables: its variables, `{"params": ...}`.
       prompts: `(batch, time)` integers; padding is at the end.
       lengths: `(batch,)` integers from 1 to time, the number of tokens of each prompt.
-      key: random key; not used if `temperature` is 0.
+      key: random key; not used if `temperature` is 0. It and its number determine what a row draws,
+        whatever the other rows are.
       num_tokens: the largest number of tokens to add.
       temperature: logits are divided by it; 0 always takes the most likely token.
       top_k: draw only among the k most likely tokens.
@@ -79,8 +81,10 @@ def sample(
     if stop_token is not None:
         check_token("stop_token", stop_token, model.vocab_size)
     prompts, lengths = padded_text(prompts, lengths, model.vocab_size, least=1)
-    options = (grown(num_tokens), temperature, top_k, top_p, stop_token)
-    given = (variables, prompts, lengths, key, jnp.int32(num_tokens), initial_state)
+    options = (grown(num_tokens), temperature < _SMALLEST, top_k, stop_token)
+    # NumPy's scalars, as JAX's would need a program to be made.
+    numbers = (np.int32(num_tokens), np.float32(temperature), top_p and np.float32(top_p))
+    given = (variables, prompts, lengths, key, *numbers, initial_state)
     spec = PartitionSpec(*spec_of(lengths))
     tokens, drawn = automatic(partial(_sample, model, *options), *given, spec=spec)
     return cut(tokens, num_tokens), drawn
@@ -95,19 +99,20 @@ class _Drawing(NamedTuple):
     drawn: Array  # (batch,), tokens so far
 
 
-@partial(jax.jit, static_argnums=range(6))
+@partial(jax.jit, static_argnums=range(5))
 def _sample(
     model: LanguageModel,
     places: int,
-    temperature: float,
+    greedy: bool,
     top_k: int | None,
-    top_p: float | None,
     stop_token: int | None,
     variables: Any,
     prompts: Array,
     lengths: Array,
     key: Array,
     num_tokens: Array,
+    temperature: Array,
+    top_p: Array | None,
     initial_state: State | None,
 ) -> tuple[Array, Array]:
     """Return tokens `(batch, places)`, of which the first `num_tokens` are drawn, and `drawn`."""
@@ -116,16 +121,18 @@ def _sample(
     last = jnp.take_along_axis(features, (lengths - 1)[:, None, None], axis=1)[:, 0]
     logits = model.apply(variables, last, method="logits")
 
-    keys = jax.random.split(key, places)  # the first ones do not depend on their number
+    # The first ones do not depend on their number, which padding makes larger.
+    keys = jax.random.split(key, places)
+    rows = jnp.arange(len(lengths))
 
     def draw(step: Array, logits: Array) -> Array:
-        if temperature < _SMALLEST:
+        if greedy:
             return jnp.argmax(logits, axis=-1).astype(jnp.int32)
         # The highest becomes 0, so that none overflows.
         highest = logits.max(axis=-1, keepdims=True)
-        scaled = (logits - highest) / temperature
-        token = jax.random.categorical(keys[step], restrict(scaled, top_k, top_p))
-        return token.astype(jnp.int32)
+        scaled = restrict((logits - highest) / temperature.astype(logits.dtype), top_k, top_p)
+        own = jax.vmap(jax.random.fold_in, (None, 0))(keys[step], rows)
+        return jax.vmap(jax.random.categorical)(own, scaled).astype(jnp.int32)
 
     def advance(now: _Drawing) -> _Drawing:
         token, done = draw(now.step, now.logits), now.done
@@ -147,7 +154,7 @@ def _sample(
     return end.tokens.T, end.drawn
 
 
-def restrict(logits: Array, top_k: int | None, top_p: float | None) -> Array:
+def restrict(logits: Array, top_k: int | None, top_p: Array | float | None) -> Array:
     """Return `logits` `(..., vocab)` with -inf for the tokens that `top_k` or `top_p` exclude."""
     if top_k is not None and top_k < logits.shape[-1]:
         least = jax.lax.top_k(logits, top_k)[0][..., -1:]

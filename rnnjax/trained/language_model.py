@@ -115,7 +115,9 @@ class TrainedLanguageModel(Trained):
             raise ValueError(f"prompts must be a sequence of texts, got the text {prompts!r}")
         if not prompts:
             return []
-        tokens, lengths = pad([start_ids(self.vocabulary, text) for text in prompts])
+        rows = [start_ids(self.vocabulary, text) for text in prompts]
+        # Few programs for all numbers of prompts; what a row draws does not depend on the others.
+        tokens, lengths = pad(rows + rows[:1] * (grown(len(rows)) - len(rows)))
         drawn, counts = sample(
             self.model,
             self.variables,
@@ -125,8 +127,9 @@ class TrainedLanguageModel(Trained):
             num_tokens=num_tokens,
             **options,
         )
-        rows = zip(np.asarray(drawn), np.asarray(counts), strict=True)
-        return [self.vocabulary.decode(row[:count]) for row, count in rows]
+        pairs = zip(np.asarray(drawn), np.asarray(counts), strict=True)
+        texts = [self.vocabulary.decode(row[:count]) for row, count in pairs]
+        return texts[: len(prompts)]
 
 
 def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:

@@ -115,6 +115,11 @@ def test_functions_compile_again_only_beyond_the_next_power_of_two(answer, progr
 TRAINED = {
     "scores": (language_model, lambda run, n: run.log_probabilities(["h" * n, "e"])),
     "texts": (language_model, lambda run, n: run.generate(["h" * n], num_tokens=n)),
+    "many texts": (language_model, lambda run, n: run.generate(["h"] * n, num_tokens=n)),
+    "temperatures": (
+        language_model,
+        lambda run, n: run.generate(["h"], num_tokens=9, temperature=n / 9, top_p=1 / n),
+    ),
     "costs": (language_model, lambda run, n: run.nats(run.vocabulary.encode("h" * n))),
     "classes": (conditional_model, lambda run, n: run.answers([Labelled(("fun",) * n, "_")])),
     "many classes": (conditional_model, lambda run, n: run.answers([Labelled(("fun",), "_")] * n)),
@@ -133,6 +138,14 @@ def test_trained_models_compile_again_only_beyond_the_next_power_of_two(kind, pr
     for length in (9, 13):  # beside the words there may be other tokens
         call(run, length)
     assert programs(lambda: [call(run, length) for length in range(9, 14)]) == 0
+
+
+def test_what_a_row_draws_does_not_depend_on_the_others():
+    trained = language_model()
+    prompts = ["he", "l", "hello"]
+    texts = trained.generate(prompts, 9, seed=3)
+    assert trained.generate(["o", *prompts[1:], "he"], 9, seed=3)[1:3] == texts[1:]
+    assert trained.generate(prompts[:1], 9, seed=3) == texts[:1]
 
 
 def test_draws_do_not_depend_on_how_many_follow():
