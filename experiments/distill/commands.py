@@ -158,7 +158,7 @@ def lm(
     students = {}
     for name in ("alone", "taught"):
         print(f"\n{name}")
-        start = untrained(plain, vocabulary, ids)
+        start = untrained(plain, vocabulary, ids, corpus.train)
         options: dict[str, Any] = {}
         read = digest("\0".join(corpus))
         if name == "taught":

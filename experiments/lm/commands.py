@@ -15,8 +15,9 @@ import numpy as np
 
 from experiments.corpora.manual import reference_manual
 from experiments.lm.compare import compare
+from experiments.lm.pairs import pairs
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
-from experiments.lm.text import Suggester, log_probabilities, single_token
+from experiments.lm.text import Suggester, score_texts, single_token
 from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
@@ -72,7 +73,7 @@ def train(
     tokens = Tokens(*map(vocabulary.encode, corpus))
     data_digest = digest("\0".join(corpus))
     others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
-    start = untrained(experiment, vocabulary, tokens)
+    start = untrained(experiment, vocabulary, tokens, corpus.train)
     wide = experiment.hidden_size >= 512
     if wide and experiment.dtype == "float32" and host.has_fast_bfloat16():
         print(
@@ -145,13 +146,18 @@ def generate(
             print("-" * 40)
 
 
-def score(run: Path, data: Path | None = None, in_order: bool = False) -> None:
+def score(
+    run: Path, data: Path | None = None, in_order: bool = False, plain: bool = False
+) -> None:
     """Print each sentence's log-probability and perplexity, likeliest first.
+
+    A word that a word model does not know costs <unk> and its spelling.
 
     Args:
       run: the run's folder.
       data: a file with a sentence a line; by default standard input.
       in_order: print the sentences in their own order.
+      plain: print beside it the log-probability without the spelling of unknown words.
     """
     trained = _load(run)
     source = str(data or "standard input")
@@ -159,16 +165,22 @@ def score(run: Path, data: Path | None = None, in_order: bool = False) -> None:
     sentences = [line for _, line in lines if line.strip()]
     if not sentences:
         raise ValueError(f"{source} holds no sentence to score")
-    logs, lengths = log_probabilities(trained, sentences, _places(source, lines))
+    scores = score_texts(trained, sentences, _places(source, lines))
     unit = trained.vocabulary.unit
-    print(f"{'log-probability':>15}  {'perplexity a ' + unit:>24}  sentence")
-    for index in _order(logs, in_order):
-        each = perplexity(-logs[index] / lengths[index])
-        print(f"{logs[index]:15.3f}  {each:24.3f}  {sentences[index]}")
+    beside = f"{'without spelling':>16}  " if plain else ""
+    print(f"{'log-probability':>15}  {beside}{'perplexity a ' + unit:>24}  sentence")
+    for index in _order(scores.whole, in_order):
+        log, length = scores.whole[index], scores.lengths[index]
+        beside = f"{scores.plain[index]:16.3f}  " if plain else ""
+        print(f"{log:15.3f}  {beside}{perplexity(-log / length):24.3f}  {sentences[index]}")
 
 
 def rescore(
-    run: Path, data: Path | None = None, weight: float | None = None, in_order: bool = False
+    run: Path,
+    data: Path | None = None,
+    weight: float | None = None,
+    in_order: bool = False,
+    plain: bool = False,
 ) -> None:
     """Put the candidates of n-best lists in the model's order, best first.
 
@@ -181,6 +193,7 @@ def rescore(
       data: a file of lists; by default standard input.
       weight: of the given score, which is added to the log-probability; by default it is left out.
       in_order: print the candidates in their own order, with their new scores.
+      plain: print before the new score the one without the spelling of unknown words.
     """
     if weight is not None and not math.isfinite(weight):
         raise ValueError(f"weight must be finite, got {weight}")
@@ -192,19 +205,20 @@ def rescore(
     if weight is not None and not scored:
         raise ValueError(f"weight is of given scores, and {source} has none")
     texts = [one.text for each in lists for one in each]
-    logs, _ = log_probabilities(trained, texts, _places(source, lines))
-    totals = iter(logs)
+    scores = score_texts(trained, texts, _places(source, lines))
+    totals, costs = iter(scores.whole), iter(scores.plain - scores.whole)
     for number, candidates in enumerate(lists):
         if number and not candidates[0].name:
             print()
         new = np.array([next(totals) + (weight or 0) * (one.score or 0) for one in candidates])
+        others = [f"{each + next(costs):.4f}" for each in new]
         for index in _order(new, in_order):
             name, words, _ = candidates[index]
-            score = f"{new[index]:.4f}"
-            print(f"{name} ||| {words} ||| {score}" if name else f"{score}\t{words}")
+            shown = [*([others[index]] if plain else []), f"{new[index]:.4f}"]
+            print(" ||| ".join((name, words, *shown)) if name else "\t".join((*shown, words)))
 
 
-def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
+def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = False) -> None:
     """Print the likeliest next words after each line, and their probabilities, tabs between.
 
     A line that ends within a word gets that word's likeliest ends, and a word that may be over
@@ -218,6 +232,7 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
       data: a file with the beginning of a text a line; by default standard input, answered line by
         line.
       count: how many words.
+      plain: print behind each probability the one among the words that the model knows.
     """
     suggester = Suggester(_load(run), count)
     for number, line in input_lines(data):
@@ -226,7 +241,11 @@ def suggest(run: Path, data: Path | None = None, count: int = 5) -> None:
             said = f"{steps} steps to read, {1000 * seconds:.2f} ms to answer"
         except ValueError as error:  # it must not end the answers to the lines behind it
             words, said = [], f"{data or 'standard input'}, line {number}: {error}"
-        print("\t".join(f"{word} {share:.4f}" for word, share in words), flush=True)
+        shown = (
+            f"{each.word} {each.share:.4f}" + (f" {each.plain:.4f}" if plain else "")
+            for each in words
+        )
+        print("\t".join(shown), flush=True)
         print(said, file=sys.stderr, flush=True)
 
 
@@ -328,4 +347,5 @@ COMMANDS: Commands = {
     "rescore": rescore,
     "suggest": suggest,
     "compare": compare,
+    "pairs": pairs,
 }

@@ -16,7 +16,7 @@ from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untra
 from experiments.shared.command_line import print_table
 from experiments.shared.hidden import Hidden
 from experiments.shared.run_folder import digest
-from rnnjax.data import Vocabulary, read_corpus
+from rnnjax.data import Corpus, Vocabulary, read_corpus
 from rnnjax.files import write_whole
 from rnnjax.metrics import perplexity
 from rnnjax.train import read_metrics
@@ -71,7 +71,7 @@ def compare(
     found = []
     for number, (name, each) in enumerate(runs, 1):
         print(f"\n{number} of {len(runs)}: {_title(name, each)}")
-        found.append(_measure(name, each, vocabulary, tokens, digest("\0".join(corpus)), out))
+        found.append(_measure(name, each, vocabulary, tokens, corpus, out))
     unit = vocabulary.unit
     print_table(
         f"{len(tokens.train):,} {unit}s to train on, {experiment.epochs:g} epochs, width "
@@ -120,13 +120,13 @@ def _measure(
     experiment: LanguageModelExperiment,
     vocabulary: Vocabulary,
     tokens: Tokens,
-    data: str,
+    corpus: Corpus,
     out: Path,
 ) -> dict[str, Any]:
     """Return the figures of one run, trained if it is not yet."""
     folder = out / _title(name, experiment).replace(", ", "-").replace(" ", "-").lower()
-    start = untrained(experiment, vocabulary, tokens)
-    trained = train_tokens(experiment, start, tokens, data, folder)
+    start = untrained(experiment, vocabulary, tokens, corpus.train)
+    trained = train_tokens(experiment, start, tokens, digest("\0".join(corpus)), folder)
     records = read_metrics(folder / "metrics.jsonl")
     rates = [r["tokens_per_second"] for r in records if r["split"] == "train"]
     step = experiment.batch_size * experiment.chunk / float(np.median(rates or [np.nan]))

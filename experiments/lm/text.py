@@ -1,7 +1,10 @@
 """Text as a trained language model reads it: log-probabilities, words to come."""
 
+import math
+import sys
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +24,17 @@ def single_token(vocabulary: Vocabulary, text: str) -> int:
     return int(ids[0])
 
 
-def log_probabilities(
+class Scores(NamedTuple):
+    """The log-probabilities of texts in nats, and without the spelling of unknown words."""
+
+    whole: np.ndarray
+    plain: np.ndarray
+    lengths: np.ndarray
+
+
+def score_texts(
     trained: TrainedLanguageModel, texts: Sequence[str], places: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Scores:
     """Return the log-probability of each text as a line, its end included, and its tokens.
 
     ValueError names the place of a text that has a character which the vocabulary lacks.
@@ -33,8 +44,20 @@ def log_probabilities(
             trained.vocabulary.encode(text)
         except ValueError as error:
             raise ValueError(f"{place}: {error}") from error
-    say_unknown(unknown_in_lines(trained.vocabulary, texts))
-    return trained.log_probabilities(texts)
+    unknown = unknown_in_lines(trained.vocabulary, texts)
+    say_unknown(unknown)
+    if unknown.any() and trained.spelling is None:
+        print("the run is of an older version: unknown words cost no spelling", file=sys.stderr)
+    logs, lengths = trained.log_probabilities(texts)
+    return Scores(logs, logs + trained.spelling_costs(texts), lengths)
+
+
+class Suggestion(NamedTuple):
+    """A word, its probability, and its probability among the words that the model knows."""
+
+    word: str
+    share: float
+    plain: float
 
 
 class Suggester:
@@ -47,7 +70,8 @@ class Suggester:
 
     def __init__(self, trained: TrainedLanguageModel, count: int) -> None:
         check_positive(count=count)
-        self._vocabulary, self._count = trained.vocabulary, count
+        self._vocabulary, self._spelling = trained.vocabulary, trained.spelling
+        self._count = count
         self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)
         self._inside = np.array([_is_inside(symbol) for symbol in trained.vocabulary.symbols])
         if trained.vocabulary.kind == "byte":
@@ -57,7 +81,7 @@ class Suggester:
         self._stream.read([trained.vocabulary.start])
         self._answer("", "")
 
-    def after(self, text: str) -> tuple[list[tuple[str, float]], int, float]:
+    def after(self, text: str) -> tuple[list[Suggestion], int, float]:
         """Return words and their probabilities, the steps that reading took, and all seconds."""
         before = time.perf_counter()
         begun = text.split()[-1] if text and not text[-1].isspace() else ""
@@ -66,26 +90,33 @@ class Suggester:
         words = self._answer(text, begun)
         return words, steps, time.perf_counter() - before
 
-    def _answer(self, text: str, begun: str) -> list[tuple[str, float]]:
+    def _answer(self, text: str, begun: str) -> list[Suggestion]:
         return self._words(begun) if self._vocabulary.kind == "word" else self._ends(text)
 
-    def _words(self, begun: str) -> list[tuple[str, float]]:
+    def _words(self, begun: str) -> list[Suggestion]:
         """Return the likeliest words that begin so, with their shares among all that do."""
         shares = np.exp(self._stream.log_probabilities.astype(np.float64))
         symbols = self._vocabulary.symbols
         fits = [i for i, word in enumerate(symbols) if i > 1 and word.startswith(begun)]
         best = sorted(fits, key=lambda i: -shares[i])[: self._count]
-        total = shares[fits].sum()
-        return [(symbols[i], float(shares[i] / total)) for i in best]
+        known, unknown = shares[fits].sum(), 0.0
+        if self._spelling is not None:
+            (log,) = self._spelling.log_probabilities([begun], whole=False)
+            unknown = shares[0] * np.exp(log)
+        return [
+            Suggestion(symbols[i], float(shares[i] / (known + unknown)), float(shares[i] / known))
+            for i in best
+        ]
 
-    def _ends(self, text: str) -> list[tuple[str, float]]:
+    def _ends(self, text: str) -> list[Suggestion]:
         """Return what the last word of a text may become, if it is begun, or the next words."""
         begun = len(text)
         while begun and _is_inside(text[begun - 1]):
             begun -= 1
         found = completions(self._stream, self._inside, count=self._count, begun=begun < len(text))
         decode = self._vocabulary.decode
-        return [(text[begun:] + decode(c.tokens), float(np.exp(c.log_probability))) for c in found]
+        pairs = ((text[begun:] + decode(c.tokens), math.exp(c.log_probability)) for c in found)
+        return [Suggestion(word, share, share) for word, share in pairs]
 
 
 def _is_inside(symbol: str) -> bool:

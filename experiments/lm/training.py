@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.lm.presets import LanguageModelExperiment
 from experiments.shared.recipe import train
+from rnnjax.baselines import Spelling
 from rnnjax.data import Chunks, Corpus, Vocabulary
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule
@@ -23,13 +24,14 @@ class Tokens(NamedTuple):
 
 
 def untrained(
-    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens
+    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens, text: str
 ) -> TrainedLanguageModel:
-    """Return the model before its training, and say how large all is."""
+    """Return the model before its training on a text, and say how large all is."""
     experiment.check()
     chunks = _chunks(experiment, vocabulary, tokens)
     model = experiment.model(len(vocabulary))
-    start = TrainedLanguageModel(model, None, vocabulary, experiment.chunk)
+    spelling = Spelling.fit(text, vocabulary) if vocabulary.kind == "word" else None
+    start = TrainedLanguageModel(model, None, vocabulary, experiment.chunk, spelling)
     start = start.initialized(experiment.seed)
     print(
         f"{start.size:,} parameters, {len(vocabulary):,} {vocabulary.unit}s; "

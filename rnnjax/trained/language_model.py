@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnjax.baselines import Spelling
 from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
 from rnnjax.decoding import log_probability, sample
 from rnnjax.decoding.padding import grown
@@ -16,6 +18,7 @@ from rnnjax.inference import evaluate
 from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
 
+_SPELLING = "spelling.json"
 _AT_ONCE = 64  # texts scored in parallel
 # A text of up to so many tokens is read in one stream. A longer one is read in several at
 # once, which keeps two cores busy; each first reads the end of the one before, to have a state.
@@ -29,6 +32,7 @@ class TrainedLanguageModel(Trained):
     Attributes:
       vocabulary: the tokens.
       chunk: number of tokens per chunk when a long text is evaluated.
+      spelling: what an unknown word of a text to score costs beside `<unk>`; None: nothing.
 
     Example:
       >>> vocabulary = rx.data.Vocabulary.characters("hello")
@@ -42,6 +46,7 @@ class TrainedLanguageModel(Trained):
     model: LanguageModel
     vocabulary: Vocabulary
     chunk: int = 64
+    spelling: Spelling | None = None
 
     settings: ClassVar[tuple[str, ...]] = ("chunk",)
 
@@ -52,8 +57,10 @@ class TrainedLanguageModel(Trained):
         ]
 
     def save_text(self, folder: Path) -> None:
-        """Write the vocabulary."""
+        """Write the vocabulary and the rare words."""
         self.vocabulary.save(folder / "vocabulary.json")
+        if self.spelling is not None:
+            self.spelling.save(folder / _SPELLING)
 
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
@@ -61,8 +68,12 @@ class TrainedLanguageModel(Trained):
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
-        """Return the vocabulary."""
-        return {"vocabulary": Vocabulary.load(folder / "vocabulary.json")}
+        """Return the vocabulary and the model of spellings."""
+        path = folder / _SPELLING
+        return {
+            "vocabulary": Vocabulary.load(folder / "vocabulary.json"),
+            "spelling": Spelling.load(path) if path.exists() else None,
+        }
 
     def nats(self, tokens: np.ndarray) -> float:
         """Return the mean cross-entropy of a long text in nats per token.
@@ -80,14 +91,15 @@ class TrainedLanguageModel(Trained):
     def log_probabilities(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the log-probability in nats of each text, and its number of tokens.
 
-        A text is a line; both results include the end of the line.
+        A text is a line; both results include the end of the line. A word that the vocabulary
+        lacks costs `<unk>` and its spelling; see `spelling_costs`.
 
         Raises:
           ValueError: the vocabulary lacks a character of a text.
         """
         rows = [start_ids(self.vocabulary, text, end=True) for text in texts]
         lengths = np.array([len(row) for row in rows], int)
-        found = np.zeros(len(rows))
+        found = -self.spelling_costs(texts)
         if not rows:
             return found, lengths
         # Pad to powers of two, so that few programs are compiled, and score few at once: all logits
@@ -96,8 +108,20 @@ class TrainedLanguageModel(Trained):
             none = np.zeros(0, np.int32)
             tokens, counts = pad([rows[row] if row >= 0 else none for row in members], length)
             logs = log_probability(self.model, self.variables, tokens, counts)
-            found[members[members >= 0]] = np.asarray(logs)[members >= 0]
+            found[members[members >= 0]] += np.asarray(logs)[members >= 0]
         return found, lengths - 1
+
+    def spelling_costs(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what the spelling of the unknown words of each text costs in nats, `(texts,)`.
+
+        A word that is given as `<unk>` has no spelling, and costs nothing here.
+        """
+        costs = np.zeros(len(texts))
+        if self.spelling is not None:
+            words = [self.vocabulary.unknown(text) for text in texts]
+            owners = np.repeat(np.arange(len(texts)), [len(each) for each in words])
+            np.subtract.at(costs, owners, self.spelling.log_probabilities(list(chain(*words))))
+        return costs
 
     def generate(
         self, prompts: Sequence[str], num_tokens: int, *, seed: int = 0, **options: Any

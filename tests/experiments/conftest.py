@@ -102,6 +102,16 @@ def trained(text, start):
 
 
 @pytest.fixture(scope="session")
+def words(text, cli):
+    """A run on words: its folder."""
+    folder = text.parent / "words"
+    options = ("--vocabulary", "word", "--epochs", "6", "--batch-size", "2")
+    code, _, err = cli("train", "--data", text, "--out", folder, *SMALL, *options)
+    assert code == 0, err
+    return folder
+
+
+@pytest.fixture(scope="session")
 def pretrained(tmp_path_factory, cli_of):
     """An encoder: its folder, what its training printed, and the text. Not to be written to."""
     folder = tmp_path_factory.mktemp("pretrained")

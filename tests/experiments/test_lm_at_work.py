@@ -24,16 +24,6 @@ pytestmark = [
 GOOD, BAD, WORST = "the dog hears a fish.", "dog the tree a hears.", "a a a a a a a a a a."
 
 
-@pytest.fixture(scope="module")
-def words(text, cli):
-    """A run on words: its folder."""
-    folder = text.parent / "words"
-    options = ("--vocabulary", "word", "--epochs", "6", "--batch-size", "2")
-    code, _, err = cli("train", "--data", text, "--out", folder, *SMALL, *options)
-    assert code == 0, err
-    return folder
-
-
 def scores(cli, folder, sentences):
     """What `score` prints for each sentence."""
     code, out, _ = cli("score", "--run", folder, stdin="\n".join(sentences))
@@ -197,7 +187,7 @@ def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
     assert len(following.split("\t")) == 5
     (only,) = suggestions(begun)
     assert list(only) == ["dog"]
-    assert only["dog"] == 1
+    assert 0.9 < only["dog"] <= 1  # the rest is of unknown words
     assert unknown == ""
     assert sum(suggestions(first)[0].values()) > 0.7
     assert err.strip().splitlines()[1].startswith("0 steps")  # a word that is not over is not read

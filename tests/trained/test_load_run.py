@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rnnjax as rx
+from rnnjax.baselines import Spelling
 from rnnjax.data import Labelled, Tagged, Vocabulary, fit_indexer
 from rnnjax.decoding import log_probability
 from rnnjax.files import DIGESTS
@@ -126,3 +127,27 @@ def test_another_vocabulary_is_refused(tmp_path):
     Vocabulary.characters("ab").save(tmp_path / "run" / "vocabulary.json")
     with pytest.raises(ValueError, match="must hold the text files of its model, of 12; got 3"):
         rx.load_run(tmp_path / "run")
+
+
+def test_unknown_words_cost_their_spelling(tmp_path):
+    text = "the dog sings\nthe dog barks\n"
+    vocabulary = Vocabulary.words(text, max_size=4)
+    model = LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+    spelling = Spelling.fit(text, vocabulary)
+    trained = saved(
+        TrainedLanguageModel(model, None, vocabulary, spelling=spelling), tmp_path / "run"
+    )
+    run = rx.load_run(tmp_path / "run")
+    assert run.spelling == spelling
+    texts = ["the dog", "the dog sings zork", "zork", "<unk> dog"]
+    logs, lengths = run.log_probabilities(texts)
+    plain, _ = replace(trained, spelling=None).log_probabilities(texts)
+    sings, zork = spelling.log_probabilities(["sings", "zork"])
+    np.testing.assert_allclose(logs - plain, [0, sings + zork, zork, 0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(run.spelling_costs(texts), plain - logs, rtol=1e-5, atol=1e-5)
+    assert lengths.tolist() == [3, 5, 2, 3]
+    # A run of before has no such file.
+    (tmp_path / "run" / "spelling.json").unlink()
+    old = rx.load_run(tmp_path / "run")
+    assert old.spelling is None
+    np.testing.assert_allclose(old.log_probabilities(texts)[0], plain, rtol=1e-6)

@@ -147,6 +147,12 @@ class Vocabulary:
             return self._encode_characters(text)
         return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
 
+    def unknown(self, text: str) -> list[str]:
+        """Return the words of `text` that become `<unk>`, in order; none of characters or bytes."""
+        if self.kind != "word":
+            return []
+        return [word for word in composed(text).split() if word not in self._index]
+
     def decode(self, ids: np.ndarray | Sequence[int]) -> str:
         """Return the text of `ids`.
 
