@@ -32,7 +32,7 @@ from experiments.distill.report import compare, compare_language_models
 from experiments.distill.teachers import experiment_of, load_teachers, teach
 from experiments.label import presets as label_presets
 from experiments.lm import presets as lm_presets
-from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
+from experiments.lm.training import encode, make_vocabulary, train_tokens, untrained
 from experiments.sentences import classifying, tagging
 from experiments.sentences.data import check_files
 from experiments.sentences.tagging import convert_spans, read_tagged
@@ -150,7 +150,7 @@ def lm(
                 f"{run} and {teacher[0]} must have the same architecture to be an ensemble"
             )
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
-    ids = Tokens(*map(vocabulary.encode, corpus))
+    ids = encode(experiment, vocabulary, corpus)
     members = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *(each.params for _, each in teachers)
     )

@@ -18,7 +18,7 @@ from experiments.lm.compare import compare
 from experiments.lm.pairs import pairs
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from experiments.lm.text import Suggester, score_texts, single_token
-from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
+from experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.shared.typed_input import input_lines
@@ -31,6 +31,7 @@ from rnnjax.data import (
     parse_nbest,
     read_corpus,
     read_text,
+    whole_sentences,
 )
 from rnnjax.data.readers.files import uncompressed
 from rnnjax.metrics import bits_per_character, perplexity
@@ -70,7 +71,7 @@ def train(
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = make_vocabulary(experiment, corpus)
     out = out or Path("runs") / ("manual" if data is None else uncompressed(data.resolve()).stem)
-    tokens = Tokens(*map(vocabulary.encode, corpus))
+    tokens = encode(experiment, vocabulary, corpus)
     data_digest = digest("\0".join(corpus))
     others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
     start = untrained(experiment, vocabulary, tokens, corpus.train)
@@ -95,6 +96,8 @@ def evaluate(run: Path, data: Path | None = None) -> None:
     text = reference_manual().test if data is None else read_text(data)
     say_unknown(unknown_in_lines(trained.vocabulary, [text]))
     tokens = trained.vocabulary.encode(text)
+    if trained.sentences:
+        tokens = whole_sentences(tokens, trained.vocabulary.start)
     nats = trained.nats(tokens)
     unit = trained.vocabulary.unit
     rows = [
@@ -146,9 +149,7 @@ def generate(
             print("-" * 40)
 
 
-def score(
-    run: Path, data: Path | None = None, in_order: bool = False, plain: bool = False
-) -> None:
+def score(run: Path, data: Path | None = None, in_order: bool = False, plain: bool = False) -> None:
     """Print each sentence's log-probability and perplexity, likeliest first.
 
     A word that a word model does not know costs <unk> and its spelling.
@@ -173,6 +174,12 @@ def score(
         log, length = scores.whole[index], scores.lengths[index]
         beside = f"{scores.plain[index]:16.3f}  " if plain else ""
         print(f"{log:15.3f}  {beside}{perplexity(-log / length):24.3f}  {sentences[index]}")
+    nats = -scores.whole.sum() / scores.lengths.sum()
+    print(
+        f"{len(sentences):,} sentences, {scores.lengths.sum():,} {unit}s with their ends: "
+        f"{nats:.4f} nats a {unit}, perplexity {perplexity(nats):.2f}",
+        file=sys.stderr,
+    )
 
 
 def rescore(
@@ -307,7 +314,9 @@ def _report(
         unit=f"{'nats' if word else 'bits'} a {unit}",
         scale=1.0 if word else bits_per_character(1.0),
     )
-    (text,) = trained.generate(("",), 200 if word else 1000, temperature=0.8)
+    lines = 10 if trained.sentences else 1
+    texts = trained.generate(("",) * lines, 200 if word else 1000, temperature=0.8)
+    text = "\n".join(texts)
     (out / "sample.txt").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text[:600]}\n")
     print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")

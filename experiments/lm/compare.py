@@ -12,7 +12,7 @@ import numpy as np
 from experiments.corpora.manual import reference_manual
 from experiments.lm.plots import plot_depths
 from experiments.lm.presets import CellOrWindow, LanguageModelExperiment
-from experiments.lm.training import Tokens, make_vocabulary, train_tokens, untrained
+from experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
 from experiments.shared.command_line import print_table
 from experiments.shared.hidden import Hidden
 from experiments.shared.run_folder import digest
@@ -64,7 +64,7 @@ def compare(
         raise ValueError("depths must be at least one")
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
     vocabulary = make_vocabulary(experiment, corpus)
-    tokens = Tokens(*map(vocabulary.encode, corpus))
+    tokens = encode(experiment, vocabulary, corpus)
     runs = _runs(experiment, sorted(set(depths)))
     for _, each in runs:
         each.check()

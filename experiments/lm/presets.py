@@ -27,6 +27,9 @@ class LanguageModelExperiment(CoreConfig):
     split."""
     vocab_max: int | None = None
     """Most symbols of a word vocabulary; rarer words become <unk>."""
+    sentences: bool = False
+    """Read each line from the zero state to its end, in another order in each epoch; without empty
+    lines."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Shares of training, validation and test text, where one file is given."""
     cell: CellOrWindow = "lstm"

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.lm.presets import LanguageModelExperiment
 from experiments.shared.recipe import train
 from rnnjax.baselines import Spelling
-from rnnjax.data import Chunks, Corpus, Vocabulary
+from rnnjax.data import Chunks, Corpus, PackedSentences, Vocabulary, whole_sentences
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule
 from rnnjax.train.step import LossFn
@@ -31,7 +31,9 @@ def untrained(
     chunks = _chunks(experiment, vocabulary, tokens)
     model = experiment.model(len(vocabulary))
     spelling = Spelling.fit(text, vocabulary) if vocabulary.kind == "word" else None
-    start = TrainedLanguageModel(model, None, vocabulary, experiment.chunk, spelling)
+    start = TrainedLanguageModel(
+        model, None, vocabulary, experiment.chunk, experiment.sentences, spelling
+    )
     start = start.initialized(experiment.seed)
     print(
         f"{start.size:,} parameters, {len(vocabulary):,} {vocabulary.unit}s; "
@@ -95,11 +97,22 @@ def make_vocabulary(experiment: LanguageModelExperiment, corpus: Corpus) -> Voca
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 
-def _chunks(experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens) -> Chunks:
+def encode(experiment: LanguageModelExperiment, vocabulary: Vocabulary, corpus: Corpus) -> Tokens:
+    """Return the ids of a corpus, for a model of sentences without empty lines."""
+    tokens = Tokens(*map(vocabulary.encode, corpus))
+    if not experiment.sentences:
+        return tokens
+    return Tokens(*(whole_sentences(ids, vocabulary.start) if len(ids) else ids for ids in tokens))
+
+
+def _chunks(
+    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens
+) -> Chunks | PackedSentences:
     """Return what a model is trained on."""
+    kind = PackedSentences if experiment.sentences else Chunks
     sizes = experiment.batch_size, experiment.chunk
-    return Chunks(tokens.train, *sizes, vocabulary.start, experiment.seed)
+    return kind(tokens.train, *sizes, vocabulary.start, experiment.seed)
 
 
-def _steps(experiment: LanguageModelExperiment, chunks: Chunks) -> int:
+def _steps(experiment: LanguageModelExperiment, chunks: Chunks | PackedSentences) -> int:
     return max(1, round(experiment.epochs * chunks.steps_per_epoch))

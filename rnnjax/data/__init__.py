@@ -6,6 +6,9 @@ from rnnjax.data.batches.chunks import Chunks as Chunks
 from rnnjax.data.batches.chunks import evaluation_chunks as evaluation_chunks
 from rnnjax.data.batches.masked_batches import MaskedBatches as MaskedBatches
 from rnnjax.data.batches.masking import mask_tokens as mask_tokens
+from rnnjax.data.batches.packed_sentences import PackedSentences as PackedSentences
+from rnnjax.data.batches.packed_sentences import evaluation_sentences as evaluation_sentences
+from rnnjax.data.batches.packed_sentences import whole_sentences as whole_sentences
 from rnnjax.data.batches.parallel import ParallelBatches as ParallelBatches
 from rnnjax.data.batches.parallel import Translation as Translation
 from rnnjax.data.batches.parallel import encode_source as encode_source

@@ -138,6 +138,7 @@ class LanguageModel(nn.Module):
         initial_state: State | None = None,
         *,
         mask: Array | None = None,
+        resets: Array | None = None,
     ) -> tuple[State, Array, Array]:
         """Return the final state, the sum of the cross-entropy in nats, and the number of targets.
 
@@ -148,8 +149,9 @@ class LanguageModel(nn.Module):
           targets: `(batch, time)` integers, the next tokens.
           initial_state: the core's state before the first token; None is the zero state.
           mask: `(batch, time)` bool, True where a target counts; None counts all.
+          resets: `(batch, time)` bool, True where another text starts.
         """
-        final, head = self.head(tokens, initial_state)
+        final, head = self.head(tokens, initial_state, resets=resets)
         nats, count = linear_cross_entropy(*head, targets, mask, dtype=self.dtype)
         return final, nats, count
 
@@ -157,7 +159,7 @@ class LanguageModel(nn.Module):
         """Return the cross-entropy of a chunk of text in nats; see `Model`.
 
         Args:
-          batch: a batch of `rnnjax.data.Chunks`.
+          batch: a batch of `rnnjax.data.Chunks` or of `rnnjax.data.PackedSentences`.
           carry: the final state of the previous chunk. If the batch is "fresh", the initial state
             is used instead.
         """
@@ -166,18 +168,23 @@ class LanguageModel(nn.Module):
             (fresh,) = entries(batch, "fresh")
             start = self.initial_state(tokens.shape[:1])
             carry = jax.tree.map(lambda a, b: jnp.where(fresh, a, b), start, carry)
-        final, nats, count = self.cross_entropy(tokens, targets, carry, mask=batch.get("mask"))
+        masks = {"mask": batch.get("mask"), "resets": batch.get("resets")}
+        final, nats, count = self.cross_entropy(tokens, targets, carry, **masks)
         return BatchLoss(nats, count, final)
 
     def head(
-        self, tokens: Array, initial_state: State | None = None
+        self,
+        tokens: Array,
+        initial_state: State | None = None,
+        *,
+        resets: Array | None = None,
     ) -> tuple[State, tuple[Array, Array, Array]]:
         """Return the final state and the factors of the logits, for losses that compute them.
 
         Arguments are those of `__call__`. With features `(batch, time, width)`, kernel
         `(width, vocab_size)` and bias `(vocab_size,)`, logits are features @ kernel + bias.
         """
-        final, features = self.features(tokens, initial_state)
+        final, features = self.features(tokens, initial_state, resets=resets)
         features, kernel = self._head(features)
         return final, (features, kernel, self.bias)
 

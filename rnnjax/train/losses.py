@@ -132,13 +132,16 @@ def taught_language_model_loss(
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         tokens, targets, members, fresh = entries(batch, "inputs", "targets", "teacher", "fresh")
+        resets = batch.get("resets")
         ours, theirs = jax.tree.map(lambda leaf: jnp.where(fresh, 0, leaf), carry)
         found = student.apply(
-            {"params": params}, tokens, ours, rngs={"dropout": key}, method="head"
+            {"params": params}, tokens, ours, rngs={"dropout": key}, resets=resets, method="head"
         )
         ours, head = cast(tuple[Any, tuple[Array, Array, Array]], found)
         theirs, heads = jax.vmap(
-            lambda params, state: teacher.apply({"params": params}, tokens, state, method="head")
+            lambda params, state: teacher.apply(
+                {"params": params}, tokens, state, resets=resets, method="head"
+            )
         )(members, theirs)
         loss, count = linear_distillation_loss(
             head,

@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.baselines import Spelling
-from rnnjax.data import Buckets, Vocabulary, evaluation_chunks
+from rnnjax.data import (
+    Buckets,
+    Vocabulary,
+    evaluation_chunks,
+    evaluation_sentences,
+    whole_sentences,
+)
 from rnnjax.decoding import log_probability, sample
 from rnnjax.decoding.padding import grown
 from rnnjax.inference import evaluate
@@ -32,6 +38,7 @@ class TrainedLanguageModel(Trained):
     Attributes:
       vocabulary: the tokens.
       chunk: number of tokens per chunk when a long text is evaluated.
+      sentences: whether each line is read from the zero state, as a model of `PackedSentences`.
       spelling: what an unknown word of a text to score costs beside `<unk>`; None: nothing.
 
     Example:
@@ -46,9 +53,10 @@ class TrainedLanguageModel(Trained):
     model: LanguageModel
     vocabulary: Vocabulary
     chunk: int = 64
+    sentences: bool = False
     spelling: Spelling | None = None
 
-    settings: ClassVar[tuple[str, ...]] = ("chunk",)
+    settings: ClassVar[tuple[str, ...]] = ("chunk", "sentences")
 
     def init(self, seed: int) -> Any:
         """Return new parameters of the model."""
@@ -78,13 +86,18 @@ class TrainedLanguageModel(Trained):
     def nats(self, tokens: np.ndarray) -> float:
         """Return the mean cross-entropy of a long text in nats per token.
 
-        The state is carried through the whole text.
+        The state is carried through the whole text. A model of sentences starts each line from the
+        zero state, and leaves out empty lines.
 
         Args:
           tokens: `(tokens,)` ids, from `vocabulary.encode`.
         """
         streams, overlap = (1, 0) if len(tokens) <= _ONE_STREAM else (_STREAMS, _OVERLAP)
-        chunks = evaluation_chunks(tokens, streams, self.chunk, self.vocabulary.start, overlap)
+        if self.sentences:
+            tokens = whole_sentences(tokens, self.vocabulary.start)
+            chunks = evaluation_sentences(tokens, streams, self.chunk, self.vocabulary.start)
+        else:
+            chunks = evaluation_chunks(tokens, streams, self.chunk, self.vocabulary.start, overlap)
         start = self.model.initial_state((streams,))
         return evaluate(self.model, self.params, chunks, start)[0]
 
@@ -95,8 +108,11 @@ class TrainedLanguageModel(Trained):
         lacks costs `<unk>` and its spelling; see `spelling_costs`.
 
         Raises:
-          ValueError: the vocabulary lacks a character of a text.
+          ValueError: the vocabulary lacks a character of a text; or a text for a model of sentences
+            has several lines.
         """
+        if self.sentences:
+            _check_lines("texts", texts)
         rows = [start_ids(self.vocabulary, text, end=True) for text in texts]
         lengths = np.array([len(row) for row in rows], int)
         found = -self.spelling_costs(texts)
@@ -128,17 +144,29 @@ class TrainedLanguageModel(Trained):
     ) -> list[str]:
         """Return a continuation of each prompt.
 
+        A model of sentences writes the rest of a line, without its end.
+
         Args:
-          prompts: beginnings of texts; an empty prompt is the beginning of a line.
+          prompts: beginnings of texts; an empty prompt is the beginning of a line. For a model of
+            sentences, a prompt is the beginning of a line.
           num_tokens: the largest number of tokens to add.
           seed: seed of the random numbers.
           **options: `temperature`, `top_k`, `top_p` and `stop_token` of `rnnjax.decoding.sample`.
             A stop token is an id, not a text.
+
+        Raises:
+          ValueError: an option is out of range, the vocabulary lacks a character of a prompt, or a
+            prompt for a model of sentences has several lines.
         """
         if isinstance(prompts, str):
             raise ValueError(f"prompts must be a sequence of texts, got the text {prompts!r}")
         if not prompts:
             return []
+        end = self.vocabulary.start if self.sentences else None
+        if self.sentences:
+            _check_lines("prompts", prompts)
+            if options.get("stop_token") is None:
+                options["stop_token"] = end
         rows = [start_ids(self.vocabulary, text) for text in prompts]
         # Few programs for all numbers of prompts; what a row draws does not depend on the others.
         tokens, lengths = pad(rows + rows[:1] * (grown(len(rows)) - len(rows)))
@@ -152,7 +180,8 @@ class TrainedLanguageModel(Trained):
             **options,
         )
         pairs = zip(np.asarray(drawn), np.asarray(counts), strict=True)
-        texts = [self.vocabulary.decode(row[:count]) for row, count in pairs]
+        # With another stop, the model may go on behind the end, where it never was in training.
+        texts = [self.vocabulary.decode(_before(row[:count], end)) for row, count in pairs]
         return texts[: len(prompts)]
 
 
@@ -162,6 +191,18 @@ def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.nda
     if not end and vocabulary.kind == "word":
         ids = ids[:-1] if len(ids) else ids  # a prompt is an unfinished line
     return np.concatenate([[vocabulary.start], ids]).astype(np.int32)
+
+
+def _check_lines(name: str, texts: Sequence[str]) -> None:
+    for text in texts:
+        if "\n" in text:
+            raise ValueError(f"{name} for a model of sentences must be lines, got {text!r}")
+
+
+def _before(row: np.ndarray, end: int | None) -> np.ndarray:
+    """Return the tokens before the first `end`, or all."""
+    ends = np.flatnonzero(row == end)  # none if `end` is None
+    return row[: ends[0]] if len(ends) else row
 
 
 def pad(rows: list[np.ndarray], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:

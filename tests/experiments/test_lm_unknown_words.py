@@ -22,7 +22,7 @@ def test_unknown_words_do_not_win(words, cli):
     stdin = f"{STRANGE}\n{KNOWN}\n"
     code, out, err = cli("score", "--run", words, "--plain", stdin=stdin)
     assert code == 0
-    assert "5 words are not in the vocabulary" in err
+    assert "5 of 10 words (50.0%) are not in the vocabulary" in err
     found = rows(out)
     assert list(found) == [KNOWN, STRANGE]
     known, strange = found[KNOWN], found[STRANGE]

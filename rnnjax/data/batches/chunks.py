@@ -84,7 +84,7 @@ class Chunks:
         read = borders[:-1] + chunk * self.length + np.arange(self.length)
         mask = read < borders[1:]
         where = (begin + read) % count
-        return _chunk(self.tokens, where, self.start, mask) | {
+        return token_chunk(self.tokens, where, self.start, mask) | {
             "mask": mask,
             "fresh": np.asarray(chunk == 0),
         }
@@ -139,13 +139,13 @@ def _evaluation_chunks(
         where = new * np.arange(batch_size)[:, None] + within
         inside = (within < overlap + new) & (where < len(tokens))
         mask = inside & ((within >= overlap) | (np.arange(batch_size) == 0)[:, None])
-        yield _chunk(tokens, np.where(inside, where, 0), start, inside) | {
+        yield token_chunk(tokens, np.where(inside, where, 0), start, inside) | {
             "mask": mask,
             "fresh": np.asarray(done == 0),
         }
 
 
-def _chunk(
+def token_chunk(
     tokens: np.ndarray, where: np.ndarray, start: int, inside: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the tokens before and at positions of the text; `start` is before the first."""
