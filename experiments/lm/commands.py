@@ -7,24 +7,25 @@ $ python -m experiments.lm generate --run runs/manual --prompt "The import state
 
 import math
 import sys
-from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.corpora.manual import reference_manual
+from experiments.lm.baselines import baseline_costs, ngram_texts
 from experiments.lm.compare import compare
+from experiments.lm.context import context
 from experiments.lm.pairs import pairs
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from experiments.lm.text import Suggester, score_texts, single_token
 from experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
+from experiments.lm.truncation import truncation
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.shared.typed_input import input_lines
 from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax import host
-from rnnjax.baselines import NGram, compression_bits
 from rnnjax.data import (
     Corpus,
     Vocabulary,
@@ -37,9 +38,6 @@ from rnnjax.data.readers.files import uncompressed
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedLanguageModel
-
-# Of the training text, by baselines, which take time and memory in proportion: under a minute.
-_MOST_READ = 5_000_000
 
 if TYPE_CHECKING:
     Preset = LanguageModelExperiment
@@ -118,6 +116,8 @@ def generate(
     top_p: float | None = None,
     stop: str | None = None,
     seed: int = 0,
+    ngram: int | None = None,
+    data: Path | None = None,
 ) -> None:
     """Print continuations of prompts.
 
@@ -130,9 +130,13 @@ def generate(
       top_p: draw among the likeliest tokens that sum to probability p only.
       stop: end at this token, given as text: one word, or one character.
       seed: the same seed gives the same text.
+      ngram: print beside each text one of an n-gram model of this order, of the same training text
+        and temperature; top_k and top_p do not apply to it.
+      data: what the run was trained on, for the n-gram; by default Python's own reference manual.
     """
     trained = _load(run)
     say_unknown(unknown_in_lines(trained.vocabulary, prompt))
+    stop_token = None if stop is None else single_token(trained.vocabulary, stop)
     texts = trained.generate(
         prompt,
         num_tokens,
@@ -140,11 +144,20 @@ def generate(
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
-        stop_token=None if stop is None else single_token(trained.vocabulary, stop),
+        stop_token=stop_token,
     )
-    for start, text in zip(prompt, texts, strict=True):
-        between = " " if start and trained.vocabulary.kind == "word" else ""
-        print(start + between + text)
+    others = (
+        [None] * len(prompt)
+        if ngram is None
+        else ngram_texts(
+            run, trained, data, ngram, prompt, num_tokens, seed, temperature, stop_token
+        )
+    )
+    for start, text, other in zip(prompt, texts, others, strict=True):
+        start += " " if start and trained.vocabulary.kind == "word" else ""
+        print(start + text if other is None else f"{run}:\n{start}{text}")
+        if other is not None:
+            print(f"\n{ngram}-gram:\n{start}{other}")
         if len(prompt) > 1:
             print("-" * 40)
 
@@ -297,7 +310,9 @@ def _report(
     split = "test" if corpus.test else "valid"
     ids, text = getattr(tokens, split), getattr(corpus, split)
     rows = (
-        _baselines(trained.vocabulary, corpus.train, text, tokens.train, ids) if baselines else []
+        baseline_costs(trained.vocabulary, corpus.train, text, tokens.train, ids)
+        if baselines
+        else []
     )
     for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
         rows.append((name, each.nats(ids)))
@@ -322,32 +337,6 @@ def _report(
     print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")
 
 
-def _baselines(
-    vocabulary: Vocabulary, train: str, held_out: str, train_ids: np.ndarray, ids: np.ndarray
-) -> list[tuple[str, float]]:
-    """Return what simpler models, and compressors, spend on the held-out text, in nats a token."""
-    known, part = train_ids[-_MOST_READ:], _part(train_ids, f"{vocabulary.unit}s")
-    order = 3 if vocabulary.kind == "word" else 6
-    rows = [("uniform", float(np.log(len(vocabulary))))]
-    for name, n in (("unigram", 1), (f"{order}-gram (Kneser-Ney)", order)):
-        print(f"counting for the {name}{part} ...", flush=True)
-        model = NGram.fit(known, n, len(vocabulary))
-        cost = -float(model.log_probabilities(ids, known[-order:]).mean())
-        rows.append((name + part, cost))
-    if vocabulary.kind != "word":
-        part = _part(train, "characters")
-        print(f"compressing{part} with gzip, bz2 and xz ...", flush=True)
-        bits = compression_bits(train[-_MOST_READ:], held_out)
-        nats = len(held_out) / len(ids) * float(np.log(2))
-        rows += [(name + part, each * nats) for name, each in bits.items()]
-    return rows
-
-
-def _part(train: Sized, units: str) -> str:
-    """Return what baselines read of a training text, if it is not all of it."""
-    return f" of the last {_MOST_READ:,} {units}" if len(train) > _MOST_READ else ""
-
-
 COMMANDS: Commands = {
     "train": train,
     "evaluate": evaluate,
@@ -357,4 +346,6 @@ COMMANDS: Commands = {
     "suggest": suggest,
     "compare": compare,
     "pairs": pairs,
+    "context": context,
+    "truncation": truncation,
 }

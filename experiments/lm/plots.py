@@ -1,6 +1,7 @@
 """Pictures of language models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,46 @@ def plot_depths(runs: Sequence[Mapping[str, Any]], quality: str, picture: Path) 
     panels[0].legend(fontsize=8)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
+
+
+def plot_contexts(columns: Mapping[str, Mapping[int, float]], unit: str, picture: Path) -> None:
+    """Draw the cost of a token over the number of tokens seen before it.
+
+    Args:
+      columns: for each model, its cost in nats by the number of tokens; an n-gram's may be 0.
+      unit: what a token is.
+      picture: file to write.
+    """
+    with _axes(picture) as axes:
+        for name, curve in columns.items():
+            style = "--" if name == "n-gram" else "-"
+            axes.plot([*curve], [*curve.values()], style, marker="o", markersize=4, label=name)
+        axes.set_xscale("symlog", base=2, linthresh=1)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel(f"{unit}s seen before")
+        axes.set_ylabel(f"nats a {unit}")
+        axes.legend()
+
+
+def plot_truncations(costs: Mapping[int, float], unit: str, picture: Path) -> None:
+    """Draw the cost of held-out text over the number of steps that gradients went back."""
+    with _axes(picture) as axes:
+        axes.plot([*costs], [*costs.values()], marker="o")
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("truncated after so many steps")
+        axes.set_ylabel(f"nats a {unit} of held-out text")
+
+
+@contextmanager
+def _axes(picture: Path) -> Iterator[Any]:
+    """Give axes to draw on, and write them to `picture`."""
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    try:
+        yield axes
+        axes.grid(alpha=0.3)
+        figure.savefig(picture, dpi=120)
+    finally:
+        plt.close(figure)

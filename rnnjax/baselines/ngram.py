@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnjax.checks.values import check_ids, check_text
+from rnnjax.checks.values import (
+    check_at_least,
+    check_ids,
+    check_positive,
+    check_text,
+    check_token,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +130,85 @@ class NGram:
             probabilities = _interpolated(level, history, ids, probabilities)
             before = np.concatenate([[-1], ids])
         return np.log(probabilities[len(context) :])
+
+    def probabilities(self, context: np.ndarray) -> np.ndarray:
+        """Return the probability of each token after `context`, `(vocab_size,)` float64.
+
+        Args:
+          context: `(m,)` integers; may be empty.
+
+        Raises:
+          ValueError: `context` are not integers in [0, vocab_size).
+        """
+        return self._next(_checked(context, self.vocab_size, "context"))
+
+    def sample(
+        self,
+        num_tokens: int,
+        context: np.ndarray,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        stop_token: int | None = None,
+    ) -> np.ndarray:
+        """Return a random text after `context`, `(tokens,)` int32.
+
+        Args:
+          num_tokens: the largest number of tokens.
+          context: `(m,)` integers before the text; may be empty.
+          seed: the same seed gives the same text.
+          temperature: log-probabilities are divided by it; 0 always takes the most likely token.
+          stop_token: the text ends with this token.
+
+        Raises:
+          ValueError: an argument is out of range.
+        """
+        check_positive(num_tokens=num_tokens)
+        check_at_least(0, temperature=temperature)
+        if not np.isfinite(temperature):
+            raise ValueError(f"temperature must be finite, got {temperature}")
+        if stop_token is not None:
+            check_token("stop_token", stop_token, self.vocab_size)
+        text = _checked(context, self.vocab_size, "context").tolist()
+        begin, draw = len(text), np.random.default_rng(seed)
+        for _ in range(num_tokens):
+            history = np.array(text[-len(self.levels) :], np.int64)
+            shares = _tempered(self._next(history), temperature)
+            text.append(int(draw.choice(self.vocab_size, p=shares)))
+            if text[-1] == stop_token:
+                break
+        return np.array(text[begin:], np.int32)
+
+    def _next(self, context: np.ndarray) -> np.ndarray:
+        probabilities = np.full(self.vocab_size, 1 / self.vocab_size)
+        for k, level in enumerate(self.levels[: len(context) + 1]):
+            history = self._id(context[len(context) - k :])
+            if history < 0 or not level.totals[history]:
+                break  # a longer history is unseen too
+            before = history * self.vocab_size
+            first, end = np.searchsorted(level.keys, [before, before + self.vocab_size])
+            tokens = level.keys[first:end] - before
+            total = level.totals[history]
+            probabilities *= level.discount * level.kinds[history] / total
+            probabilities[tokens] += np.maximum(level.counts[first:end] - level.discount, 0) / total
+        return probabilities
+
+    def _id(self, gram: np.ndarray) -> int:
+        """Return the id of a k-gram; -1 if the training text lacks it."""
+        found = 0
+        for level, token in zip(self.levels, gram, strict=False):
+            if found >= 0:
+                found = int(level.ids(np.array([found * self.vocab_size + token]))[0])
+        return found
+
+
+def _tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities of which the logarithms are divided by a temperature."""
+    # Below the smallest normal number, a quotient would overflow.
+    if temperature < np.finfo(float).tiny:
+        return np.eye(len(probabilities))[probabilities.argmax()]
+    powers = np.exp(np.log(probabilities / probabilities.max()) / temperature)
+    return powers / powers.sum()
 
 
 def _follows(shorter: np.ndarray, longer: np.ndarray) -> np.ndarray:

@@ -150,3 +150,55 @@ def test_scoring_names_what_is_wrong():
         model.log_probabilities(np.array([0]), np.array([7]))
     with pytest.raises(ValueError, match=r"tokens must lie in .* got values from 3 to 3"):
         model.log_probabilities(np.array([3]), NOTHING)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    order=st.integers(1, 5),
+    train=st.lists(st.integers(0, 3), min_size=5, max_size=60),
+    context=st.lists(st.integers(0, 4), max_size=6),
+)
+def test_the_next_token_has_the_probability_that_it_has_in_a_text(order, train, context):
+    model, context = NGram.fit(np.array(train), order, 5), np.array(context, int)
+    want = [np.exp(model.log_probabilities(np.array([i]), context)).item() for i in range(5)]
+    np.testing.assert_allclose(model.probabilities(context), want, rtol=1e-10)
+
+
+def test_samples_have_the_frequencies_of_their_probabilities():
+    text = np.random.default_rng(0).integers(3, size=60)
+    model = NGram.fit(text, 2, 4)
+    drawn = model.sample(20_000, np.array([1]))
+    before = np.concatenate([[1], drawn[:-1]])
+    for token in range(4):
+        after = drawn[before == token]
+        counts = np.bincount(after, minlength=4) / max(len(after), 1)
+        want = model.probabilities(np.array([token]))
+        assert np.abs(counts - want).max() < 5 * np.sqrt(0.25 / len(after))
+    np.testing.assert_array_equal(drawn[:50], model.sample(50, np.array([1])))
+    assert drawn.dtype == np.int32
+    assert (drawn[:50] != model.sample(50, np.array([1]), seed=1)).any()
+
+
+def test_temperature_and_stop():
+    model = NGram.fit(np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 3]), 2, 4)
+    for temperature in (0, 1e-320, 1e-6):
+        assert model.sample(5, np.array([0]), temperature=temperature).tolist() == [1, 2, 0, 1, 2]
+    assert model.sample(9, np.array([0]), temperature=0, stop_token=2).tolist() == [1, 2]
+    flat = np.bincount(model.sample(4000, NOTHING, temperature=1e6), minlength=4)
+    assert flat.min() > 850
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_tokens": 0}, "num_tokens must be an integer of at least 1, got 0"),
+        ({"temperature": -1.0}, "temperature must be at least 0"),
+        ({"temperature": np.inf}, "temperature must be finite"),
+        ({"stop_token": 4}, "stop_token must"),
+        ({"context": np.array([4])}, "context must lie in"),
+    ],
+)
+def test_sampling_names_what_is_wrong(options, message):
+    model = NGram.fit(np.array([0, 1, 2, 3]), 2, 4)
+    with pytest.raises(ValueError, match=message):
+        model.sample(**{"num_tokens": 3, "context": NOTHING, **options})

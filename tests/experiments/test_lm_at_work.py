@@ -142,10 +142,11 @@ def test_the_share_of_unknown_words_is_said(words, trained, cli, tmp_path):
         ("generate", "--prompt", *file.read_text().splitlines(), "--num-tokens", "1"),
     ):
         code, _, err = cli(*command, "--run", words)
-        assert (code, err.splitlines()[0]) == (0, said)
+        assert code == 0
+        assert said in err.splitlines()
     # Characters are known, or refused.
     _, _, err = cli("score", "--run", trained[0], stdin="the tree.\n")
-    assert not err.strip()
+    assert "vocabulary" not in err
 
 
 def test_scores_can_be_in_the_order_of_the_input(trained, cli):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
+from experiments.lm import baselines
 from experiments.lm import commands as lm
 from experiments.shared import recipe
 from rnnjax.data import Vocabulary
@@ -63,14 +64,14 @@ def test_baselines_say_what_they_do_and_read_the_end_of_a_long_text(monkeypatch,
     text, held_out = "ab" * 50 + "cd" * 50, "cdcd"
     vocabulary = Vocabulary.characters(text)
     ids = vocabulary.encode(text), vocabulary.encode(held_out)
-    whole = dict(lm._baselines(vocabulary, text, held_out, *ids))
+    whole = dict(baselines.baseline_costs(vocabulary, text, held_out, *ids))
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "compressing with gzip, bz2 and xz ..."
     assert len(said) == 3
-    monkeypatch.setattr(lm, "_MOST_READ", 100)
-    part = dict(lm._baselines(vocabulary, text, held_out, *ids))
+    monkeypatch.setattr(baselines, "MOST_READ", 100)
+    part = dict(baselines.baseline_costs(vocabulary, text, held_out, *ids))
     assert "counting for the unigram of the last 100 characters ..." in capsys.readouterr().out
-    end = dict(lm._baselines(vocabulary, text[-100:], held_out, ids[0][-100:], ids[1]))
+    end = dict(baselines.baseline_costs(vocabulary, text[-100:], held_out, ids[0][-100:], ids[1]))
     assert [f"{name} of the last 100 characters" for name in list(end)[1:]] == list(part)[1:]
     assert list(part.values()) == list(end.values())
     assert part["unigram of the last 100 characters"] < whole["unigram"]
