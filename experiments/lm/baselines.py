@@ -56,7 +56,7 @@ def ngram_texts(
         drawn = model.sample(
             num_tokens, start, seed=seed + number, temperature=temperature, stop_token=stop_token
         )
-        texts.append(vocabulary.decode(drawn))
+        texts.append(vocabulary.decode(drawn).removesuffix("\n" if trained.sentences else ""))
     return texts
 
 

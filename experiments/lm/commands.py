@@ -5,12 +5,10 @@ $ python -m experiments.lm train char --data input.txt  # a preset, on your own 
 $ python -m experiments.lm generate --run runs/manual --prompt "The import statement"
 """
 
-import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from experiments.corpora.manual import reference_manual
 from experiments.lm.baselines import baseline_costs, ngram_texts
@@ -18,18 +16,18 @@ from experiments.lm.compare import compare
 from experiments.lm.context import context
 from experiments.lm.pairs import pairs
 from experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
-from experiments.lm.text import Suggester, score_texts, single_token
+from experiments.lm.ranking import rescore, score
+from experiments.lm.text import Suggester, load, single_token
 from experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
 from experiments.lm.truncation import truncation
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.run_folder import digest, open_run, read_digest
+from experiments.shared.run_folder import digest, read_digest
 from experiments.shared.typed_input import input_lines
 from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax import host
 from rnnjax.data import (
     Corpus,
     Vocabulary,
-    parse_nbest,
     read_corpus,
     read_text,
     whole_sentences,
@@ -90,7 +88,7 @@ def evaluate(run: Path, data: Path | None = None) -> None:
       data: a UTF-8 file, all of which is read; by default the test text of Python's reference
         manual.
     """
-    trained = _load(run)
+    trained = load(run)
     text = reference_manual().test if data is None else read_text(data)
     say_unknown(unknown_in_lines(trained.vocabulary, [text]))
     tokens = trained.vocabulary.encode(text)
@@ -134,25 +132,14 @@ def generate(
         and temperature; top_k and top_p do not apply to it.
       data: what the run was trained on, for the n-gram; by default Python's own reference manual.
     """
-    trained = _load(run)
+    trained = load(run)
     say_unknown(unknown_in_lines(trained.vocabulary, prompt))
     stop_token = None if stop is None else single_token(trained.vocabulary, stop)
-    texts = trained.generate(
-        prompt,
-        num_tokens,
-        seed=seed,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        stop_token=stop_token,
-    )
-    others = (
-        [None] * len(prompt)
-        if ngram is None
-        else ngram_texts(
-            run, trained, data, ngram, prompt, num_tokens, seed, temperature, stop_token
-        )
-    )
+    options: dict[str, Any] = {"temperature": temperature, "stop_token": stop_token}
+    others: Sequence[str | None] = [None] * len(prompt)
+    if ngram is not None:
+        others = ngram_texts(run, trained, data, ngram, prompt, num_tokens, seed, **options)
+    texts = trained.generate(prompt, num_tokens, seed=seed, top_k=top_k, top_p=top_p, **options)
     for start, text, other in zip(prompt, texts, others, strict=True):
         start += " " if start and trained.vocabulary.kind == "word" else ""
         print(start + text if other is None else f"{run}:\n{start}{text}")
@@ -160,82 +147,6 @@ def generate(
             print(f"\n{ngram}-gram:\n{start}{other}")
         if len(prompt) > 1:
             print("-" * 40)
-
-
-def score(run: Path, data: Path | None = None, in_order: bool = False, plain: bool = False) -> None:
-    """Print each sentence's log-probability and perplexity, likeliest first.
-
-    A word that a word model does not know costs <unk> and its spelling.
-
-    Args:
-      run: the run's folder.
-      data: a file with a sentence a line; by default standard input.
-      in_order: print the sentences in their own order.
-      plain: print beside it the log-probability without the spelling of unknown words.
-    """
-    trained = _load(run)
-    source = str(data or "standard input")
-    lines = list(input_lines(data))
-    sentences = [line for _, line in lines if line.strip()]
-    if not sentences:
-        raise ValueError(f"{source} holds no sentence to score")
-    scores = score_texts(trained, sentences, _places(source, lines))
-    unit = trained.vocabulary.unit
-    beside = f"{'without spelling':>16}  " if plain else ""
-    print(f"{'log-probability':>15}  {beside}{'perplexity a ' + unit:>24}  sentence")
-    for index in _order(scores.whole, in_order):
-        log, length = scores.whole[index], scores.lengths[index]
-        beside = f"{scores.plain[index]:16.3f}  " if plain else ""
-        print(f"{log:15.3f}  {beside}{perplexity(-log / length):24.3f}  {sentences[index]}")
-    nats = -scores.whole.sum() / scores.lengths.sum()
-    print(
-        f"{len(sentences):,} sentences, {scores.lengths.sum():,} {unit}s with their ends: "
-        f"{nats:.4f} nats a {unit}, perplexity {perplexity(nats):.2f}",
-        file=sys.stderr,
-    )
-
-
-def rescore(
-    run: Path,
-    data: Path | None = None,
-    weight: float | None = None,
-    in_order: bool = False,
-    plain: bool = False,
-) -> None:
-    """Put the candidates of n-best lists in the model's order, best first.
-
-    A line is `name ||| text`, or `name ||| text ||| ... ||| score` (Moses), and is printed as
-    `name ||| text ||| new score`; or the text alone, with a blank line behind each list, and is
-    printed behind its new score and a tab.
-
-    Args:
-      run: the run's folder.
-      data: a file of lists; by default standard input.
-      weight: of the given score, which is added to the log-probability; by default it is left out.
-      in_order: print the candidates in their own order, with their new scores.
-      plain: print before the new score the one without the spelling of unknown words.
-    """
-    if weight is not None and not math.isfinite(weight):
-        raise ValueError(f"weight must be finite, got {weight}")
-    trained = _load(run)
-    source = str(data or "standard input")
-    lines = list(input_lines(data))
-    lists = parse_nbest((line for _, line in lines), source)
-    scored = lists[0][0].score is not None
-    if weight is not None and not scored:
-        raise ValueError(f"weight is of given scores, and {source} has none")
-    texts = [one.text for each in lists for one in each]
-    scores = score_texts(trained, texts, _places(source, lines))
-    totals, costs = iter(scores.whole), iter(scores.plain - scores.whole)
-    for number, candidates in enumerate(lists):
-        if number and not candidates[0].name:
-            print()
-        new = np.array([next(totals) + (weight or 0) * (one.score or 0) for one in candidates])
-        others = [f"{each + next(costs):.4f}" for each in new]
-        for index in _order(new, in_order):
-            name, words, _ = candidates[index]
-            shown = [*([others[index]] if plain else []), f"{new[index]:.4f}"]
-            print(" ||| ".join((name, words, *shown)) if name else "\t".join((*shown, words)))
 
 
 def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = False) -> None:
@@ -254,7 +165,7 @@ def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = F
       count: how many words.
       plain: print behind each probability the one among the words that the model knows.
     """
-    suggester = Suggester(_load(run), count)
+    suggester = Suggester(load(run), count)
     for number, line in input_lines(data):
         try:
             words, steps, seconds = suggester.after(line)
@@ -269,23 +180,9 @@ def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = F
         print(said, file=sys.stderr, flush=True)
 
 
-def _order(scores: np.ndarray, in_order: bool) -> np.ndarray:
-    """Return indices, those of the best scores first, or in order."""
-    return np.arange(len(scores)) if in_order else np.argsort(-scores, kind="stable")
-
-
-def _places(source: str, lines: list[tuple[int, str]]) -> list[str]:
-    """Return where each line that is not blank stands."""
-    return [f"{source}, line {number}" for number, line in lines if line.strip()]
-
-
-def _load(run: Path) -> TrainedLanguageModel:
-    return open_run(run, LanguageModelExperiment)[1]
-
-
 def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> TrainedLanguageModel:
     """Return the model of a run; ValueError unless it was trained on the same tokens."""
-    trained = _load(run)
+    trained = load(run)
     if read_digest(run, LanguageModelExperiment) != data_digest:
         raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
     if trained.vocabulary != vocabulary:

@@ -11,9 +11,8 @@ from jax import Array
 
 from experiments.lm.baselines import corpus_of, count
 from experiments.lm.plots import plot_contexts
-from experiments.lm.presets import LanguageModelExperiment
+from experiments.lm.text import load
 from experiments.shared.command_line import print_table
-from experiments.shared.run_folder import open_run
 from rnnjax.cells.base import State
 from rnnjax.checks import check_positive
 from rnnjax.models import LanguageModel
@@ -67,7 +66,7 @@ def context(
 
 
 def _load(run: Path) -> TrainedLanguageModel:
-    trained = open_run(run, LanguageModelExperiment)[1]
+    trained = load(run)
     if trained.sentences:
         raise ValueError(f"run must be models of a stream, and {run} reads each line by itself")
     return trained

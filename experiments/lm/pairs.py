@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.lm.presets import LanguageModelExperiment
-from experiments.lm.text import Scores, score_texts
+from experiments.lm.text import Scores, load, score_texts
 from experiments.shared.command_line import print_table
-from experiments.shared.run_folder import open_run
 from experiments.shared.typed_input import input_lines
 
 
@@ -92,7 +90,7 @@ def parse_pairs(lines: Iterable[tuple[int, str]], source: str) -> list[Pair]:
 
 def _score(run: Path, pairs: list[Pair]) -> Scores:
     """Return the scores of the sentences, both of a pair in a row."""
-    _, trained = open_run(run, LanguageModelExperiment)
+    trained = load(run)
     texts = [text for pair in pairs for text in (pair.first, pair.second)]
     return score_texts(trained, texts, [pair.place for pair in pairs for _ in range(2)])
 

@@ -4,16 +4,25 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.lm.presets import LanguageModelExperiment
+from experiments.shared.run_folder import open_run
 from experiments.shared.unknown_words import say_unknown, unknown_in_lines
 from rnnjax.checks import check_positive
 from rnnjax.data import Vocabulary
 from rnnjax.decoding import Stream, completions
 from rnnjax.trained import TrainedLanguageModel
 from rnnjax.trained.language_model import start_ids
+
+
+def load(run: Path) -> TrainedLanguageModel:
+    """Return the language model that a run trained."""
+    trained: TrainedLanguageModel = open_run(run, LanguageModelExperiment)[1]
+    return trained
 
 
 def single_token(vocabulary: Vocabulary, text: str) -> int:
