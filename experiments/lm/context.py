@@ -139,11 +139,11 @@ def _report(columns: dict[str, dict[int, float]], unit: str, positions: int, out
         if name == "n-gram":
             continue
         better = [n for n in curve if curve[n] < ngram[order]]
-        said = f"from {min(better)} {unit}s on" if better else "with no context"
+        said = f"beats it from {min(better)} {unit}s on" if better else "never beats it"
         far = curve[max(order, 1)] - curve[max(curve)]
         print(
-            f"{name}: beats the best n-gram, of order {order + 1}, {said}; what lies more than "
-            f"{max(order, 1)} {unit}s back is worth {far:.4f} nats"
+            f"{name}: the best n-gram is of order {order + 1}, and the network {said}; what lies "
+            f"more than {max(order, 1)} {unit}s back is worth {far:.4f} nats"
         )
     out.mkdir(parents=True, exist_ok=True)
     plot_contexts(columns, unit, out / "context.png")

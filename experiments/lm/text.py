@@ -56,7 +56,7 @@ def score_texts(
     unknown = unknown_in_lines(trained.vocabulary, texts)
     say_unknown(unknown)
     if unknown.any() and trained.spelling is None:
-        print("the run is of an older version: unknown words cost no spelling", file=sys.stderr)
+        print("the run has no spelling.json: unknown words cost no spelling", file=sys.stderr)
     logs, lengths = trained.log_probabilities(texts)
     return Scores(logs, logs + trained.spelling_costs(texts), lengths)
 

@@ -1,6 +1,7 @@
 """Loading a trained model from the folder of its run."""
 
 import json
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,10 @@ def load_run(folder: str | Path) -> Any:
         described = json.loads(data)
         kind = {each.__name__: each for each in KINDS}[described["kind"]]
         model, settings = rebuild(described["model"]), rebuild(described["settings"])
-        if not isinstance(model, nn.Module) or set(settings) != set(kind.settings):
+        # A setting that the run's version did not have yet has its default.
+        needed = {f.name for f in fields(kind) if f.default is MISSING} & set(kind.settings)
+        known = isinstance(settings, dict) and needed <= set(settings) <= set(kind.settings)
+        if not isinstance(model, nn.Module) or not known:
             raise ValueError(f"it holds no model with {', '.join(kind.settings)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a model of this version: {error!r}") from error

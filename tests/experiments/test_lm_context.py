@@ -51,7 +51,7 @@ def test_networks_and_n_grams_stand_in_one_table(trained, text, cli, tmp_path, m
     assert list(rows) == ["characters seen", "0", "1", "2", "3", "4", "5"]
     assert (rows["0"][0], rows["3"][0], rows["4"][0]) == ("", "", "")
     assert float(rows["5"][0]) < float(rows["1"][0])
-    assert "beats the best n-gram" in said
+    assert "the best n-gram is of order" in said
     assert (out / "context.png").read_bytes()[:4] == b"\x89PNG"
     # The column of n-grams, computed by itself.
     run, whole = load_run(trained[0]), text.read_text()

@@ -146,8 +146,13 @@ def test_unknown_words_cost_their_spelling(tmp_path):
     np.testing.assert_allclose(logs - plain, [0, sings + zork, zork, 0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(run.spelling_costs(texts), plain - logs, rtol=1e-5, atol=1e-5)
     assert lengths.tolist() == [3, 5, 2, 3]
-    # A run of before has no such file.
+    # A run of before has no such file, and does not say that it reads a stream.
     (tmp_path / "run" / "spelling.json").unlink()
+    (tmp_path / "run" / DIGESTS).unlink()
+    path = tmp_path / "run" / "model.json"
+    described = json.loads(path.read_text())
+    del described["settings"]["sentences"]
+    path.write_text(json.dumps(described))
     old = rx.load_run(tmp_path / "run")
-    assert old.spelling is None
+    assert (old.spelling, old.sentences) == (None, False)
     np.testing.assert_allclose(old.log_probabilities(texts)[0], plain, rtol=1e-6)
