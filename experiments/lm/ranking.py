@@ -37,12 +37,13 @@ def score(run: Path, data: Path | None = None, in_order: bool = False, plain: bo
         log, length = scores.whole[index], scores.lengths[index]
         beside = f"{scores.plain[index]:16.3f}  " if plain else ""
         print(f"{log:15.3f}  {beside}{perplexity(-log / length):24.3f}  {sentences[index]}")
-    nats = -scores.whole.sum() / scores.lengths.sum()
-    print(
-        f"{len(sentences):,} sentences, {scores.lengths.sum():,} {unit}s with their ends: "
-        f"{nats:.4f} nats a {unit}, perplexity {perplexity(nats):.2f}",
-        file=sys.stderr,
-    )
+    count = scores.lengths.sum()
+    said = [f"{len(sentences):,} sentences, {count:,} {unit}s with their ends"]
+    for name, logs in {"": scores.whole, "without spelling ": scores.plain}.items():
+        if plain or not name:
+            nats = -logs.sum() / count
+            said.append(f"{name}{nats:.4f} nats a {unit}, perplexity {perplexity(nats):.2f}")
+    print("; ".join(said), file=sys.stderr)
 
 
 def rescore(

@@ -42,7 +42,7 @@ def test_its_cost_is_the_mean_over_the_lines(sentences, cli, tmp_path):
     (said,) = [line for line in err.splitlines() if "sentences" in line]
     code, out, _ = cli("evaluate", "--run", folder, "--data", path)
     rows = table(out, str(folder)[:20])
-    assert said.startswith(f"2 sentences, {rows['tokens'][0]} characters with their ends: ")
+    assert said.startswith(f"2 sentences, {rows['tokens'][0]} characters with their ends; ")
     assert f"{rows['nats a character'][0]} nats a character" in said
 
 

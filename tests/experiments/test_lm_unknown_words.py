@@ -23,6 +23,8 @@ def test_unknown_words_do_not_win(words, cli):
     code, out, err = cli("score", "--run", words, "--plain", stdin=stdin)
     assert code == 0
     assert "5 of 10 words (50.0%) are not in the vocabulary" in err
+    assert "with their ends; " in err
+    assert "; without spelling " in err
     found = rows(out)
     assert list(found) == [KNOWN, STRANGE]
     known, strange = found[KNOWN], found[STRANGE]
