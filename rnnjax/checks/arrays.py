@@ -48,7 +48,10 @@ def check_range(name: str, values: Array | np.ndarray, end: int) -> None:
 
 
 def check_lengths(
-    lengths: Array | Sequence[int] | None, time: int, batch: tuple[int, ...]
+    lengths: Array | Sequence[int] | None,
+    time: int,
+    batch: tuple[int, ...],
+    name: str = "lengths",
 ) -> Array | None:
     """Return `lengths` as an array; raise `ValueError` unless they fit a batch of that shape."""
     if lengths is None:
@@ -56,15 +59,15 @@ def check_lengths(
     # Check a list or a numpy array before JAX converts it: under jit it would be traced.
     given: Any = lengths if isinstance(lengths, Array) else np.asarray(lengths)
     if not jnp.issubdtype(given.dtype, jnp.integer):
-        raise ValueError(f"lengths must be integers, got {given.dtype}")
+        raise ValueError(f"{name} must be integers, got {given.dtype}")
     if given.shape != batch:
-        raise ValueError(f"lengths must have the batch's shape {batch}, got {given.shape}")
+        raise ValueError(f"{name} must have the batch's shape {batch}, got {given.shape}")
     values = concrete(given)
     if values is not None and is_known(time):
         wrong = values[(values < 0) | (values > time)]
         if wrong.size:
             raise ValueError(
-                f"lengths must lie between 0 and the number of steps, {time}; got {wrong[0]}"
+                f"{name} must lie between 0 and the number of steps, {time}; got {wrong[0]}"
             )
     return jnp.asarray(given)
 

@@ -2,6 +2,7 @@
 
 from rnnjax.losses.adaptive_softmax import AdaptiveSoftmax as AdaptiveSoftmax
 from rnnjax.losses.cross_entropy import cross_entropy as cross_entropy
+from rnnjax.losses.ctc import ctc_loss as ctc_loss
 from rnnjax.losses.distillation import Divergence as Divergence
 from rnnjax.losses.distillation import distillation_loss as distillation_loss
 from rnnjax.losses.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy

@@ -1,11 +1,12 @@
-"""Write the golden files of PyTorch's recurrent layers, in float64.
+"""Write the golden files of PyTorch's recurrent layers and CTC loss, in float64.
 
     python3.11 -m venv /tmp/torchvenv && /tmp/torchvenv/bin/pip install torch==2.13.0 numpy
     /tmp/torchvenv/bin/python tests/golden/make_torch_golden.py
 
 Each `.npz` file holds a layer's parameters under PyTorch's own names (`param.*`), the inputs
 (`xs`, `h0`, perhaps `c0` and `lengths`), the results (`ys`, `h`, perhaps `c`), the weights of a
-scalar function of the results (`out.*`) and that function's gradients (`grad.*`).
+scalar function of the results (`out.*`) and that function's gradients (`grad.*`). `torch_ctc.npz`
+holds logits, transcripts, the loss of each, and the gradient of the sum of those that fit.
 """
 
 from pathlib import Path
@@ -60,7 +61,29 @@ def golden(make, options, lengths):
     return arrays if lengths is None else {**arrays, "lengths": np.array(lengths, np.int32)}
 
 
+def golden_ctc():
+    """Return the arrays of the CTC loss."""
+    logits = torch.randn(12, 6, 5, dtype=torch.float64, requires_grad=True)
+    # Each different; none at all; all equal, with and without room for the blanks between.
+    targets = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0], [2, 2, 2, 2], [3, 3, 3, 3], [4, 1, 1, 0]])
+    targets = torch.cat([targets, torch.tensor([[1, 2, 1, 2]])])
+    lengths, target_lengths = torch.tensor([12, 5, 7, 6, 9, 4]), torch.tensor([4, 0, 4, 4, 3, 4])
+
+    def loss(**options):
+        logs = (2 * logits).log_softmax(-1)
+        return torch.nn.functional.ctc_loss(
+            logs, targets, lengths, target_lengths, reduction="none", **options
+        )
+
+    loss(zero_infinity=True).sum().backward()
+    arrays = {"logits": 2 * logits, "targets": targets.T, "nats": loss(), "grad": logits.grad / 2}
+    arrays |= {"lengths": lengths.int(), "target_lengths": target_lengths.int()}
+    return {name: value.detach().numpy() for name, value in arrays.items()}
+
+
 if __name__ == "__main__":
     for name, layer in LAYERS.items():
         torch.manual_seed(0)
         np.savez_compressed(Path(__file__).with_name(f"torch_{name}.npz"), **golden(*layer))
+    torch.manual_seed(0)
+    np.savez_compressed(Path(__file__).with_name("torch_ctc.npz"), **golden_ctc())

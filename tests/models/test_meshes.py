@@ -73,6 +73,13 @@ def sampled(head, features, targets, mask):
     return losses.sampled_cross_entropy(features, *head, targets, KEY, num_sampled=3, mask=mask)[0]
 
 
+def transcripts(head, features, targets, lengths):
+    logits = jnp.swapaxes(features @ head[0], 0, 1) + head[1][None, None]
+    return losses.ctc_loss(logits, targets.T, lengths, lengths // 2, blank=8)[0]
+
+
+FRAMES = RANDOM.normal(size=(4, 5, 3)).astype(np.float32), IDS[:, :2] % 8, LENGTHS
+
 # The function, what makes its parameters, and its other arguments, which are divided.
 CASES = {
     "language model": (language_model, made(LM, IDS), (IDS, LENGTHS)),
@@ -99,9 +106,15 @@ CASES = {
     ),
     "linear": (linear, head, ROWS),
     "sampled": (sampled, head, ROWS),
+    "ctc": (transcripts, head, FRAMES),
     "adaptive": (lambda *a: SOFTMAX.cross_entropy(*a)[0], lambda: SOFTMAX.init(KEY, 3), ROWS),
 }
-QUICK = [("dropout", "explicit"), ("linear", "explicit"), ("sampled", "explicit")]
+QUICK = [
+    ("dropout", "explicit"),
+    ("linear", "explicit"),
+    ("sampled", "explicit"),
+    ("ctc", "explicit"),
+]
 QUICK += [("language model", "unplaced"), ("language model", "shard_map")]
 # Each device would draw its own dropout; JAX's convolution wants placed parameters.
 APART = [("dropout", "shard_map"), ("classifier", "unplaced")]
