@@ -5,8 +5,10 @@ from rnnjax.decoding.bayes import conditional_log_probabilities as conditional_l
 from rnnjax.decoding.bayes import posterior as posterior
 from rnnjax.decoding.beam import Hypotheses as Hypotheses
 from rnnjax.decoding.beam import beam_search as beam_search
+from rnnjax.decoding.best_path import best_path as best_path
 from rnnjax.decoding.completions import Completion as Completion
 from rnnjax.decoding.completions import completions as completions
+from rnnjax.decoding.prefix_beam import prefix_beam_search as prefix_beam_search
 from rnnjax.decoding.sample import sample as sample
 from rnnjax.decoding.score import log_probability as log_probability
 from rnnjax.decoding.stream import Stream as Stream

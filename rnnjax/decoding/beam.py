@@ -20,10 +20,10 @@ class Hypotheses(NamedTuple):
     """The hypotheses that a beam search has found, best first.
 
     Attributes:
-      tokens: `(batch, beam, num_tokens)` int32, padded with the stop token.
-      lengths: `(batch, beam)` int32, the number of tokens, the stop token included.
-      scores: `(batch, beam)` float32, log-probability / length ** length_penalty; -inf if there are
-        fewer hypotheses than `beam`.
+      tokens: `(batch, beam, num_tokens)` int32, padded with the stop token, or with CTC's blank.
+      lengths: `(batch, beam)` int32, the number of tokens, a stop token included.
+      scores: `(batch, beam)` float32, such as log-probability / length ** length_penalty of
+        `beam_search`; -inf if there are fewer hypotheses than `beam`.
 
     Example:
       >>> best = rx.decoding.Hypotheses(

@@ -1,4 +1,4 @@
-"""Texts of all lengths in arrays of a few shapes, so that few programs are compiled."""
+"""Texts and frames of all lengths in arrays of a few shapes, so that few programs are compiled."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.checks import check_range, check_tokens, concrete, is_known
+from rnnjax.checks import check_lengths, check_range, check_tokens, concrete, is_known
 
 
 def grown(count: int) -> int:
@@ -53,6 +53,29 @@ def padded_text(
     more = grown(time - given) + given - time if is_known(time) else 0
     padded = library.pad(tokens, ((0, 0), (0, more))).astype(np.int32)
     return jnp.asarray(padded), jnp.asarray(lengths)
+
+
+def padded_frames(logits: Any, lengths: Any) -> tuple[Array, Array]:
+    """Return logits `(batch, time, classes)`, where time becomes a power of two, and lengths.
+
+    Raises:
+      ValueError: a shape is wrong, or concrete lengths are out of range.
+    """
+    if not isinstance(logits, Array):
+        logits = np.asarray(logits)
+    if logits.ndim != 3:
+        raise ValueError(f"logits must have shape (batch, time, classes), got {logits.shape}")
+    batch, time, _ = logits.shape
+    counted = jnp.full(batch, time, jnp.int32) if lengths is None else lengths
+    counted = check_lengths(counted, time, (batch,))
+    widths = ((0, 0), (0, grown(time) - time if is_known(time) else 0), (0, 0))
+    values = concrete(logits)
+    if widths[1] == (0, 0) or values is None:
+        return jnp.pad(logits, widths), jnp.asarray(counted)
+    # In NumPy, as JAX's padding would be a program for each length.
+    padded = np.pad(values, widths)
+    place = logits.sharding if isinstance(logits, Array) else None
+    return jax.device_put(padded, place), jnp.asarray(counted)
 
 
 def cut(array: Array, count: int) -> Array:

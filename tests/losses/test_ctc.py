@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ctc_paths import paths
 
 from rnnjax.losses import ctc_loss
 
@@ -14,25 +15,16 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "torch_ctc.npz"
 TIME, CLASSES = 4, 3
 
 
-def read(path, blank):
-    """The transcript of a path."""
-    runs = [symbol for symbol, _ in itertools.groupby(path)]
-    return tuple(symbol for symbol in runs if symbol != blank)
-
-
 def literal(logits, transcript, blank=0):
     """- log p of a transcript from all paths, and its gradient by logits (time, classes)."""
-    exps = np.exp(logits - logits.max(-1, keepdims=True))
-    softmax = exps / exps.sum(-1, keepdims=True)
-    total, hits = 0.0, np.zeros_like(softmax)
-    for path in itertools.product(range(softmax.shape[1]), repeat=len(softmax)):
-        if read(path, blank) == transcript:
-            probability = softmax[range(len(path)), path].prod()
-            total += probability
-            hits[range(len(path)), path] += probability
+    total, hits = 0.0, np.zeros_like(logits)
+    for path, found, probability in paths(logits, blank):
+        total += probability if found == transcript else 0.0
+        hits[range(len(path)), path] += probability if found == transcript else 0.0
     if total == 0.0:
-        return np.inf, np.zeros_like(softmax)
-    return -np.log(total), softmax - hits / total
+        return np.inf, hits
+    exps = np.exp(logits)
+    return -np.log(total), exps / exps.sum(-1, keepdims=True) - hits / total
 
 
 def each_loss(logits, targets, lengths=None, target_lengths=None, blank=0):

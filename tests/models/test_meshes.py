@@ -160,7 +160,12 @@ def test_decoding_on_a_mesh_of_explicit_axes():
     def run(ids, lengths):
         drawn = rx.decoding.sample(LM, variables, ids, lengths, KEY, num_tokens=3, top_k=3)
         best = rx.decoding.translate(TRANSLATOR, others, ids, lengths, **options)
-        return drawn, best.tokens
+        frames = jax.nn.one_hot(ids, 9)
+        spoken = rx.decoding.best_path(frames, lengths)
+        found = rx.decoding.prefix_beam_search(
+            frames, lengths, beam=2, language_model=LM, variables=variables
+        )
+        return drawn, best.tokens, spoken, found
 
     mesh = jax.make_mesh((2,), ("data",))
     divided = jax.device_put((IDS, LENGTHS), NamedSharding(mesh, PartitionSpec("data")))
