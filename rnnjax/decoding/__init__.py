@@ -12,4 +12,5 @@ from rnnjax.decoding.prefix_beam import prefix_beam_search as prefix_beam_search
 from rnnjax.decoding.sample import sample as sample
 from rnnjax.decoding.score import log_probability as log_probability
 from rnnjax.decoding.stream import Stream as Stream
+from rnnjax.decoding.transcript_stream import TranscriptStream as TranscriptStream
 from rnnjax.decoding.translate import translate as translate

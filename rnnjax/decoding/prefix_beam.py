@@ -67,7 +67,7 @@ def prefix_beam_search(
       >>> found = rx.decoding.prefix_beam_search(logits, beam=2)
       >>> found.lengths[0].tolist()  # one symbol, though the best path is blank, blank
       [1, 0]
-      >>> jnp.exp(found.scores[0]).round(2).tolist()  # 1 - 0.36 and 0.36
+      >>> [round(p, 2) for p in jnp.exp(found.scores[0]).tolist()]  # 1 - 0.36 and 0.36
       [0.64, 0.36]
     """
     check_positive(beam=beam)

@@ -14,6 +14,7 @@ from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.tagger import Tagger as Tagger
 from rnnjax.models.text_reader import TextReader as TextReader
+from rnnjax.models.transcriber import Transcriber as Transcriber
 from rnnjax.models.transformer_classifier import TransformerClassifier as TransformerClassifier
 from rnnjax.models.transformer_encoder import TransformerConfig as TransformerConfig
 from rnnjax.models.transformer_encoder import TransformerEncoder as TransformerEncoder

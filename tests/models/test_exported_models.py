@@ -146,6 +146,21 @@ def test_a_masked_language_model_needs_the_bound_of_its_positions():
     assert_exports(run, variables, TOKENS, tokens, constraints=["t <= 5"])
 
 
+def test_a_transcriber():
+    model = models.Transcriber(9, rx.Bidirectional(rx.GRU(4)), stack=2, blank=8)
+
+    def frames(time, batch):
+        ids, lengths = tokens(time, batch)
+        return np.eye(9, dtype=np.float32)[ids], lengths
+
+    def run(variables, frames, lengths):
+        logits, steps = model.apply(variables, frames, lengths)
+        found = rx.decoding.prefix_beam_search(logits, steps, beam=3, blank=8)
+        return logits, rx.decoding.best_path(logits, steps, blank=8), found
+
+    assert_exports(run, variables_of(model, *frames(2, 1)), ("b, t, ...", "b"), frames)
+
+
 SOFTMAX = losses.AdaptiveSoftmax(9, (2, 4), 1.0)
 FEW = {"rows_at_once": 4}
 LOSSES = {

@@ -80,6 +80,15 @@ def transcripts(head, features, targets, lengths):
 
 FRAMES = RANDOM.normal(size=(4, 5, 3)).astype(np.float32), IDS[:, :2] % 8, LENGTHS
 
+TRANSCRIBER = models.Transcriber(9, rx.Bidirectional(rx.GRU(3)), stack=2, blank=8, dropout=0.5)
+
+
+def transcriber(variables, frames, targets, lengths):
+    batch = {"frames": frames, "lengths": lengths, "targets": targets}
+    batch |= {"target_lengths": lengths // 2}
+    return TRANSCRIBER.apply(variables, batch, method="batch_loss", rngs={"dropout": KEY}).total
+
+
 # The function, what makes its parameters, and its other arguments, which are divided.
 CASES = {
     "language model": (language_model, made(LM, IDS), (IDS, LENGTHS)),
@@ -107,6 +116,7 @@ CASES = {
     "linear": (linear, head, ROWS),
     "sampled": (sampled, head, ROWS),
     "ctc": (transcripts, head, FRAMES),
+    "transcriber": (transcriber, made(TRANSCRIBER, FRAMES[0]), FRAMES),
     "adaptive": (lambda *a: SOFTMAX.cross_entropy(*a)[0], lambda: SOFTMAX.init(KEY, 3), ROWS),
 }
 QUICK = [
@@ -117,7 +127,7 @@ QUICK = [
 ]
 QUICK += [("language model", "unplaced"), ("language model", "shard_map")]
 # Each device would draw its own dropout; JAX's convolution wants placed parameters.
-APART = [("dropout", "shard_map"), ("classifier", "unplaced")]
+APART = [("dropout", "shard_map"), ("transcriber", "shard_map"), ("classifier", "unplaced")]
 KINDS = ("explicit", "auto", "unplaced", "shard_map")
 GRID = [(name, kind) for name in CASES for kind in KINDS if (name, kind) not in APART]
 
