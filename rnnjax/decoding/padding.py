@@ -68,14 +68,17 @@ def padded_frames(logits: Any, lengths: Any) -> tuple[Array, Array]:
     batch, time, _ = logits.shape
     counted = jnp.full(batch, time, jnp.int32) if lengths is None else lengths
     counted = check_lengths(counted, time, (batch,))
-    widths = ((0, 0), (0, grown(time) - time if is_known(time) else 0), (0, 0))
-    values = concrete(logits)
-    if widths[1] == (0, 0) or values is None:
-        return jnp.pad(logits, widths), jnp.asarray(counted)
-    # In NumPy, as JAX's padding would be a program for each length.
-    padded = np.pad(values, widths)
+    more = grown(time) - time if is_known(time) else 0
+    return _longer(logits, more), jnp.asarray(counted)
+
+
+def _longer(logits: Array | np.ndarray, more: int) -> Array:
+    """Return logits with `more` frames of zeros; in NumPy if possible, as in `padded_text`."""
+    widths, values = ((0, 0), (0, more), (0, 0)), concrete(logits)
+    if isinstance(logits, Array) and (values is None or not more):
+        return jnp.pad(logits, widths)
     place = logits.sharding if isinstance(logits, Array) else None
-    return jax.device_put(padded, place), jnp.asarray(counted)
+    return jax.device_put(np.pad(np.asarray(values), widths), place)
 
 
 def cut(array: Array, count: int) -> Array:
