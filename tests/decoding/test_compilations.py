@@ -9,7 +9,14 @@ import pytest
 
 import rnnjax as rx
 from rnnjax.data import Labelled, Subwords, Vocabulary, fit_indexer, reversible_tokenizer
-from rnnjax.decoding import conditional_log_probabilities, log_probability, sample, translate
+from rnnjax.decoding import (
+    best_path,
+    conditional_log_probabilities,
+    log_probability,
+    prefix_beam_search,
+    sample,
+    translate,
+)
 from rnnjax.models import (
     Classifier,
     ConditionalLanguageModel,
@@ -92,17 +99,31 @@ def raw(answer):
         return lambda n: translate(
             model, variables, np.ones((2, n), int), [n, 1], num_tokens=n, **options
         )
+    if answer is best_path:
+        return lambda n: best_path(np.zeros((2, n, 5), np.float32), [n, 1])
     trained = conditional_model() if answer is conditional_log_probabilities else language_model()
     model, variables = trained.model, trained.variables
     if answer is sample:
         return lambda n: sample(model, variables, np.ones((2, n), int), [n, 1], KEY, num_tokens=n)
+    if answer is prefix_beam_search:
+        options = {"language_model": model, "variables": variables, "beam": 2}
+        frames = np.zeros((2, 64, model.vocab_size), np.float32)
+        return lambda n: answer(frames[:, :n], [n, 1], num_tokens=n, weight=1 / n, **options)
     if answer is log_probability:
         return lambda n: log_probability(model, variables, np.ones((2, n), int), [n, 1])
     return lambda n: answer(model, variables, np.arange(2), np.ones((2, n), int), [n, 1])
 
 
 @pytest.mark.parametrize(
-    "answer", [sample, log_probability, conditional_log_probabilities, translate]
+    "answer",
+    [
+        sample,
+        log_probability,
+        conditional_log_probabilities,
+        translate,
+        best_path,
+        prefix_beam_search,
+    ],
 )
 def test_functions_compile_again_only_beyond_the_next_power_of_two(answer, programs):
     call = raw(answer)

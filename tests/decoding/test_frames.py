@@ -139,23 +139,6 @@ def test_a_language_model_and_a_bonus_are_part_of_the_score(language_model):
         assert_found(found, row, ranked(scores, 40))
 
 
-def test_all_lengths_up_to_a_power_of_two_are_one_program(language_model):
-    from rnnjax.decoding import prefix_beam
-
-    model, variables = language_model
-    before = prefix_beam._search._cache_size()
-    for time, weight in ((5, 0.5), (7, 1.0), (8, 2.0)):
-        found = prefix_beam_search(
-            frames(time=time, batch=2),
-            beam=2,
-            language_model=model,
-            variables=variables,
-            weight=weight,
-        )
-        assert found.tokens.shape == (2, 2, time)
-    assert prefix_beam._search._cache_size() == before + 1
-
-
 def test_frames_that_say_nan_or_never_are_no_symbols():
     logits = frames()
     logits[:, 1] = np.nan
