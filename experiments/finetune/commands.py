@@ -19,6 +19,7 @@ from experiments.finetune.tuned import load_tuned
 from experiments.mlm.pretrained import load_pretrained
 from experiments.sentences import classifying, tagging
 from experiments.sentences.data import check_files, check_labels, check_splits
+from experiments.sentences.pairs import conditions, read_pairs_where, typed_pair
 from experiments.sentences.report import print_metrics, say_unseen
 from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
@@ -36,7 +37,6 @@ from rnnjax.data import (
     TextFile,
     names_of,
     read_labelled,
-    read_pairs,
 )
 from rnnjax.trained import TrainedSentenceModel
 from rnnjax.trained.masked import language_id
@@ -210,12 +210,9 @@ def _read_splits(
     where: tuple[str, ...],
     table: Table,
 ) -> Splits[Any]:
-    if where and len(where) != len(data):
-        raise ValueError(f"where must be one for each of {len(data)} files, got {len(where)}")
-    filters = where or (None,) * len(data)
     # The splits may be lines of one file.
     files = {path: TextFile.read(path) for path in data}
-    pairs = zip(data, filters, strict=True)
+    pairs = zip(data, conditions(data, where), strict=True)
     parts = [_read(experiment, files[path], columns, each, table) for path, each in pairs]
     return Splits.of(parts)
 
@@ -233,10 +230,7 @@ def _read(
         return sentences
     if experiment.task == "sentences":
         return read_labelled(file, **table.options)
-    name, equals, value = (where or "").partition("=")
-    if where and not equals:
-        raise ValueError(f"where must be a column, an equals sign and a value, got {where!r}")
-    return read_pairs(file, columns or None, (name, value) if where else None, **table.options)
+    return read_pairs_where(file, columns, where, table)
 
 
 def _share(sentences: list[Any], experiment: TuningExperiment) -> list[Any]:
@@ -247,14 +241,12 @@ def _share(sentences: list[Any], experiment: TuningExperiment) -> list[Any]:
 
 
 def _unlabelled(task: str, line: str, tokens: bool) -> Tagged | Labelled | Paired:
-    parts = [cut(part, tokens) for part in (line.split("\t") if task == "pairs" else [line])]
+    if task == "pairs":
+        return typed_pair(line, tokens)
+    words = cut(line, tokens)
     if task == "tokens":
-        return Tagged(parts[0], (UNLABELLED,) * len(parts[0]))
-    if task == "sentences":
-        return Labelled(parts[0], UNLABELLED)
-    if len(parts) != 2:
-        raise ValueError(f"a line must hold two sentences with a tab between them, got {line!r}")
-    return Paired(parts[0], parts[1], UNLABELLED)
+        return Tagged(words, (UNLABELLED,) * len(words))
+    return Labelled(words, UNLABELLED)
 
 
 def _name(experiment: TuningExperiment, encoder: Path, data: Sequence[Path]) -> str:

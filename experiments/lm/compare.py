@@ -11,9 +11,10 @@ import numpy as np
 
 from experiments.corpora.manual import reference_manual
 from experiments.lm.plots import plot_depths
-from experiments.lm.presets import CellOrWindow, LanguageModelExperiment
+from experiments.lm.presets import LanguageModelExperiment
 from experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
 from experiments.shared.command_line import print_table
+from experiments.shared.cores import CellOrWindow
 from experiments.shared.hidden import Hidden
 from experiments.shared.run_folder import digest
 from rnnjax.data import Corpus, Vocabulary, read_corpus

@@ -3,23 +3,18 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jax.nn import initializers
 
 import rnnjax as rx
-from experiments.shared.cores import CELLS, CellName, CoreConfig
+from experiments.shared.cores import CELLS, CoreOrWindowConfig
 from rnnjax.models import LanguageModel
 from rnnjax.train import Optimizer
 
-if TYPE_CHECKING:
-    CellOrWindow = str
-else:
-    CellOrWindow = Literal[CellName, "window"]
-
 
 @dataclass(frozen=True)
-class LanguageModelExperiment(CoreConfig):
+class LanguageModelExperiment(CoreOrWindowConfig):
     """What to train, on what, and how."""
 
     vocabulary: Literal["char", "word", "byte"] = "char"
@@ -32,10 +27,6 @@ class LanguageModelExperiment(CoreConfig):
     lines."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Shares of training, validation and test text, where one file is given."""
-    cell: CellOrWindow = "lstm"
-    """The cell of every layer; "window" is no recurrent one, but sees the last few tokens."""
-    window: int = 8
-    """How many inputs a layer of cell "window" sees."""
     hidden_size: int = 256
     """Width of each layer."""
     layers: int = 2
@@ -92,13 +83,9 @@ class LanguageModelExperiment(CoreConfig):
             names = ("kernel_init", "recurrent_init", "bias_init")
             options |= dict.fromkeys(names, self._uniform())
         # Each cell takes what it has: only some have a recurrent product, or a forget gate.
-        window = self.cell == "window"
-        known = {
-            each.name for each in dataclasses.fields(rx.Window if window else CELLS[self.cell])
-        }
+        kind = rx.Window if self.cell == "window" else CELLS[self.cell]
+        known = {each.name for each in dataclasses.fields(kind)}
         options = {name: value for name, value in options.items() if name in known}
-        if window:
-            return rx.Window(self.hidden_size, self.window, dtype=self.dtype, **options)
         return self.make_cell(self.hidden_size, **options)
 
     def _uniform(self) -> Any:

@@ -1,5 +1,6 @@
 """Classifying sentences, whatever model does it: measuring answers, reporting on them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,13 @@ def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Any]) -> Non
     targets, answers = trained.targets, trained.answers(sentences)
     gold, predicted = _labels(targets, sentences, answers)
     print_scores(f"{split}, by label", label_scores(gold, predicted))
-    ids = {label: i for i, label in enumerate(targets)}
-    counted = np.eye(len(ids))[[ids[label] for label in naive_bayes(splits.train, sentences)]]
-    rows = {"naive Bayes": list(counted), "this model": answers}
+    labels = Counter(each.label for each in splits.train if each.label != UNLABELLED)
+    commonest, _ = labels.most_common(1)[0]
+    rows = {
+        "the most frequent label": _certain(targets, [commonest] * len(sentences)),
+        "naive Bayes": _certain(targets, naive_bayes(splits.train, sentences)),
+        "this model": answers,
+    }
     measured = [(n, measure(targets, sentences, each)) for n, each in rows.items()]
     print_metrics(split, measured)
     wrong = [
@@ -57,6 +62,11 @@ def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Any]) -> Non
         if sentence.label not in (targets[shares.argmax()], UNLABELLED)
     ]
     show_errors(out, wrong, gold, predicted)
+
+
+def _certain(targets: Targets, labels: Sequence[str]) -> list[Any]:
+    """Return the probabilities of labels without a doubt."""
+    return list(np.eye(len(targets))[[targets.index(label) for label in labels]])
 
 
 def print_labels(targets: Targets, lines: Sequence[str], answers: list[Any]) -> None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import rnnjax as rx
-from experiments.shared.cores import CoreConfig
+from experiments.shared.cores import CoreOrWindowConfig
 from rnnjax.checks import check_positive
 from rnnjax.data import WordIndexer
-from rnnjax.models import Classifier, Tagger, TokenEmbedder
+from rnnjax.models import Classifier, PairClassifier, Tagger, TokenEmbedder
 from rnnjax.train import Optimizer, Schedule
 
 
@@ -42,7 +42,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class SentenceExperiment(Training, CoreConfig):
+class SentenceExperiment(Training, CoreOrWindowConfig):
     """What to train, and how."""
 
     embed_size: int = 100
@@ -69,12 +69,12 @@ class SentenceExperiment(Training, CoreConfig):
     def check(self) -> None:
         """Raise `ValueError` where no model could be made."""
         Training.check(self)
-        CoreConfig.check(self)
+        CoreOrWindowConfig.check(self)
         check_positive(embed_size=self.embed_size, character_features=self.character_features)
         if not 0 <= self.hide_rare <= 1:
             raise ValueError(f"hide_rare must lie in [0, 1], got {self.hide_rare}")
 
-    def model(self, indexer: WordIndexer) -> Tagger | Classifier:
+    def model(self, indexer: WordIndexer) -> Tagger | Classifier | PairClassifier:
         """Return the model for what `indexer` stands for."""
         raise NotImplementedError
 

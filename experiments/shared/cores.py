@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rnnjax as rx
 from rnnjax import cells
-from rnnjax.checks import check_positive, check_rate
+from rnnjax.checks import check_at_least, check_positive, check_rate
 
 
 def _needs_only_a_size(cell: Any) -> bool:
@@ -27,8 +27,10 @@ CELLS: dict[str, Any] = {
 
 if TYPE_CHECKING:
     CellName = str
+    CellOrWindow = str
 else:
     CellName = Literal[tuple(CELLS)]
+    CellOrWindow = Literal[CellName, "window"]
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,24 @@ class CoreConfig(CellConfig):
     def core(self) -> rx.Core:
         """Return all layers."""
         return rx.Stack((self.layer(),) * self.layers, self.layer_dropout, self.residual)
+
+
+@dataclass(frozen=True)
+class CoreOrWindowConfig(CoreConfig):
+    """Layers of cells, or of windows to compare them with."""
+
+    cell: CellOrWindow = "lstm"
+    """The cell of every layer; "window" is no recurrent one, but sees the last few tokens."""
+    window: int = 8
+    """How many inputs a layer of cell "window" sees."""
+
+    def check(self) -> None:
+        """Raise `ValueError` if no core can be made."""
+        super().check()
+        check_at_least(2, window=self.window)
+
+    def make_cell(self, hidden_size: int, **options: Any) -> rx.Core:
+        """Return a cell or a window; `options` are its own."""
+        if self.cell == "window":
+            return rx.Window(hidden_size, self.window, dtype=self.dtype, **options)
+        return super().make_cell(hidden_size, **options)

@@ -20,7 +20,7 @@ from rnnjax.data import (
 )
 from rnnjax.data.readers.records import Sentences
 from rnnjax.inference import answer, logits_of
-from rnnjax.models import Classifier, Tagger, TransformerClassifier
+from rnnjax.models import Classifier, PairClassifier, Tagger, TransformerClassifier
 from rnnjax.models.interface import Batch
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
@@ -28,7 +28,7 @@ from rnnjax.trained.batches import batches_in_order
 
 @dataclass(frozen=True)
 class TrainedSentenceModel(Trained):
-    """A trained `Tagger`, `Classifier` or `TransformerClassifier` with its indexer.
+    """A trained `Tagger`, `Classifier`, `PairClassifier` or `TransformerClassifier`.
 
     Attributes:
       indexer: encodes sentences; its `targets` are the names of tags or labels.
@@ -46,7 +46,7 @@ class TrainedSentenceModel(Trained):
       True
     """
 
-    model: Tagger | Classifier | TransformerClassifier
+    model: Tagger | Classifier | PairClassifier | TransformerClassifier
     indexer: WordIndexer | PieceIndexer
     batch_size: int = 16
     shapes: int = 6
@@ -61,7 +61,10 @@ class TrainedSentenceModel(Trained):
         characters = None
         if self.indexer.characters is not None:
             characters = jnp.zeros((1, 1, self.indexer.max_word_length), jnp.int32)
-        return jax.jit(self.model.init)(key, ids[:, :1], characters)["params"]
+        given: dict[str, Any] = {"characters": characters}
+        if self.indexer.paired:
+            given["first_lengths"] = jnp.ones(1, jnp.int32)
+        return jax.jit(self.model.init)(key, ids[:, :1], **given)["params"]
 
     def save_text(self, folder: Path) -> None:
         """Write the indexer."""
@@ -122,7 +125,7 @@ class TrainedSentenceModel(Trained):
         return batches_in_order(self.indexer.encode(sentences), self.shapes, self.batch_size)
 
     def _unlabelled(self, text: str | Sequence[str]) -> Any:
-        if getattr(self.indexer, "paired", False):
+        if self.indexer.paired:
             parts = text.split("\t") if isinstance(text, str) else ()
             if len(parts) != 2:
                 raise ValueError(f"texts must be two with a tab between them, got {text!r}")

@@ -42,23 +42,28 @@ def literal(pooling, params, ys, core):
         half = ys.shape[1] // 2 if isinstance(core, rx.Bidirectional) else ys.shape[1]
         pooled = np.concatenate([ys[-1, :half], ys[0, half:]])
     elif pooling == "attention":
-        hidden = np.tanh(ys @ params["attention"]["kernel"] + params["attention"]["bias"])
-        shares = np.exp(hidden @ params["query"]["kernel"])
+        hidden = np.tanh(
+            ys @ params["reader"]["attention"]["kernel"] + params["reader"]["attention"]["bias"]
+        )
+        shares = np.exp(hidden @ params["reader"]["query"]["kernel"])
         pooled = (shares * ys).sum(axis=0) / shares.sum()
     else:
         pooled = getattr(ys, pooling)(axis=0)
-    return pooled @ params["head"]["kernel"] + params["head"]["bias"]
+    head, hidden = params["head"]["output"], params["head"].get("hidden_layer")
+    if hidden is not None:
+        pooled = np.tanh(pooled @ hidden["kernel"] + hidden["bias"])
+    return pooled @ head["kernel"] + head["bias"]
 
 
 @pytest.mark.parametrize("pooling", some_fast(POOLINGS, ["last", "attention"]))
 def test_logits_are_those_of_the_pooled_outputs(pooling):
-    model, variables = make(pooling)
+    model, variables = make(pooling, hidden=5 if pooling == "last" else None)
     params = variables["params"]
 
     @jax.jit
     def run(params):
         xs = model.embedder.apply({"params": params["embedder"]}, WORDS)
-        core, xs = params["rnn"]["core"], jnp.swapaxes(xs, 0, 1)
+        core, xs = params["reader"]["rnn"]["core"], jnp.swapaxes(xs, 0, 1)
         _, ys = rx.unroll(model.core, core, xs, lengths=jnp.asarray(LENGTHS))
         return ys, model.apply({"params": params}, WORDS, None, LENGTHS)
 
@@ -101,7 +106,7 @@ def test_a_padded_row_is_what_it_is_alone(pooling, characters):
                 if b and n
             ]
             # A sentence of no tokens is pooled to zeros, of which the head leaves its bias.
-            nothing = params["head"]["bias"][None]
+            nothing = params["head"]["output"]["bias"][None]
             nats = cross_entropy(nothing, TARGETS[3:])[0] + sum(nats for nats, _ in results)
             return nats, jnp.concatenate([*(logits for _, logits in results), nothing])
 
@@ -147,8 +152,9 @@ def test_a_bidirectional_classifier_has_no_step():
 def test_dropout_needs_an_rng():
     labels = tuple(map(str, range(60)))
     model = Classifier(labels, TokenEmbedder(VOCAB, 60), Echo(60), "mean", dropout=0.5)
-    params = {"embedder": {"words": {"embedding": jnp.ones((VOCAB, 60))}}, "rnn": {"core": {}}}
-    params["head"] = {"kernel": jnp.eye(60), "bias": jnp.zeros(60)}
+    params = {"embedder": {"words": {"embedding": jnp.ones((VOCAB, 60))}}}
+    params["reader"] = {"rnn": {"core": {}}}
+    params["head"] = {"output": {"kernel": jnp.eye(60), "bias": jnp.zeros(60)}}
     apply = jax.jit(model.apply)
     np.testing.assert_array_equal(apply({"params": params}, WORDS), np.ones((4, 60)))
     on, again, other = (
@@ -190,6 +196,7 @@ def test_bfloat16_computes_in_half_and_returns_float32():
         ),
         ({"labels": ("a", "b", "a")}, r"labels must be distinct .* got \('a', 'b', 'a'\)"),
         ({"labels": ()}, "at least one"),
+        ({"hidden": 0}, "hidden must be .* got 0"),
         ({"dropout": -0.5}, r"dropout must lie in \[0, 1\), got -0.5"),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least
 from rnnjax.data.encoding.encoded import Encoded, id_answer, names_of, ragged, target_ids
-from rnnjax.data.readers.records import Sentences, Tagged
+from rnnjax.data.readers.records import Paired, Sentences, Tagged
 from rnnjax.data.readers.text import composed
 from rnnjax.data.vocabularies.lexicon import PAD, Lexicon
 from rnnjax.files import read_with_digest, write_with_digest
@@ -28,6 +28,8 @@ class WordIndexer:
       targets: names of tags or labels; the id of a target is its index.
       max_word_length: characters to keep of a word, at least 2. Half of them come from its start
         and half from its end, where prefixes and suffixes are.
+      paired: whether sentences come in pairs. A row then has the tokens of both, and the input
+        "first_lengths" is the number of tokens of the first.
 
     Raises:
       ValueError: `max_word_length` is below 2.
@@ -44,6 +46,7 @@ class WordIndexer:
     characters: Lexicon | None
     targets: tuple[str, ...]
     max_word_length: int = 16
+    paired: bool = False
 
     def __post_init__(self) -> None:
         check_at_least(2, max_word_length=self.max_word_length)
@@ -72,8 +75,12 @@ class WordIndexer:
         """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.
 
         Raises:
-          ValueError: the number of tags of a sentence differs from its tokens.
+          ValueError: the number of tags of a sentence differs from its tokens, or sentences are
+            single and pairs are wanted, or the other way round.
         """
+        if any(isinstance(sentence, Paired) != self.paired for sentence in sentences):
+            wanted = "pairs" if self.paired else "single"
+            raise ValueError(f"sentences must be {wanted}, as paired is {self.paired}")
         starts = ragged([sentence.tokens for sentence in sentences])
         tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
         inputs = {"words": self.words.encode(tokens)}
@@ -81,7 +88,11 @@ class WordIndexer:
             inputs["characters"] = self._spell(tokens)
         tagged = any(isinstance(sentence, Tagged) for sentence in sentences)
         targets = id_answer(target_ids(self.targets, sentences), per_token=tagged)
-        return Encoded(starts, inputs, {"targets": targets})
+        if not self.paired:
+            return Encoded(starts, inputs, {"targets": targets})
+        firsts = [len(each.first) for each in sentences if isinstance(each, Paired)]
+        wholes = {"first_lengths": np.array(firsts, np.int32)}
+        return Encoded(starts, inputs, {"targets": targets}, wholes)
 
     def _spell(self, tokens: Sequence[str]) -> np.ndarray:
         """Return the ids of each token's characters, `(tokens, max_word_length)`, padded."""
@@ -108,6 +119,8 @@ def fit_indexer(
 ) -> WordIndexer:
     """Return the indexer of training sentences: their words, characters, and tags or labels.
 
+    It is for pairs if they are pairs.
+
     Args:
       sentences: the training sentences.
       more_words: words that are known from elsewhere; see `Lexicon.of`.
@@ -127,6 +140,7 @@ def fit_indexer(
         Lexicon.of(chain.from_iterable(map(composed, tokens))) if characters else None,
         names_of(sentences),
         max_word_length,
+        any(isinstance(sentence, Paired) for sentence in sentences),
     )
 
 

@@ -1,0 +1,77 @@
+"""How large a window must be to see as far as a recurrent core: size, length and accuracy."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from experiments.classify.presets import ClassificationExperiment
+from experiments.sentences.classifying import measure
+from experiments.sentences.training import train_recurrent
+from experiments.shared.command_line import print_table
+from rnnjax.data import Splits
+from rnnjax.extras import require
+
+
+class Row(NamedTuple):
+    """A window, or the recurrent core beside them."""
+
+    name: str
+    seen: int | None  # words that an output depends on; None for all
+    size: int  # parameters of the core
+    accuracy: float  # per cent
+
+
+def compare_windows(
+    experiment: ClassificationExperiment, widths: Sequence[int], splits: Splits[Any], out: Path
+) -> None:
+    """Train windows of those widths and the experiment's recurrent core; print and draw them.
+
+    Each is a run in a folder in `out`. Everything else is the same for all.
+    """
+    split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
+    choices = {
+        f"window-{width}": dataclasses.replace(experiment, cell="window", window=width)
+        for width in widths
+    }
+    choices[experiment.cell] = experiment
+    rows = []
+    for name, one in choices.items():
+        print(f"\n{name}")
+        trained = train_recurrent(one, splits, measure, out / name, None, tensorboard=False)
+        values = measure(trained.targets, sentences, trained.answers(sentences))
+        size = sum(leaf.size for leaf in jax.tree.leaves(trained.params["reader"]["rnn"]))
+        seen = one.window if one.cell == "window" else None
+        rows.append(Row(name, seen, size, 100 * values["accuracy"]))
+    header = ("", "words seen", "parameters", "accuracy, per cent")
+    lines = [(row.name, row.seen or "all", f"{row.size:,}", f"{row.accuracy:.2f}") for row in rows]
+    print_table(f"{split}: size against length", header, lines)
+    *windows, recurrent = rows
+    enough = [row for row in windows if row.size > recurrent.size]
+    if enough:
+        print(
+            f"a window's size grows with the words that it sees; from {enough[0].seen} words on "
+            f"it is larger than the {recurrent.name}, which sees all"
+        )
+    _plot(rows, out / "windows.png")
+    print(f"picture: {out / 'windows.png'}\nmodels: {out}")
+
+
+def _plot(rows: Sequence[Row], picture: Path) -> None:
+    require("matplotlib", "plots").use("Agg")
+    plt = require("matplotlib.pyplot", "plots")
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    *windows, recurrent = rows
+    axes.plot([row.size for row in windows], [row.accuracy for row in windows], "o-")
+    axes.plot([recurrent.size], [recurrent.accuracy], "s")
+    for row in rows:
+        place = (row.size, row.accuracy)
+        axes.annotate(row.name, place, (4, 4), textcoords="offset points")
+    axes.set_xscale("log")
+    axes.set_xlabel("parameters of the core")
+    axes.set_ylabel("accuracy, per cent")
+    axes.grid(alpha=0.3)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)
