@@ -5,6 +5,7 @@
 # make mlm          pre-train an encoder on Python's own docstrings, tune it, compare with scratch
 # make distill      teach a small network what a large one learnt of docstrings
 # make translate    write dates as ISO 8601 has them, whatever the style they come in
+# make answer       answer questions about made-up stories with a span of the story
 # make test         run the tests, without further combinations of what they cover
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
@@ -23,7 +24,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -53,6 +54,9 @@ distill: $(VENV)/.scripts
 
 translate: $(VENV)/.scripts
 	$(BIN)/python -m experiments.translate train $(ARGS)
+
+answer: $(VENV)/.scripts
+	$(BIN)/python -m experiments.answer train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from rnnjax.data import Vocabulary, WordIndexer
+from rnnjax.data import Question, Vocabulary, WordIndexer
 from rnnjax.data.readers.records import Sentences
 from rnnjax.data.readers.text import composed
 from rnnjax.data.vocabularies.lexicon import UNKNOWN
-from rnnjax.trained import TrainedSentenceModel
+from rnnjax.trained import TrainedQuestionAnswerer, TrainedSentenceModel
 
 
 def unknown_in_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray:
@@ -23,7 +23,9 @@ def unknown_in_lines(vocabulary: Vocabulary, lines: Iterable[str]) -> np.ndarray
     return np.array([w not in known for line in lines for w in composed(line).split()], bool)
 
 
-def unknown_in_sentences(trained: TrainedSentenceModel, sentences: Sentences) -> np.ndarray:
+def unknown_in_sentences(
+    trained: TrainedSentenceModel | TrainedQuestionAnswerer, sentences: Sentences | list[Question]
+) -> np.ndarray:
     """Return for each word of some sentences whether a model that reads words lacks it."""
     if not isinstance(trained.indexer, WordIndexer):
         return np.zeros(0, bool)

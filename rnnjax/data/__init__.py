@@ -33,9 +33,11 @@ from rnnjax.data.readers.labelled import read_labelled as read_labelled
 from rnnjax.data.readers.nbest import Candidate as Candidate
 from rnnjax.data.readers.nbest import parse_nbest as parse_nbest
 from rnnjax.data.readers.pairs import read_pairs as read_pairs
+from rnnjax.data.readers.questions import read_questions as read_questions
 from rnnjax.data.readers.records import UNLABELLED as UNLABELLED
 from rnnjax.data.readers.records import Labelled as Labelled
 from rnnjax.data.readers.records import Paired as Paired
+from rnnjax.data.readers.records import Question as Question
 from rnnjax.data.readers.records import Splits as Splits
 from rnnjax.data.readers.records import Tagged as Tagged
 from rnnjax.data.readers.text import Corpus as Corpus

@@ -1,5 +1,6 @@
 """Trained models, loaded from the folders of runs."""
 
+from rnnjax.trained.answerer import TrainedQuestionAnswerer as TrainedQuestionAnswerer
 from rnnjax.trained.base import Trained as Trained
 from rnnjax.trained.conditional import TrainedConditionalModel as TrainedConditionalModel
 from rnnjax.trained.description import describe as describe

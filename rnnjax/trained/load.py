@@ -10,6 +10,7 @@ import jax
 
 from rnnjax.files import read_with_digest
 from rnnjax.train.loop import load_best
+from rnnjax.trained.answerer import TrainedQuestionAnswerer
 from rnnjax.trained.base import DESCRIPTION, Trained
 from rnnjax.trained.conditional import TrainedConditionalModel
 from rnnjax.trained.description import rebuild
@@ -22,6 +23,7 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedConditionalModel,
     TrainedLanguageModel,
     TrainedMaskedModel,
+    TrainedQuestionAnswerer,
     TrainedSentenceModel,
     TrainedTranslator,
 )
@@ -35,7 +37,8 @@ def load_run(folder: str | Path) -> Any:
 
     Returns:
       A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
-      `TrainedConditionalModel`, `TrainedMaskedModel` or `TrainedTranslator`.
+      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedQuestionAnswerer` or
+      `TrainedTranslator`.
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.

@@ -29,6 +29,8 @@ def tagger(characters="lstm"):
 
 LM = models.LanguageModel(9, rx.Stack((rx.LSTM(4), rx.GRU(4)), dropout=0.5), 3, True, 0.5)
 CLASSIFIER = models.Classifier(("a", "b"), embedder("convolution"), rx.GRU(4), "attention")
+PAIRS = models.PairClassifier(("a", "b"), embedder("convolution"), rx.GRU(4), hidden=3)
+QUESTIONS = models.QuestionAnswerer(9, 3, rx.GRU(4), rx.Bidirectional(rx.GRU(4)))
 TRANSLATOR = models.EncoderDecoder(9, 9, rx.Bidirectional(rx.GRU(4)), rx.LSTM(4), embed_size=3)
 MASKED = models.MaskedLanguageModel(
     models.TransformerConfig(
@@ -60,6 +62,12 @@ def tags(variables, ids, characters, lengths):
     batch = {"words": ids, "characters": characters, "lengths": lengths}
     batch |= {"targets": ids % 3, "targets_known": ids < 7}
     return tagger().apply(variables, batch, method="batch_answers")[1].total
+
+
+def answers(variables, ids, lengths):
+    batch = {"words": ids, "question": ids, "lengths": lengths, "question_lengths": lengths}
+    batch |= {"starts": lengths // 3, "ends": lengths - 1, "starts_known": lengths > 1}
+    return QUESTIONS.apply(variables, batch, method="batch_answers")[1].total
 
 
 def linear(head, features, targets, mask):
@@ -103,6 +111,12 @@ CASES = {
         made(CLASSIFIER, *TAGGED),
         TAGGED,
     ),
+    "pairs": (
+        lambda p, ids, marks, n: (PAIRS.apply(p, ids, n // 2, marks, n) ** 2).sum(),
+        made(PAIRS, IDS, LENGTHS, CHARACTERS),
+        TAGGED,
+    ),
+    "questions": (answers, made(QUESTIONS, IDS, IDS, LENGTHS, LENGTHS), (IDS, LENGTHS)),
     "translator": (
         lambda p, ids, n: TRANSLATOR.apply(p, ids, n, ids, ids, method="cross_entropy")[0],
         made(TRANSLATOR, IDS, LENGTHS, IDS),
@@ -127,7 +141,8 @@ QUICK = [
 ]
 QUICK += [("language model", "unplaced"), ("language model", "shard_map")]
 # Each device would draw its own dropout; JAX's convolution wants placed parameters.
-APART = [("dropout", "shard_map"), ("transcriber", "shard_map"), ("classifier", "unplaced")]
+APART = [("dropout", "shard_map"), ("transcriber", "shard_map")]
+APART += [("classifier", "unplaced"), ("pairs", "unplaced")]
 KINDS = ("explicit", "auto", "unplaced", "shard_map")
 GRID = [(name, kind) for name in CASES for kind in KINDS if (name, kind) not in APART]
 

@@ -49,6 +49,35 @@ class Paired(NamedTuple):
         return self.first + self.second
 
 
+class Question(NamedTuple):
+    """A question about a story; the answer is a span of the story.
+
+    Attributes:
+      story: its tokens.
+      question: its tokens.
+      answer: where the answer starts and ends, as in a slice of the story; None if it is unknown.
+
+    Example:
+      >>> story, asked = ("Ada", "is", "at", "home"), ("Where", "is", "Ada")
+      >>> rx.data.Question(story, asked, (3, 4)).answer_text
+      'home'
+    """
+
+    story: tuple[str, ...]
+    question: tuple[str, ...]
+    answer: tuple[int, int] | None = None
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens of the story and of the question."""
+        return self.story + self.question
+
+    @property
+    def answer_text(self) -> str:
+        """The tokens of the answer, with spaces between them; empty if it is unknown."""
+        return " ".join(self.story[slice(*self.answer)]) if self.answer else ""
+
+
 Sentences = Sequence[Tagged | Labelled | Paired]
 Sentence = TypeVar("Sentence", Tagged, Labelled, Paired)
 
