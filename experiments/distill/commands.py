@@ -4,6 +4,7 @@ $ python -m experiments.distill train --teacher runs/docstrings
 $ python -m experiments.distill train sentiment --teacher runs/a runs/b --data train.tsv dev.tsv
 $ python -m experiments.distill train tags --teacher runs/ewt --data ... --unlabelled more.txt
 $ python -m experiments.distill lm tied --teacher runs/large --data wikitext-2/
+$ python -m experiments.distill mlm --teacher runs/mlm
 """
 
 import dataclasses
@@ -18,21 +19,28 @@ from experiments.classify import presets as classify_presets
 from experiments.corpora.docstrings import docstrings_by_package
 from experiments.corpora.manual import reference_manual
 from experiments.corpora.roles import identifier_roles
+from experiments.distill.masked import School, compare_masked
 from experiments.distill.presets import (
     DESCRIPTIONS,
     LANGUAGE_DESCRIPTIONS,
     LANGUAGE_PRESETS,
+    MASKED_DESCRIPTIONS,
+    MASKED_PRESETS,
     PRESETS,
     ClassifierStudent,
     LanguageStudent,
+    MaskedStudents,
     TaggerStudent,
     Teaching,
+    settings,
 )
 from experiments.distill.report import compare, compare_language_models
 from experiments.distill.teachers import experiment_of, load_teachers, teach
 from experiments.label import presets as label_presets
 from experiments.lm import presets as lm_presets
 from experiments.lm.training import encode, make_vocabulary, train_tokens, untrained
+from experiments.mlm.data import python_texts, read_texts
+from experiments.mlm.pretrained import load_pretrained
 from experiments.sentences import classifying, tagging
 from experiments.sentences.data import check_files
 from experiments.sentences.tagging import convert_spans, read_tagged
@@ -62,9 +70,11 @@ Student = ClassifierStudent | TaggerStudent
 if TYPE_CHECKING:
     Preset = Student
     LanguagePreset = LanguageStudent
+    MaskedPreset = MaskedStudents
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
     LanguagePreset = presets(LANGUAGE_PRESETS, LANGUAGE_DESCRIPTIONS)
+    MaskedPreset = presets(MASKED_PRESETS, MASKED_DESCRIPTIONS)
 
 
 def train(
@@ -163,9 +173,40 @@ def lm(
         read = digest("\0".join(corpus))
         if name == "taught":
             options = _taught(experiment, start, [each for _, each in teachers], members)
-            read = digest(read + repr(_settings(experiment)), members)
+            read = digest(read + repr(settings(experiment)), members)
         students[name] = train_tokens(plain, start, ids, read, out / name, **options)
     compare_language_models(out, [each for _, each in teachers], students, ids)
+
+
+def mlm(
+    teacher: Path,
+    experiment: MaskedPreset = MASKED_PRESETS["library"],
+    text: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    out: Path | None = None,
+) -> None:
+    """Teach masked language models of several sizes what a larger one says of hidden tokens.
+
+    All are taught with the first seed; the best of them is trained with every seed, taught and on
+    the text alone, from the same weights, for as many steps. The text needs no labels.
+
+    Args:
+      teacher: a run of `mlm`; its tokeniser is the students'.
+      experiment: the students and how they are taught; a preset, any part of which may be changed.
+      text: files, as `mlm train` has them; by default what Python says of itself.
+      seeds: of the best student, one pair for each; those of the teacher are not read.
+      out: the folder; a run for each student is in it, as `mlm` reads them, and the report's
+        picture. By default under runs/.
+    """
+    experiment.check()
+    if not seeds:
+        raise ValueError("seeds must be at least one")
+    theirs, trained = load_pretrained(teacher)
+    for name in experiment.students:
+        experiment.student(name, theirs, 0).config()  # raises before the first is trained
+    texts = read_texts(text) if text else python_texts()
+    out = out or Path("runs") / f"taught-by-{teacher.resolve().name}"
+    compare_masked(School(experiment, theirs, trained, texts, out), seeds)
 
 
 def _student(
@@ -190,10 +231,10 @@ def _student(
     encoded, loss_fn = start.indexer.encode(learnt.train), None
     read = digest(repr(learnt))
     if logits is not None:
-        read = digest(read + repr(_settings(experiment)), logits)
+        read = digest(read + repr(settings(experiment)), logits)
         said = Answer(logits, per_token=start.model.per_token)
         encoded = encoded._replace(answers={**encoded.answers, "teacher": said})
-        loss_fn = taught_loss(start.model, **_settings(experiment))
+        loss_fn = taught_loss(start.model, **settings(experiment))
     run = out / f"{'alone' if logits is None else 'taught'}-{experiment.seed}"
     measure = _kind(experiment).measure
     return train_sentences(plain, start, encoded, splits.dev, measure, read, run, loss_fn=loss_fn)
@@ -208,7 +249,7 @@ def _taught(
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
     return {
         "loss_fn": taught_language_model_loss(
-            start.model, teachers[0].model, **_settings(experiment)
+            start.model, teachers[0].model, **settings(experiment)
         ),
         "carry": (start.model.initial_state(batch), together),
         "beside": {"teacher": members},
@@ -228,7 +269,7 @@ def _read(
         raise ValueError(
             f"teacher must {'tag tokens' if tagged else 'classify sentences'} as its student does"
         )
-    if getattr(teacher.indexer, "paired", False):
+    if teacher.indexer.paired:
         raise ValueError("teacher must read single sentences: a student does not read pairs")
     if not isinstance(experiment, TaggerStudent):
         parts = (read_labelled(path, plain=experiment.plain, **table.options) for path in data)
@@ -278,8 +319,4 @@ def _plain(experiment: Teaching, kind: Any) -> Any:
     return kind(**{f.name: getattr(experiment, f.name) for f in dataclasses.fields(kind)})
 
 
-def _settings(experiment: Teaching) -> dict[str, Any]:
-    return {f.name: getattr(experiment, f.name) for f in dataclasses.fields(Teaching)}
-
-
-COMMANDS: Commands = {"train": train, "lm": lm}
+COMMANDS: Commands = {"train": train, "lm": lm, "mlm": mlm}

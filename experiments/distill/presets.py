@@ -1,12 +1,15 @@
 """Distillation experiments as frozen dataclasses: a student, and how it is taught."""
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from experiments.classify import presets as classify_presets
 from experiments.label import presets as label_presets
 from experiments.lm import presets as lm_presets
+from experiments.mlm.presets import PretrainingExperiment
+from rnnjax.checks import check_positive, check_rate
 from rnnjax.losses import Divergence
 from rnnjax.train import Optimizer
 
@@ -30,6 +33,13 @@ class Teaching:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
         if getattr(self, "crf", False):
             raise ValueError("crf must be False: a student's tags must not depend on each other")
+        if getattr(self, "pairs", False):
+            raise ValueError("pairs must be False: a student does not read pairs")
+
+
+def settings(teaching: Teaching) -> dict[str, Any]:
+    """Return how a student is taught, as the arguments of a loss."""
+    return {each.name: getattr(teaching, each.name) for each in fields(Teaching)}
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,65 @@ class LanguageStudent(Teaching, lm_presets.LanguageModelExperiment):
     follows, and perplexity, which is at 1, gets worse."""
 
 
+@dataclass(frozen=True)
+class MaskedStudents(Teaching):
+    """Students of several sizes that tell hidden tokens, and how they are taught."""
+
+    alpha: float = 0.5
+    """The teacher's share of the loss; the rest is that of the text."""
+    temperature: float = 1.0
+    """What logits are divided by, both the teacher's and the student's."""
+    students: tuple[str, ...] = ("1x16", "1x32", "2x32", "2x64", "3x96")
+    """Layers and width of each student, the smallest first; all else is the teacher's."""
+    dropout: float = 0.0
+    """Dropout in the students."""
+    tokens: int = 2048
+    """Most tokens in a batch, padding included."""
+    shapes: int = 2
+    """Most lengths that rows are padded to; each is compiled once for each student."""
+    steps: int = 400
+    """Length of each run."""
+    evaluations: int = 2
+    """Evaluations in each run, on the fiftieth of the texts that is held out."""
+    optimizer: Optimizer = field(
+        default_factory=lambda: Optimizer(
+            learning_rate=4e-3, schedule="linear", warmup=0.1, weight_decay=0.01, b2=0.98
+        )
+    )
+    """Optimiser and schedule."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where nothing could be trained."""
+        self.check_teaching()
+        names = ("tokens", "shapes", "steps", "evaluations")
+        check_positive(**{name: getattr(self, name) for name in names})
+        check_rate("dropout", self.dropout)
+        if not self.students:
+            raise ValueError("students must be at least one")
+        for name in self.students:
+            if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", name):
+                raise ValueError(f"students must be layers x width, as in 2x64, got {name!r}")
+
+    def student(self, name: str, teacher: PretrainingExperiment, seed: int) -> Any:
+        """Return the experiment of a student, as `mlm` has it."""
+        layers, width = map(int, name.split("x"))
+        heads = next(n for n in range(max(1, width // 32), 0, -1) if not width % n)
+        return replace(
+            teacher,
+            layers=layers,
+            hidden_size=width,
+            heads=heads,
+            feedforward_size=4 * width,
+            dropout=self.dropout,
+            tokens=self.tokens,
+            shapes=self.shapes,
+            steps=self.steps,
+            evaluations=self.evaluations,
+            optimizer=self.optimizer,
+            seed=seed,
+        )
+
+
 SMALL: dict[str, Any] = {
     "characters": None,
     "embed_size": 32,
@@ -103,4 +172,14 @@ LANGUAGE_PRESETS = {
 LANGUAGE_DESCRIPTIONS = {
     "tied": lm_presets.DESCRIPTIONS["tied"],
     "manual": "Characters of Python's own reference manual, half as wide as `make lm`.",
+}
+MASKED_PRESETS = {
+    "library": MaskedStudents(),
+    "text": MaskedStudents(
+        students=("1x32", "2x64", "2x96", "3x128", "4x192"), steps=4000, evaluations=8, tokens=4096
+    ),
+}
+MASKED_DESCRIPTIONS = {
+    "library": "Tiny students of a few minutes in all; the default.",
+    "text": "Larger students, and ten times as many steps.",
 }

@@ -1,7 +1,8 @@
 """What distillation prints and draws at its end: quality against size and against latency."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,26 +93,31 @@ def compare_language_models(
 def _print(rows: Sequence[Row], title: str) -> None:
     header = ("", "parameters", "", *(f"ms at batch {size}" for size in BATCHES))
     lines = [
-        (row.name, f"{row.size:,}", _spread(row.qualities), *(f"{ms:.2f}" for ms in row.latencies))
+        (row.name, f"{row.size:,}", spread(row.qualities), *(f"{ms:.2f}" for ms in row.latencies))
         for row in rows
     ]
     print_table(title, header, lines)
     alone, taught = (np.array(row.qualities) for row in rows[1:])
-    gains = taught - alone
-    error = ""
-    if len(gains) > 1:
-        error = f" ± {gains.std(ddof=1) / len(gains) ** 0.5:.2f} (standard error)"
     print(
-        f"taught over alone, {len(gains)} seed{'s' * (len(gains) > 1)}: "
-        f"{gains.mean():+.2f}{error}; the student has 1/{rows[0].size / rows[2].size:.1f} of the "
+        f"taught over alone, {len(alone)} seed{'s' * (len(alone) > 1)}: "
+        f"{gain(taught - alone)}; the student has 1/{rows[0].size / rows[2].size:.1f} of the "
         f"parameters and takes 1/{rows[0].latencies[0] / rows[2].latencies[0]:.1f} of the time"
     )
 
 
-def _spread(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.2f}"
-    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+def gain(differences: np.ndarray, digits: int = 2) -> str:
+    """Return the mean of paired differences, and its standard error if there are several."""
+    error = ""
+    if len(differences) > 1:
+        standard = differences.std(ddof=1) / len(differences) ** 0.5
+        error = f" ± {standard:.{digits}f} (standard error)"
+    return f"{differences.mean():+.{digits}f}{error}"
+
+
+def spread(values: Sequence[float] | np.ndarray, digits: int = 2) -> str:
+    """Return the mean of values, and their standard deviation if there are several."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 def _latencies(trained: TrainedSentenceModel, sentences: Sequence[Any]) -> tuple[float, ...]:
@@ -124,13 +130,19 @@ def _latencies(trained: TrainedSentenceModel, sentences: Sequence[Any]) -> tuple
         encoded = trained.indexer.encode(chosen)
         batch = encoded.batch(np.arange(len(chosen)), int(encoded.lengths.max(initial=1)))
         rows = [(np.arange(len(chosen)), batch)]
-        calls = []
-        for _ in range(60):
-            start = time.perf_counter()
-            logits_of(trained.model, trained.params, rows, len(chosen))
-            calls.append(time.perf_counter() - start)
-        times.append(1000 * float(np.median(calls[10:])))
+        run = partial(logits_of, trained.model, trained.params, rows, len(chosen))
+        times.append(median_ms(run))
     return tuple(times)
+
+
+def median_ms(run: Callable[[], Any]) -> float:
+    """Return the milliseconds that a call takes, the median of fifty after ten."""
+    calls = []
+    for _ in range(60):
+        start = time.perf_counter()
+        run()
+        calls.append(time.perf_counter() - start)
+    return 1000 * float(np.median(calls[10:]))
 
 
 def _sum(many: Any) -> tuple[float, ...]:

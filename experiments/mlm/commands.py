@@ -11,25 +11,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.corpora.docstrings import library_texts
-from experiments.mlm.data import Text, make_rows, read_pair_files, read_texts, split
+from experiments.mlm.data import python_texts, read_pair_files, read_texts, split
 from experiments.mlm.presets import DESCRIPTIONS, PRESETS, PretrainingExperiment
 from experiments.mlm.pretrained import load_pretrained, tokenizer_digest
+from experiments.mlm.training import masked_batches, train_masked
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.recipe import train as train_run
-from experiments.shared.run_folder import digest
 from experiments.shared.typed_input import typed_lines
 from rnnjax.checks import check_positive
-from rnnjax.data import (
-    Buckets,
-    MaskedBatches,
-    Subwords,
-    choose_borders,
-)
+from rnnjax.data import Subwords
 from rnnjax.inference import evaluate as evaluate_loss
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.models import MaskedLanguageModel
-from rnnjax.train import Schedule, plot_curves
+from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedMaskedModel
 from rnnjax.trained.masked import language_id
 
@@ -61,7 +54,7 @@ def train(
     """
     if experiment.steps < 1:
         raise ValueError(f"steps must be at least 1, got {experiment.steps}")
-    texts = read_texts(text) + read_pair_files(pairs) if text or pairs else _python()
+    texts = read_texts(text) + read_pair_files(pairs) if text or pairs else python_texts()
     out = out or Path("runs/mlm")
     # Each once, so that translations of texts that are there change no count.
     distinct = dict.fromkeys(line for each in texts for line in each.parts)
@@ -75,28 +68,9 @@ def train(
     model = MaskedLanguageModel(experiment.config())
     start = TrainedMaskedModel(model, None, subwords, experiment.languages)
     start = start.initialized(experiment.seed)
-    kept, held_out = split(texts)
-    batches = _batches(experiment, subwords, kept)
-    valid = list(_batches(experiment, subwords, held_out).once())
-    per_epoch = batches.buckets.steps_per_epoch
-    print(
-        f"{start.size:,} parameters, {len(subwords):,} pieces; "
-        f"{len(kept):,} / {len(held_out):,} texts, {batches.encoded.starts[-1]:,} tokens "
-        f"to train on; {experiment.steps:,} steps, {per_epoch:,} an epoch"
-    )
-    trained = train_run(
-        out,
-        experiment,
-        start,
-        digest(repr([each[:2] for each in texts])),
-        batch_at=batches.at,
-        evaluate=lambda trained: {"loss": evaluate_loss(model, trained.params, valid)[0]},
-        schedule=Schedule(experiment.steps, experiment.evaluations),
-        steps_per_epoch=per_epoch,
-        tokens_per_step=round(batches.encoded.starts[-1] / per_epoch),
-        tensorboard=tensorboard,
-    )
+    trained = train_masked(experiment, start, texts, out, tensorboard=tensorboard)
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a hidden token")
+    valid = masked_batches(experiment, subwords, split(texts)[1]).once()
     _print_loss("held-out texts", evaluate_loss(model, trained.params, valid)[0])
     print(f"curves: {out / 'curves.png'}\nmodel:  {out}")
 
@@ -109,7 +83,7 @@ def evaluate(run: Path, text: tuple[str, ...]) -> None:
       text: files, each line a text, with languages as in training.
     """
     experiment, trained = load_pretrained(run)
-    batches = _batches(experiment, trained.subwords, read_texts(text))
+    batches = masked_batches(experiment, trained.subwords, read_texts(text))
     nats, _ = evaluate_loss(trained.model, trained.params, batches.once())
     _print_loss(" ".join(text), nats)
 
@@ -129,21 +103,6 @@ def fill(run: Path, data: Path | None = None, language: str | None = None, top: 
     for line in chain.from_iterable(typed_lines(data)):
         for each in trained.fill(line, top, language):
             print("  ".join(f"{piece} {share:.3f}" for piece, share in each), flush=True)
-
-
-def _python() -> list[Text]:
-    return [Text((text,), ()) for text in library_texts()]
-
-
-def _batches(
-    experiment: PretrainingExperiment, subwords: Subwords, texts: list[Text]
-) -> MaskedBatches:
-    encoded = make_rows(subwords, texts, experiment.max_length, experiment.languages)
-    borders = choose_borders(encoded.lengths, experiment.shapes)
-    buckets = Buckets(
-        encoded.lengths, borders, experiment.tokens, experiment.tokens, experiment.seed
-    )
-    return MaskedBatches(encoded, buckets, len(subwords), experiment.share, experiment.whole_words)
 
 
 def _print_loss(title: str, nats: float) -> None:

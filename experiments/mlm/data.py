@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.corpora.docstrings import library_texts
 from rnnjax.data import Encoded, Pieces, Subwords, join_pieces
 from rnnjax.data.batches.parallel import read_parallel
 from rnnjax.data.encoding.pieces import Row
@@ -32,6 +33,11 @@ def read_texts(files: Sequence[str]) -> list[Text]:
             if line.strip():
                 texts.append(Text((line,), language, f"{path}, line {number}"))
     return texts
+
+
+def python_texts() -> list[Text]:
+    """Return what Python says of itself: docstrings, comments, and the manual."""
+    return [Text((text,), ()) for text in library_texts()]
 
 
 def read_pair_files(files: Sequence[str]) -> list[Text]:

@@ -86,6 +86,36 @@ class MaskedLanguageModel(nn.Module):
           chosen: `(batch, time)` bool, True where a target counts; the padding never counts.
           lengths: see `TransformerEncoder`, like the others.
         """
+        head, targets, mask = self.chosen_head(
+            tokens,
+            targets,
+            chosen,
+            lengths,
+            segments=segments,
+            languages=languages,
+            positions=positions,
+        )
+        return linear_cross_entropy(*head, targets, mask, dtype=self.config.dtype)
+
+    def chosen_head(
+        self,
+        tokens: Array,
+        targets: Array,
+        chosen: Array,
+        lengths: Array | None = None,
+        *,
+        segments: Array | None = None,
+        languages: Array | None = None,
+        positions: Array | None = None,
+    ) -> tuple[tuple[Array, Array, Array], Array, Array]:
+        """Return the last linear layer with the chosen tokens first, their targets, and a mask.
+
+        Arguments are those of `cross_entropy`. For losses that are fused with the last layer.
+
+        Returns:
+          Features `(time, batch, hidden)`, kernel `(hidden, vocab_size)` and bias `(vocab_size,)`;
+          targets `(time, batch)`; and which of them count, `(time, batch)` bool.
+        """
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
         )
@@ -96,14 +126,7 @@ class MaskedLanguageModel(nn.Module):
         order = jnp.argsort(~mask, axis=1)
         features = jnp.take_along_axis(features, order[..., None], axis=1)
         targets, mask = (jnp.take_along_axis(array, order, axis=1) for array in (targets, mask))
-        return linear_cross_entropy(
-            jnp.swapaxes(features, 0, 1),
-            kernel,
-            self.bias,
-            targets.T,
-            mask.T,
-            dtype=self.config.dtype,
-        )
+        return (jnp.swapaxes(features, 0, 1), kernel, self.bias), targets.T, mask.T
 
     def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
         """Return the loss of a batch of `rnnjax.data.MaskedBatches` in nats; see `Model`."""

@@ -12,6 +12,7 @@ from rnnjax.train.loop import load_best as load_best
 from rnnjax.train.losses import model_loss as model_loss
 from rnnjax.train.losses import taught_language_model_loss as taught_language_model_loss
 from rnnjax.train.losses import taught_loss as taught_loss
+from rnnjax.train.losses import taught_masked_loss as taught_masked_loss
 from rnnjax.train.optimizer import Optimizer as Optimizer
 from rnnjax.train.plot import plot_curves as plot_curves
 from rnnjax.train.scheduled_sampling import scheduled_sampling_loss as scheduled_sampling_loss

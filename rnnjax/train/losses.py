@@ -10,6 +10,7 @@ from jax import Array
 from rnnjax.losses import Divergence, distillation_loss, linear_distillation_loss
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.models.masked_language_model import MaskedLanguageModel
 from rnnjax.train.step import LossFn
 
 
@@ -154,6 +155,63 @@ def taught_language_model_loss(
             dtype=student.dtype,
         )
         return _mean(loss, count), (ours, theirs)
+
+    return loss_fn
+
+
+def taught_masked_loss(
+    student: MaskedLanguageModel,
+    teacher: MaskedLanguageModel,
+    *,
+    alpha: float,
+    temperature: float,
+    kind: Divergence = "kl",
+) -> LossFn:
+    """Return the mean over the chosen tokens of (1 - alpha) cross-entropy + alpha distillation.
+
+    It is in nats. A batch is that of `rnnjax.data.MaskedBatches`, and has the parameters of the
+    teacher as "teacher". Both read the same masked tokens; the teacher runs without dropout and
+    gets no gradient. See `rnnjax.losses.linear_distillation_loss`.
+
+    Args:
+      student: the model to train.
+      teacher: a model with the same tokens.
+      alpha: the weight of the teacher in the loss.
+      temperature: logits are divided by it.
+      kind: the distance between student and teacher.
+
+    Example:
+      >>> config = rx.models.TransformerConfig(
+      ...     vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=8, max_length=5
+      ... )
+      >>> model = rx.models.MaskedLanguageModel(config)
+      >>> tokens = jnp.ones((2, 5), int)
+      >>> params = model.init(jax.random.key(0), tokens)["params"]
+      >>> batch = {"tokens": tokens, "targets": tokens, "chosen": tokens == 1, "teacher": params}
+      >>> loss_fn = rx.train.taught_masked_loss(model, model, alpha=1.0, temperature=2.0)
+      >>> loss, _ = loss_fn(params, None, batch, jax.random.key(1))
+      >>> bool(abs(loss) < 1e-5)  # the student is its teacher
+      True
+    """
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+        (knowing,) = entries(batch, "teacher")
+        given = {name: value for name, value in batch.items() if name != "teacher"}
+        method = "chosen_head"
+        ours = student.apply({"params": params}, **given, rngs={"dropout": key}, method=method)
+        theirs = teacher.apply({"params": knowing}, **given, method=method)
+        (head, targets, mask), (held, _, _) = cast(tuple[Any, Any], (ours, theirs))
+        loss, count = linear_distillation_loss(
+            head,
+            held,
+            temperature,
+            mask,
+            kind=kind,
+            targets=targets,
+            alpha=alpha,
+            dtype=student.config.dtype,
+        )
+        return _mean(loss, count), carry
 
     return loss_fn
 
