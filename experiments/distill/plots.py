@@ -40,6 +40,7 @@ def plot_trade(
         axes.set_xlabel(name)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(quality)
-    panels[0].legend()
+    # Outside, where it hides no point.
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(picture, dpi=120)
     plt.close(figure)

@@ -63,7 +63,7 @@ def test_a_trade_has_a_point_a_model_against_each_of_its_costs(latencies, tmp_pa
     panels = drawn[0].axes
     assert [axes.get_xlabel() for axes in panels] == ["parameters", *latencies]
     assert panels[0].get_ylabel() == "per cent right"
-    names = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert names == ["teacher", "student"]
     costs = [[1_000_000, *times[0]], [20_000, *times[1]]]
     for i, axes in enumerate(panels):
