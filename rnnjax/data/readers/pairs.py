@@ -11,7 +11,7 @@ from rnnjax.data.readers.words import split_words
 
 _NAMES = re.compile(
     r"(sentence|text|question|premise)[\w ]*\t(sentence|text|question|hypothesis)[\w ]*\t"
-    r"([a-z]+_)?(label|class|target|relation)s?",
+    r"([a-z]+_)?(label|class|target|relation|judge?ment|duplicate|score)s?",
     re.IGNORECASE,
 )
 

@@ -3,6 +3,7 @@
 import csv
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Literal
@@ -37,7 +38,7 @@ def plain_lines(
     if first is None or header == "no":
         return plain
     if header == "auto":
-        if not names.fullmatch(plain[first][1].strip()):
+        if not names.fullmatch(re.sub(" *\t *", "\t", plain[first][1].strip())):
             return plain
         say_header(source, plain[first])
     return plain[:first] + plain[first + 1 :]
@@ -57,7 +58,7 @@ def without_quotes(lines: list[Line], quoted: Choice, source: Source) -> list[Li
     Args:
       lines: the lines of a file, cells separated by tabs.
       quoted: whether cells are in quotes. "auto": if writing the file anew, as one of the usual
-        programs does, gives the same file.
+        programs does, gives the same file, and the lines as they are make no better table.
       source: the file, for messages.
 
     Raises:
@@ -73,7 +74,7 @@ def without_quotes(lines: list[Line], quoted: Choice, source: Source) -> list[Li
             raise ValueError(f"{source}, {error}") from error
         rows = []
     if quoted == "auto":
-        if not _is_written_so(rows, lines):
+        if not _is_written_so(rows, lines) or _is_better_plain(rows, lines):
             _say_unlike(lines, source)
             return lines
         _LOG.warning('%s: cells are in quotes, which are left out; quoted "no" keeps them', source)
@@ -108,6 +109,30 @@ def _is_written_so(rows: _Rows, lines: list[Line]) -> bool:
     styles = _STYLES if len(rows) > 1 else _STYLES[:1]
     text = [line for _, line in lines]
     return any(all(a == b for a, b in zip_longest(_written(rows, style), text)) for style in styles)
+
+
+def _is_better_plain(rows: _Rows, lines: list[Line]) -> bool:
+    """Return whether the lines as they are make a better table than the rows.
+
+    A token may be a quote. From one to the next, all looks like a cell with tabs and line ends.
+    """
+    widths = [line.count("\t") + 1 for _, line in lines]
+    plain = (width for width, (_, line) in zip(widths, lines, strict=True) if line)
+    if _unusual(len(row) for _, row in rows if row) > _unusual(plain):
+        return True
+    first = 0
+    for _, row in rows:
+        last = first + sum(cell.count("\n") for cell in row)
+        if first < last and min(widths[first], widths[last]) >= len(row):
+            return True  # it begins and ends with whole rows
+        first = last + 1
+    return False
+
+
+def _unusual(widths: Iterable[int]) -> int:
+    """Return how many rows are not as wide as most of them."""
+    counts = Counter(widths)
+    return counts.total() - max(counts.values(), default=0)
 
 
 def _written(rows: _Rows, in_quotes: Callable[[str, bool], bool]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax.data.readers.files import opened
+from rnnjax.data.readers.text import composed
 
 _LOG = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def _has_one_more(word: bytes) -> bool:
 
 def _decoded(word: bytes, place: str) -> str:
     try:
-        return word.decode("utf-8")
+        return composed(word.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{place}: the word must be UTF-8, got {word!r}") from error
 

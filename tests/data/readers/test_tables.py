@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def parallel(file, **options):
         (read_labelled, '"text"\t"label"\n', '"what"\t"good"\n"""fun"""\t"bad"\n'),
         (read_columns, "token\tpos\n", "dog\tNOUN\n\npos\ttoken\n"),
         (read_columns, "Word POS chunk NER_tag\n\n", "Ada NNP B-NP B-PER\n"),
+        (read_labelled, "index\tsentence\tlabel\n", "what fun\tgood\n"),
+        (read_labelled, "utterance \t intent\n", "what fun\tgood\n"),
+        (read_pairs, "sentence_A\tsentence_B\tentailment_judgment\n", "he sits\the rests\tyes\n"),
         (read_pairs, "premise\thypothesis\tgold_label\n", "he sits\the rests\tyes\n"),
         (read_conllu, "ID\tFORM\tLEMMA\tUPOS\tXPOS\tFEATS\tHEAD\tDEPREL\tDEPS\tMISC\n",
          "1\tdog\t_\tNOUN\t_\t_\t0\t_\t_\t_\n"),
@@ -77,7 +81,10 @@ def test_what_is_no_choice_is_refused(read):
         read(file_of("a\tb\n"), header="maybe")
 
 
-CELLS = st.text(st.sampled_from('ab,"\t\n 1'), max_size=5)
+# A cell with a tab and then a line end would begin with a whole line of a table without quotes.
+CELLS = st.text(st.sampled_from('ab,"\t\n 1'), max_size=5).filter(
+    lambda text: not re.match("[^\n]*\t[^\n]*\n", text)
+)
 STYLES = {
     "pandas": csv.QUOTE_MINIMAL,
     "all": csv.QUOTE_ALL,
@@ -106,6 +113,7 @@ def test_what_a_csv_writer_quotes_is_read_as_it_was(rows, style):
         '"well"\t1\nwell\t0\n',  # quotes that no program needs
         '" and "\t1\nx\t"0\n',
         '"so, so"\t1\nfine, then\t0\n',
+        '"Fun,\t1\nhe said."\t1\nbad\t0\n',  # speech that goes on in the next sentence
     ],
 )
 def test_quotes_of_a_text_are_text(text, caplog):
@@ -113,6 +121,20 @@ def test_quotes_of_a_text_are_text(text, caplog):
     assert [each.tokens for each in read] == [
         tuple(line.split("\t")[0].split()) for line in text.splitlines()
     ]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"\tO\nfun\tO\n"\tO\nhe\tO\n',
+        '"\tO\nfun\tO\n\n# next\nhe\tO\n"\tO\n',
+        '"\t"\tPUNCT\nfun\tfun\tNOUN\n',
+        '"\t"\nfun\tNN\n# next\n\nhe\tPRP\nsaid\tVBD\n"\t"\n',
+    ],
+)
+def test_a_token_may_be_a_quote(text, caplog):
+    assert read_columns(file_of(text)) == read_columns(file_of(text), quoted="no")
     assert not caplog.text
 
 

@@ -43,6 +43,10 @@ def test_a_word_falls_back_on_its_lower_case(write):
     assert {word: vector.tolist() for word, vector in vectors.items()} == {"OF": [1], "Of": [2]}
 
 
+def test_a_word_in_decomposed_unicode_is_the_same_word(write):
+    assert list(read_vectors(write("cafe\u0301 1\n"), {"caf\u00e9"})) == ["caf\u00e9"]
+
+
 def test_the_first_of_two_vectors_is_taken(write):
     assert read_vectors(write("a 1 1\nb 2 2\na 3 3\n"), ["a"])["a"].tolist() == [1, 1]
 
