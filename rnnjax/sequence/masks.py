@@ -106,7 +106,15 @@ def restart(fresh: Array | None, start: State, state: State) -> State:
     """
     if fresh is None:
         return state
-    return select(fresh, jax.tree.map(lambda a, b: a.astype(b.dtype), start, state), state)
+    return select(fresh, cast(start, state), state)
+
+
+def cast(tree: Any, like: Any) -> Any:
+    """Return `tree` in the dtypes of the leaves of `like`.
+
+    A typed random key, which has no `astype`, stays as it is.
+    """
+    return jax.tree.map(lambda a, b: a if a.dtype == b.dtype else a.astype(b.dtype), tree, like)
 
 
 def clear(mask: Array | None, tree: Any) -> Any:

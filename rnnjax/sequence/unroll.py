@@ -17,7 +17,7 @@ from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
-from rnnjax.sequence.masks import Masks, beside, clear, make_masks
+from rnnjax.sequence.masks import Masks, beside, cast, clear, make_masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +238,4 @@ def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> Stat
     want: Any = jax.tree.structure(after)
     if got != want:
         raise ValueError(f"initial_state must be what {core!r}.step returns, {want}, got {got}")
-
-    def cast(leaf: Array, want: Any) -> Array:
-        # A typed random key, which has no `astype`, has its dtype already.
-        return leaf if leaf.dtype == want.dtype else leaf.astype(want.dtype)
-
-    return jax.tree.map(cast, state, after)
+    return cast(state, after)

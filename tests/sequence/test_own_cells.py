@@ -130,3 +130,25 @@ def evaluate_packed(run, params, xs):
 
     grads, ys = jax.jit(jax.grad(loss, (0, 1), has_aux=True))(params, xs)
     return ys, grads
+
+
+class Noisy(Slow):
+    """A cell whose state holds a typed random key."""
+
+    def initial_state(self, batch_shape=()):
+        zeros = jnp.zeros((*batch_shape, 2))
+        return {"mean": zeros, "key": jnp.broadcast_to(jax.random.key(0), batch_shape)}
+
+    def step(self, params, state, x):
+        key = jax.random.fold_in(state["key"], 1)
+        mean = 0.9 * state["mean"] + jnp.tanh(x @ params["w"]) * jax.random.uniform(key)
+        return {"mean": mean, "key": key}, mean
+
+
+def test_a_reset_restarts_a_random_key():
+    core = Noisy()
+    params, xs = core.init(jax.random.key(0), 2), random_inputs(4, (), dtype=np.float32)
+    final, ys = rx.unroll(core, params, xs, resets=np.array([0, 0, 1, 0], bool))
+    want, tail = by_hand(core, params, xs[2:], core.initial_state())
+    assert_close((ys[2:], final["mean"]), (tail, want["mean"]))
+    assert final["key"] == want["key"]
