@@ -28,8 +28,9 @@ def load(run: Path) -> TrainedLanguageModel:
 def single_token(vocabulary: Vocabulary, text: str) -> int:
     """Return the id of a text of one token, at which to stop."""
     ids = start_ids(vocabulary, text)[1:]
-    if len(ids) != 1:
-        raise ValueError(f"stop must be one {vocabulary.unit}, got {text!r}")
+    # An unknown word would be <unk>, at which no text should end by mistake.
+    if len(ids) != 1 or vocabulary.unknown(text):
+        raise ValueError(f"stop must be one {vocabulary.unit} of the vocabulary, got {text!r}")
     return int(ids[0])
 
 

@@ -28,7 +28,8 @@ class Spelling:
     A word model has one class, `<unk>`, for all words that its vocabulary lacks. With this
     model, log p(<unk> | history) + log p(word) is the log-probability of such a word, so that an
     unknown word is not likelier than the known ones only because the class is large. The
-    probabilities of all spellings sum to one.
+    probabilities of all spellings sum to at most one: a little is left for what is no UTF-8, and
+    for starts within a word.
 
     Build one with `fit` or `load`.
 

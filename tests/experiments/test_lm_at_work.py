@@ -181,6 +181,11 @@ def test_suggest_ends_words_and_begins_them_character_by_character(trained, cli)
     assert all(line.endswith("ms to answer") for line in err.strip().splitlines())
 
 
+def test_an_unknown_word_is_no_stop(words, cli):
+    draw = ("generate", "--run", words, "--num-tokens", "2")
+    assert_fails(cli(*draw, "--stop", "zork"), "stop must be one word of the vocabulary", "'zork'")
+
+
 def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
     code, out, err = cli("suggest", "--run", words, stdin="the \nthe do\nthe zzz\n\n")
     assert code == 0, err

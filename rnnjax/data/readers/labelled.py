@@ -11,7 +11,7 @@ from rnnjax.data.readers.words import split_words
 
 # Names of columns, as files have them in their first line.
 _NAMES = re.compile(
-    r"((id|index|idx|guid)\t)?"
+    r"(?P<more>(\S+\t)*)"
     r"(sentence|text|review|document|content|token|tweet|utterance|phrase|question|title)s?\t"
     r"(label|class|category|sentiment|target|intent|topic|polarity|rating)(es|s)?",
     re.IGNORECASE,
