@@ -10,12 +10,12 @@ from rnnjax.data.readers.text import Source
 from rnnjax.data.readers.words import split_words
 
 # Names of columns, as files have them in their first line.
-_NAMES = re.compile(
-    r"(?P<more>(\S+\t)*)"
+_USUAL = (
     r"(sentence|text|review|document|content|token|tweet|utterance|phrase|question|title)s?\t"
-    r"(label|class|category|sentiment|target|intent|topic|polarity|rating)(es|s)?",
-    re.IGNORECASE,
+    r"(label|class|category|sentiment|target|intent|topic|polarity|rating)(es|s)?"
 )
+_NAMES = re.compile(_USUAL, re.IGNORECASE)
+_MORE_NAMES = re.compile(r"(\S+\t)+" + _USUAL, re.IGNORECASE)
 
 
 def read_labelled(
@@ -37,8 +37,8 @@ def read_labelled(
         pandas, Excel or R.
 
     Raises:
-      ValueError: the file cannot be read, or a line has no tab or no label; the message names the
-        file and the line.
+      ValueError: the file cannot be read, a line has no tab or no label, or the first line has
+        usual names of more columns; the message names the file and the line.
 
     Example:
       >>> _ = Path("reviews.tsv").write_text("what fun !\\tgood\\n")
@@ -48,6 +48,11 @@ def read_labelled(
     lines = plain_lines(read_lines(path), header, quoted, _NAMES, path)
     while lines and not lines[-1][1]:
         lines.pop()
+    if lines and header == "auto" and _MORE_NAMES.fullmatch(lines[0][1].strip()):
+        raise ValueError(
+            f"{path}, line {lines[0][0]}: the columns must be a sentence and its label, got "
+            f'{lines[0][1]!r}; header "no" reads it as data'
+        )
     cut = split_words if plain else str.split
     return [_labelled(line, cut, f"{path}, line {number}") for number, line in lines]
 

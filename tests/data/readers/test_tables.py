@@ -40,7 +40,6 @@ def parallel(file, **options):
         (read_labelled, '"text"\t"label"\n', '"what"\t"good"\n"""fun"""\t"bad"\n'),
         (read_columns, "token\tpos\n", "dog\tNOUN\n\npos\ttoken\n"),
         (read_columns, "Word POS chunk NER_tag\n\n", "Ada NNP B-NP B-PER\n"),
-        (read_labelled, "index\tsentence\tlabel\n", "what fun\tgood\n"),
         (read_labelled, "utterance \t intent\n", "what fun\tgood\n"),
         (read_pairs, "sentence_A\tsentence_B\tentailment_judgment\n", "he sits\the rests\tyes\n"),
         (read_pairs, "premise\thypothesis\tgold_label\n", "he sits\the rests\tyes\n"),
@@ -65,6 +64,13 @@ def test_a_table_of_conllu_with_names_is_conllu():
         ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
     )
     assert is_conllu(file_of(f"{names}\n1\tdog\t_\tNOUN\t_\t_\t0\t_\t_\t_\n"))
+
+
+def test_more_columns_than_a_sentence_and_its_label_are_refused():
+    file = file_of("index\tsentence\tlabel\n0\twhat fun\tgood\n")
+    with pytest.raises(ValueError, match="line 1: the columns must be a sentence and its label"):
+        read_labelled(file)
+    assert len(read_labelled(file, header="no")) == 2
 
 
 def test_names_of_parallel_files_must_be_in_both(caplog):
