@@ -70,7 +70,7 @@ def _joined(text: str) -> list[bool]:
         elif _is_flag_part(c) and _is_flag_part(before):
             joined.append(not joined[-1])  # two and two
         else:
-            is_emoji = unicodedata.category(c) == "So"
+            is_emoji = unicodedata.category(c) == "So" and not _is_flag_part(c)
             joined.append(_extends(c) or (is_emoji and before == _JOINER))
         before = c
     return joined

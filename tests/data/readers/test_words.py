@@ -49,6 +49,7 @@ def test_splitting_leaves_nothing_out(text):
         ("\u0645\u06cc\u200c\u062e\u0648 :", "\u0645\u06cc\u200c\u062e\u0648 :"),
         ("👨\u200d👩\u200d👧👍🏽👍🏽, ❤\ufe0f!", "👨\u200d👩\u200d👧 👍🏽 👍🏽 , ❤\ufe0f !"),
         ("🇩🇪🇪🇸 1\ufe0f\u20e3", "🇩🇪 🇪🇸 1\ufe0f\u20e3"),
+        ("1\u200d🇩🇪", "1\u200d 🇩🇪"),  # a joiner joins no flag
         ("!\u0301! \u0301a", "!\u0301 ! \u0301 a"),
     ],
 )
