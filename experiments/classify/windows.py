@@ -68,8 +68,9 @@ def _plot(rows: Sequence[Row], picture: Path) -> None:
     axes.plot([recurrent.size], [recurrent.accuracy], "s")
     for row in rows:
         place = (row.size, row.accuracy)
-        axes.annotate(row.name, place, (4, 4), textcoords="offset points")
+        axes.annotate(row.name, place, (5, -12), textcoords="offset points")
     axes.set_xscale("log")
+    axes.margins(0.2, 0.15)
     axes.set_xlabel("parameters of the core")
     axes.set_ylabel("accuracy, per cent")
     axes.grid(alpha=0.3)
