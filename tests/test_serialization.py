@@ -8,8 +8,8 @@ from exporting import stored
 import rnnjax as rx
 from rnnjax.cells.gru import GRUGates
 from rnnjax.cells.lstm import LSTMGates
-from rnnjax.models.classifier import ClassifierState
 from rnnjax.models.encoder_decoder import DecoderState, Memory
+from rnnjax.models.pooled_reader import ReaderState
 from rnnjax.models.pooling import PoolState
 
 KINDS = [
@@ -21,7 +21,7 @@ KINDS = [
     rx.ConditionedState,
     GRUGates,
     LSTMGates,
-    ClassifierState,
+    ReaderState,
     DecoderState,
     Memory,
     PoolState,
