@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
@@ -44,4 +47,10 @@ def watch(
     """
     if not isinstance(core, Core) or isinstance(core, type):
         raise ValueError(f"core must have init, initial_state and step, got {core!r}")
-    return unroll(_Watched(core, look), params, xs, initial_state, lengths=lengths)[1]
+    run = partial(unroll, _Watched(core, look), params, xs, lengths=lengths)
+    jax.eval_shape(run, initial_state)  # checks the arguments, and that the core can step
+    start = core.initial_state(xs.shape[1:-1]) if initial_state is None else initial_state
+    # In the dtypes of `unroll`, which is as wide as the parameters; a step keeps those it is given.
+    final, _ = jax.eval_shape(partial(unroll, core), params, xs, start, lengths=lengths)
+    start = jax.tree.map(lambda leaf, wide: jnp.asarray(leaf, wide.dtype), start, final)
+    return run(start)[1]

@@ -28,6 +28,7 @@ def test_windows_are_layers_of_classifiers():
         ClassificationExperiment(window=1).check()
 
 
+@pytest.mark.full
 def test_windows_are_compared_by_size_and_by_what_they_see(cli, tmp_path):
     data = [write(tmp_path / f"{n}.tsv", labelled(k, seed=n)) for n, k in (("a", 60), ("b", 20))]
     call = ("windows", "--data", *data, *SMALL, "--epochs", "4", "--shapes", "1")

@@ -30,6 +30,7 @@ def cli(cli_of):
     return cli_of(distill.COMMANDS)
 
 
+@pytest.mark.full
 def test_students_of_several_sizes_are_taught_and_the_best_is_compared(
     pretrained, cli, cli_of, tmp_path
 ):

@@ -117,6 +117,7 @@ def test_the_gradient_of_one_unit_is_that_of_differences(activation):
     assert dynamics_weights.unit_gradient(activation, 1.3, 4) == pytest.approx(want, rel=1e-6)
 
 
+@pytest.mark.full
 def test_recall_by_delay(cli, tmp_path):
     sizes = (*TINY, "--cells", "gru", "--delays", "5", "3", "--seeds", "0", "1")
     printed, figures = run(cli, tmp_path, "memory", *sizes)

@@ -23,6 +23,7 @@ def cli(cli_of):
     return cli_of({"compare": compare.compare, "evaluate": print})
 
 
+@pytest.mark.full
 def test_each_cell_at_each_depth_is_trained_once(cli, tmp_path, monkeypatch):
     cells = {name: compare.CELLS[name] for name in ("Elman", "GRU, reset before")}
     monkeypatch.setattr(compare, "CELLS", cells)

@@ -85,6 +85,7 @@ def test_bad_contexts_are_named(trained, text, cli, tmp_path, monkeypatch):
     assert_fails(cli(*bad), "order must be at least 1")
 
 
+@pytest.mark.full
 def test_truncations_are_trained_once_and_compared(text, cli, tmp_path):
     call = ("truncation", "--data", text, *SMALL, "--epochs", "1", "--evaluations", "1")
     call = (*call, "--steps", "16", "4", "--out", tmp_path)
