@@ -1,4 +1,4 @@
-"""Language models: train, evaluate, generate, score, rescore, suggest.
+"""Language models: train and measure them, write, score and compare.
 
 $ python -m experiments.lm train                        # Python's reference manual
 $ python -m experiments.lm train char --data input.txt  # a preset, on your own text
