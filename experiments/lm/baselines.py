@@ -65,7 +65,7 @@ def baseline_costs(
 ) -> list[tuple[str, float]]:
     """Return what simpler models, and compressors, spend on the held-out text, in nats a token."""
     known, part = train_ids[-MOST_READ:], _part(train_ids, f"{vocabulary.unit}s")
-    order = 3 if vocabulary.kind == "word" else 6
+    order = {"word": 3, "piece": 4}.get(vocabulary.kind, 6)
     rows = [("uniform", float(np.log(len(vocabulary))))]
     for name, n in (("unigram", 1), (f"{order}-gram (Kneser-Ney)", order)):
         print(f"counting for the {name}{part} ...", flush=True)

@@ -102,6 +102,10 @@ def evaluate(run: Path, data: Path | None = None) -> None:
         (f"bits a {unit}", f"{bits_per_character(nats):.4f}"),
         (f"perplexity a {unit}", f"{perplexity(nats):.2f}"),
     ]
+    if trained.vocabulary.kind in ("piece", "byte"):
+        # These tell nothing of how long a token is, so they cannot be compared with others.
+        characters = bits_per_character(nats) * len(tokens) / len(trained.vocabulary.decode(tokens))
+        rows.append(("bits a character", f"{characters:.4f}"))
     print_table(f"{run} on {data or 'the reference manual'}", ("", ""), rows)
 
 

@@ -17,11 +17,12 @@ from rnnjax.train import Optimizer
 class LanguageModelExperiment(CoreOrWindowConfig):
     """What to train, on what, and how."""
 
-    vocabulary: Literal["char", "word", "byte"] = "char"
-    """What a token is. Characters are those of the whole corpus, words those of its training
-    split."""
+    vocabulary: Literal["char", "word", "piece", "byte"] = "char"
+    """What a token is. Characters are those of the whole corpus, words and pieces of words those of
+    its training split."""
     vocab_max: int | None = None
-    """Most symbols of a word vocabulary; rarer words become <unk>."""
+    """Most symbols of a vocabulary of words, of which rarer ones become <unk>, or of pieces; None:
+    all words, or 5,000 pieces."""
     sentences: bool = False
     """Read each line from the zero state to its end, in another order in each epoch; without empty
     lines."""
@@ -138,6 +139,20 @@ LARGE = replace(
     ),
 )
 
+TIED = LanguageModelExperiment(
+    vocabulary="word",
+    hidden_size=200,
+    embed_size=200,
+    tie_embeddings=True,
+    dropout=0.2,
+    layer_dropout=0.2,
+    batch_size=20,
+    chunk=35,
+    epochs=6,
+    evaluations=6,
+    optimizer=Optimizer(learning_rate=8e-3, b2=0.999, clip=0.25),
+)
+
 PRESETS = {
     "manual": LanguageModelExperiment(
         dropout=0.15,
@@ -185,19 +200,8 @@ PRESETS = {
     "small": SMALL,
     "medium": MEDIUM,
     "large": LARGE,
-    "tied": LanguageModelExperiment(
-        vocabulary="word",
-        hidden_size=200,
-        embed_size=200,
-        tie_embeddings=True,
-        dropout=0.2,
-        layer_dropout=0.2,
-        batch_size=20,
-        chunk=35,
-        epochs=6,
-        evaluations=6,
-        optimizer=Optimizer(learning_rate=8e-3, b2=0.999, clip=0.25),
-    ),
+    "tied": TIED,
+    "pieces": replace(TIED, vocabulary="piece"),
 }
 DESCRIPTIONS = {
     "manual": "Characters of Python's own reference manual; the default, a few minutes on a CPU.",
@@ -208,4 +212,5 @@ DESCRIPTIONS = {
     "medium": "Words, 2 x 650 LSTM (Zaremba et al. 2014, medium; Penn Treebank test 82.7).",
     "large": "Words, 2 x 1500 LSTM (Zaremba et al. 2014, large; Penn Treebank test 78.4).",
     "tied": "Words, 2 x 200 LSTM with tied embeddings, 6 epochs: made for WikiText-2.",
+    "pieces": "The same with pieces of words, into which any text can be cut.",
 }

@@ -80,6 +80,11 @@ class Suggester:
 
     def __init__(self, trained: TrainedLanguageModel, count: int) -> None:
         check_positive(count=count)
+        if trained.vocabulary.kind == "piece":
+            raise ValueError(
+                "run must be of a model of words, characters or bytes, got one of pieces: a word "
+                "that is begun may end in the middle of one"
+            )
         self._vocabulary, self._spelling = trained.vocabulary, trained.spelling
         self._count = count
         self._stream = Stream(trained.model, trained.variables, trained.vocabulary.start)

@@ -94,6 +94,8 @@ def make_vocabulary(experiment: LanguageModelExperiment, corpus: Corpus) -> Voca
         return Vocabulary.bytes()
     if experiment.vocabulary == "char":
         return Vocabulary.characters("".join(corpus))
+    if experiment.vocabulary == "piece":
+        return Vocabulary.pieces(corpus.train, experiment.vocab_max or 5_000)
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 

@@ -11,9 +11,14 @@ import pytest
 from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
 
+import rnnjax as rx
 from experiments.lm import text as lm_text
+from experiments.lm.text import Suggester
 from experiments.shared.typed_input import typed_lines
 from rnnjax import load_run
+from rnnjax.data import Vocabulary
+from rnnjax.models import LanguageModel
+from rnnjax.trained import TrainedLanguageModel
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -222,6 +227,10 @@ def test_an_unknown_character_does_not_end_the_suggestions(trained, cli):
 def test_bad_suggestions_are_named(trained, cli):
     call = ("suggest", "--run", trained[0], "--count", "0")
     assert_fails(cli(*call, stdin="the\n"), "count must be an integer of at least 1")
+    vocabulary = Vocabulary.pieces("the dog", 257)
+    pieces = TrainedLanguageModel(LanguageModel(257, rx.GRU(2)), None, vocabulary)
+    with pytest.raises(ValueError, match=r"model of words, .*, got one of pieces"):
+        Suggester(pieces, 5)
 
 
 @pytest.mark.slow  # a training of its own

@@ -16,7 +16,10 @@ TEXT = "the dog sings.\ngod\n\nthe god signs his song.\nno\n"
 
 @pytest.fixture(scope="module")
 def trained():
-    vocabulary = Vocabulary.characters(TEXT)
+    return model_of(Vocabulary.characters(TEXT))
+
+
+def model_of(vocabulary):
     model = LanguageModel(len(vocabulary), rx.GRU(5), embed_size=3)
     start = TrainedLanguageModel(model, None, vocabulary, chunk=6, sentences=True).initialized(0)
     # Weights so large that it matters which state a line is read from.
@@ -30,6 +33,17 @@ def test_a_text_costs_what_its_lines_cost_one_by_one(trained):
     ids = trained.vocabulary.encode(TEXT)
     assert trained.nats(ids) == pytest.approx(want, rel=1e-5)
     assert replace(trained, sentences=False).nats(ids) != pytest.approx(want, rel=1e-3)
+
+
+def test_pieces_are_read_to_the_end_of_a_line(trained):
+    pieces = model_of(Vocabulary.pieces(TEXT, 270))
+    lines = [line for line in TEXT.splitlines() if line]
+    _, lengths = pieces.log_probabilities([*lines, "zörk"])
+    assert lengths.tolist() == [
+        len(pieces.vocabulary.encode(line)) + 1 for line in [*lines, "zörk"]
+    ]
+    assert lengths.sum() < trained.log_probabilities(lines)[1].sum()
+    test_a_text_costs_what_its_lines_cost_one_by_one(pieces)
 
 
 def test_training_has_the_same_loss(trained):

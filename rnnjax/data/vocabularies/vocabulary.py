@@ -1,4 +1,4 @@
-"""Vocabularies of words, characters or bytes."""
+"""Vocabularies of words, pieces of words, characters or bytes."""
 
 import json
 from collections import Counter
@@ -7,35 +7,38 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_choices, check_ids
 from rnnjax.data.readers.text import composed
+from rnnjax.data.vocabularies import byte_pairs
 from rnnjax.files import read_with_digest, write_with_digest
 
-Kind = Literal["word", "char", "byte"]
+Kind = Literal["word", "piece", "char", "byte"]
 
 UNKNOWN = "<unk>"
 END = "<eos>"
 
 _BYTES = tuple(map(chr, range(256)))
-_UNITS = {"word": "word", "char": "character", "byte": "byte"}
+_UNITS = {"word": "word", "piece": "piece", "char": "character", "byte": "byte"}
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """The tokens of a text and their ids: `symbols[i]` is the token with id i.
 
-    Build one with `characters`, `words`, `bytes` or `load`. Words are separated by white space;
-    `<unk>` (id 0) replaces words that the vocabulary lacks, and `<eos>` (id 1) ends every line. The
-    symbol of byte i is `chr(i)`. A character is a code point, so that there are few: a letter and a
-    mark that have no common form are two, and so are the parts of an emoji.
+    Build one with `characters`, `words`, `pieces`, `bytes` or `load`. Words are separated by white
+    space; `<unk>` (id 0) replaces words that the vocabulary lacks, and `<eos>` (id 1) ends every
+    line. The symbol of byte i is `chr(i)`. A character is a code point, so that there are few: a
+    letter and a mark that have no common form are two, and so are the parts of an emoji. Pieces of
+    words are strings of bytes, so they lack no word.
 
     Attributes:
-      kind: what a token is, "word", "char" or "byte".
+      kind: what a token is, "word", "piece", "char" or "byte".
       symbols: the tokens, all distinct.
+      merges: the pairs of ids that are merged to pieces, in order; () for other kinds.
 
     Raises:
       ValueError: `kind` is unknown, or the symbols do not fit the kind.
@@ -50,6 +53,7 @@ class Vocabulary:
 
     kind: Kind
     symbols: tuple[str, ...]
+    merges: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -59,6 +63,10 @@ class Vocabulary:
             raise ValueError("symbols must be distinct, got some twice")
         if self.kind == "byte" and self.symbols != _BYTES:
             raise ValueError("symbols of kind 'byte' must be those of Vocabulary.bytes()")
+        if self.kind == "piece" and self.symbols != byte_pairs.merged(self.merges):
+            raise ValueError("symbols of kind 'piece' must be the bytes and what merges make")
+        if self.kind != "piece" and self.merges:
+            raise ValueError(f"merges must be () for {self.kind!r}, got {len(self.merges)}")
         if self.kind == "word" and self.symbols[:2] != (UNKNOWN, END):
             raise ValueError(f"symbols of kind 'word' must begin with {UNKNOWN} and {END}")
         if self.kind == "char" and "\n" not in self.symbols:
@@ -94,6 +102,26 @@ class Vocabulary:
         return cls("word", (UNKNOWN, END, *ranked)[:max_size])
 
     @classmethod
+    def pieces(cls, text: str, max_size: int) -> "Vocabulary":
+        """Return the bytes and pieces of words that byte-pair encoding learns from `text`.
+
+        Source: Sennrich et al. 2016, arXiv:1508.07909, over bytes as in Radford et al. 2019. The
+        space before a word belongs to its first piece. Any text can be encoded, and decoded to the
+        character. Needs the extra "subwords", as does `encode`.
+
+        Args:
+          text: the training text.
+          max_size: the largest number of symbols; at least 257. There are fewer if not enough pairs
+            occur twice.
+
+        Raises:
+          ValueError: `max_size` is below 257.
+        """
+        check_at_least(len(_BYTES) + 1, max_size=max_size)
+        merges = byte_pairs.learn_merges(composed(text), max_size)
+        return cls("piece", byte_pairs.merged(merges), merges)
+
+    @classmethod
     def bytes(cls) -> "Vocabulary":
         """Return the vocabulary of the 256 bytes; it encodes any text, as UTF-8."""
         return cls("byte", _BYTES)
@@ -108,13 +136,15 @@ class Vocabulary:
         data = read_with_digest(Path(path))
         try:
             stored = json.loads(data)
-            return cls(stored["kind"], tuple(stored["symbols"]))
+            kind, symbols = stored["kind"], tuple(stored["symbols"])
+            pairs = stored.get("merges", ())  # which older files lack
+            return cls(kind, symbols, tuple((first, second) for first, second in pairs))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a saved vocabulary: {error!r}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the vocabulary to `path` as JSON, completely or not at all."""
-        stored = {"kind": self.kind, "symbols": self.symbols}
+        stored = {"kind": self.kind, "symbols": self.symbols, "merges": self.merges}
         write_with_digest(Path(path), json.dumps(stored) + "\n")
 
     def __len__(self) -> int:
@@ -127,15 +157,14 @@ class Vocabulary:
 
     @property
     def unit(self) -> str:
-        """What one token is: "word", "character" or "byte"."""
+        """What one token is: "word", "piece", "character" or "byte"."""
         return _UNITS[self.kind]
 
     def encode(self, text: str) -> np.ndarray:
         """Return the ids of `text`, `(tokens,)` int32.
 
-        There is one id for each character, for each byte of UTF-8, or for each word. Unknown words
-        get the id of `<unk>`, and every line ends with `<eos>`, even if the text does not end with
-        a newline.
+        There is one id for each character, byte of UTF-8, piece or word. Unknown words get the id
+        of `<unk>`, and every line ends with `<eos>`, even if the text does not end with a newline.
 
         Raises:
           ValueError: the vocabulary lacks a character.
@@ -145,10 +174,12 @@ class Vocabulary:
             return self._encode_words(text)
         if self.kind == "char":
             return self._encode_characters(text)
+        if self.kind == "piece":
+            return byte_pairs.encode(self._tokenizer, text)
         return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
 
     def unknown(self, text: str) -> list[str]:
-        """Return the words of `text` that become `<unk>`, in order; none of characters or bytes."""
+        """Return the words of `text` that become `<unk>`, in order; none of other tokens."""
         if self.kind != "word":
             return []
         return [word for word in composed(text).split() if word not in self._index]
@@ -166,10 +197,10 @@ class Vocabulary:
         """
         ids = np.asarray(ids, np.int64)
         check_ids("ids", ids, len(self))
-        if self.kind == "byte":
-            return ids.astype(np.uint8).tobytes().decode("utf-8", errors="replace")
-        if self.kind == "char":
-            return "".join(map(self.symbols.__getitem__, ids.tolist()))
+        if self.kind != "word":
+            text = "".join(map(self.symbols.__getitem__, ids.tolist()))
+            # Pieces and bytes are written as the characters of the same numbers, which is Latin-1.
+            return text if self.kind == "char" else text.encode("latin-1").decode(errors="replace")
         words = ["\n" if i == self.start else self.symbols[i] for i in ids.tolist()]
         # No symbol contains white space, so all spaces come from the join.
         return " ".join(words).replace(" \n", "\n").replace("\n ", "\n")
@@ -177,6 +208,10 @@ class Vocabulary:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {symbol: i for i, symbol in enumerate(self.symbols)}
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return byte_pairs.make_tokenizer(self.merges)
 
     def _encode_words(self, text: str) -> np.ndarray:
         if text and not text.endswith("\n"):

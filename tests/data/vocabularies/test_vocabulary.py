@@ -118,6 +118,44 @@ def test_bytes_are_those_of_utf_8(text):
     assert vocabulary.decode(ids) == text
 
 
+def test_pieces_are_merged_by_hand_computed_pairs():
+    # Pairs of " low low lower": "lo" 3 times, as "ow"; then "low"; then " low" twice.
+    vocabulary = Vocabulary.pieces("low low lower", 300)
+    assert vocabulary.symbols[:256] == Vocabulary.bytes().symbols
+    assert vocabulary.symbols[256:] == ("lo", "low", " low")
+    assert vocabulary.merges == ((ord("l"), ord("o")), (256, ord("w")), (ord(" "), 257))
+    ids = vocabulary.encode("slow lowé\n")
+    pieces = [vocabulary.symbols[i] for i in ids]
+    assert pieces == ["s", "low", " low", "\xc3", "\xa9", "\n"]
+    assert (ids.dtype, vocabulary.start, vocabulary.unit) == (np.int32, ord("\n"), "piece")
+    assert Vocabulary.pieces("low low lower", 257).symbols[256:] == ("lo",)
+    with pytest.raises(ValueError, match="max_size must be at least 257, got 256"):
+        Vocabulary.pieces("low low lower", 256)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])).map(composed))
+@example("")
+@example("\n")
+@example(" a\n\n  b\r\n")
+def test_pieces_cut_any_text_and_give_it_back(text):
+    vocabulary = Vocabulary.pieces("ab ab \n\n ab äb äb", 260)
+    ids = vocabulary.encode(text)
+    assert vocabulary.decode(ids) == text
+    # Only a newline's own token has a newline.
+    assert (ids == vocabulary.start).sum() == text.count("\n")
+
+
+def test_pieces_and_merges_must_fit():
+    symbols = Vocabulary.bytes().symbols
+    with pytest.raises(ValueError, match="must be the bytes and what merges make"):
+        Vocabulary("piece", (*symbols, "lo"), ((1, 2),))
+    with pytest.raises(ValueError, match=r"pairs of earlier pieces, got \(256, 1\)"):
+        Vocabulary("piece", (*symbols, "lo"), ((256, 1),))
+    with pytest.raises(ValueError, match="merges must be \\(\\) for 'byte', got 1"):
+        Vocabulary("byte", symbols, ((1, 2),))
+
+
 def test_bytes_that_are_no_text_are_replaced():
     vocabulary = Vocabulary.bytes()
     assert vocabulary.decode([0x61, 0xC3, 0x62]) == "a\ufffdb"
@@ -136,6 +174,7 @@ def test_decode_refuses_ids_outside_the_vocabulary(ids):
         Vocabulary.characters('é"\\\u2028\ud800😀'),
         Vocabulary.words("é a a"),
         Vocabulary.bytes(),
+        Vocabulary.pieces("low lower lowest", 260),
     ],
 )
 def test_save_and_load(vocabulary, tmp_path):
