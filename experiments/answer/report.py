@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.shared.command_line import print_table
+from experiments.shared.pictures import panels
 from rnnjax.data import Question
-from rnnjax.extras import require
 from rnnjax.metrics import exact_matches
 
 Rows = dict[str, list[str]]  # of each answerer, its answer to each question
@@ -72,19 +72,14 @@ def plot_exact(counts: Sequence[int], shares: dict[str, list[float]], picture: P
       shares: the per cent of each answerer, one for each number.
       picture: file to write.
     """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for name, values in shares.items():
-        axes.plot(counts, values, "o-", label=name)
-    axes.set_xlabel("facts in the story")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylabel("exact answers, per cent")
-    axes.set_ylim(0, 102)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    with panels(picture, size=(6, 4)) as (axes,):
+        for name, values in shares.items():
+            axes.plot(counts, values, "o-", label=name)
+        axes.set_xlabel("facts in the story")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylabel("exact answers, per cent")
+        axes.set_ylim(0, 102)
+        axes.legend()
 
 
 def _kind(question: Question) -> str:

@@ -11,8 +11,8 @@ from experiments.classify.presets import ClassificationExperiment
 from experiments.sentences.classifying import measure
 from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import print_table
+from experiments.shared.pictures import panels
 from rnnjax.data import Splits
-from rnnjax.extras import require
 
 
 class Row(NamedTuple):
@@ -60,19 +60,14 @@ def compare_windows(
 
 
 def _plot(rows: Sequence[Row], picture: Path) -> None:
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    *windows, recurrent = rows
-    axes.plot([row.size for row in windows], [row.accuracy for row in windows], "o-")
-    axes.plot([recurrent.size], [recurrent.accuracy], "s")
-    for row in rows:
-        place = (row.size, row.accuracy)
-        axes.annotate(row.name, place, (5, -12), textcoords="offset points")
-    axes.set_xscale("log")
-    axes.margins(0.2, 0.15)
-    axes.set_xlabel("parameters of the core")
-    axes.set_ylabel("accuracy, per cent")
-    axes.grid(alpha=0.3)
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    with panels(picture, size=(6, 4)) as (axes,):
+        *windows, recurrent = rows
+        axes.plot([row.size for row in windows], [row.accuracy for row in windows], "o-")
+        axes.plot([recurrent.size], [recurrent.accuracy], "s")
+        for row in rows:
+            place = (row.size, row.accuracy)
+            axes.annotate(row.name, place, (5, -12), textcoords="offset points")
+        axes.set_xscale("log")
+        axes.margins(0.2, 0.15)
+        axes.set_xlabel("parameters of the core")
+        axes.set_ylabel("accuracy, per cent")

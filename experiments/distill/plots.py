@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.shared.pictures import panels
 from rnnjax.extras import require
 
 
@@ -20,27 +21,20 @@ def plot_trade(
       quality: its name.
       picture: file to write.
     """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
     ticker = require("matplotlib.ticker", "plots")
     names = ["parameters", *latencies]
     extent = (4 * len(names), 4)
-    figure, (panels,) = plt.subplots(
-        1, len(names), figsize=extent, sharey=True, squeeze=False, layout="constrained"
-    )
-    for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        for model, size, times, value in models:
-            x = [size, *times][index]
-            axes.plot([x], [value], "o", label=model)
-        axes.set_xscale("log")
-        # Of less than a decade, too, some ticks, with labels short enough not to touch.
-        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}" if index else ticker.EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter("")
-        axes.set_xlabel(name)
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel(quality)
-    # Outside, where it hides no point.
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    with panels(picture, len(names), size=extent, sharey=True) as each:
+        for index, (axes, name) in enumerate(zip(each, names, strict=True)):
+            for model, size, times, value in models:
+                x = [size, *times][index]
+                axes.plot([x], [value], "o", label=model)
+            axes.set_xscale("log")
+            # Of less than a decade, too, some ticks, with labels short enough not to touch.
+            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}" if index else ticker.EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter("")
+            axes.set_xlabel(name)
+        each[0].set_ylabel(quality)
+        # Outside, where it hides no point.
+        each[0].figure.legend(*each[0].get_legend_handles_labels(), loc="outside right center")

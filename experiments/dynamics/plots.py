@@ -1,30 +1,14 @@
 """Pictures of the dynamics of recurrent cells."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnnjax.extras import require
+from experiments.shared.pictures import panels
 
-
-@contextmanager
-def panels(count: int, picture: Path, *, width: float = 5.5, sharey: bool = False) -> Iterator[Any]:
-    """Give axes side by side to draw on, and write them to `picture`."""
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, (axes,) = plt.subplots(
-        1, count, figsize=(width * count, 4.2), squeeze=False, sharey=sharey, layout="constrained"
-    )
-    try:
-        yield axes
-        for each in axes:
-            each.grid(alpha=0.3)
-        figure.savefig(picture, dpi=120)
-    finally:
-        plt.close(figure)
+_TWO = (12.4, 4.2)  # inches of two panels
 
 
 def plot_activations(
@@ -37,7 +21,7 @@ def plot_activations(
       theory: by name, `(steps,)`.
       picture: file to write.
     """
-    with panels(1, picture, width=7) as (axes,):
+    with panels(picture) as (axes,):
         for index, (name, lines) in enumerate(scales.items()):
             color = f"C{index}"
             axes.semilogy(_steps(lines), lines.T, color=color, linewidth=1.2)
@@ -59,7 +43,7 @@ def plot_gradients(
       spectra: by the cell's name, complex eigenvalues.
       picture: file to write.
     """
-    with panels(2, picture, width=6.2) as (left, right):
+    with panels(picture, 2, size=_TWO) as (left, right):
         for name, values in norms.items():
             left.semilogy(1 + _steps(values), np.where(values > 0, values, np.nan), label=name)
         left.set_ylim(1e-20, 10)
@@ -91,7 +75,7 @@ def plot_weights(
       back: how many steps.
       picture: file to write.
     """
-    with panels(2, picture, width=6.2, sharey=True) as axes:
+    with panels(picture, 2, size=_TWO, sharey=True) as axes:
         for each, lines in zip(axes, (cells, units), strict=True):
             for name, values in lines.items():
                 shown = np.where(values > 0, values, np.nan)
@@ -112,7 +96,7 @@ def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path
       runs: by name, the records of training.
       picture: file to write.
     """
-    with panels(2, picture, width=6.2) as axes:
+    with panels(picture, 2, size=_TWO) as axes:
         for each, key in zip(axes, ("loss", "grad_norm"), strict=True):
             for name, records in runs.items():
                 steps = [record["step"] for record in records]
@@ -138,7 +122,7 @@ def plot_learning(
       unit: of the loss.
       picture: file to write.
     """
-    with panels(1, picture, width=7) as (axes,):
+    with panels(picture) as (axes,):
         for index, (name, seeds) in enumerate(curves.items()):
             for number, (steps, losses) in enumerate(seeds):
                 label = None if number else name
@@ -159,7 +143,7 @@ def plot_memory(
       guess: the share of who remembers nothing.
       picture: file to write.
     """
-    with panels(1, picture, width=7) as (axes,):
+    with panels(picture) as (axes,):
         for name, by_delay in recalls.items():
             shares = [np.mean(each) for each in by_delay.values()]
             axes.semilogx(list(by_delay), shares, "o-", label=name)
@@ -184,7 +168,8 @@ def plot_counting(
       trained: the largest n of training.
       picture: file to write.
     """
-    with panels(1 + len(traces), picture, width=4.6) as axes:
+    columns = 1 + len(traces)
+    with panels(picture, columns, size=(4.6 * columns, 4.2)) as axes:
         for index, (task, cells) in enumerate(reaches.items()):
             for row, values in enumerate(cells.values()):
                 label = None if row else task

@@ -1,11 +1,10 @@
 """Pictures of language models."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnjax.extras import require
+from experiments.shared.pictures import panels
 
 
 def plot_depths(runs: Sequence[Mapping[str, Any]], quality: str, picture: Path) -> None:
@@ -16,32 +15,27 @@ def plot_depths(runs: Sequence[Mapping[str, Any]], quality: str, picture: Path) 
       quality: the name of the perplexity.
       picture: file to write.
     """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    cells = list(dict.fromkeys(run["cell"] for run in runs))
-    for index, cell in enumerate(cells):
-        for residual in (False, True):
-            # A single layer is where both lines begin.
-            line = [
-                run
-                for run in runs
-                if run["cell"] == cell and (run["residual"] == residual or run["layers"] == 1)
-            ]
-            style = {"color": f"C{index}", "linestyle": "--" if residual else "-"}
-            label = f"{cell}, residual" if residual else cell
-            for axes, key in zip(panels, ("perplexity", "ms a step"), strict=True):
-                xs, ys = [run["layers"] for run in line], [run[key] for run in line]
-                axes.plot(xs, ys, marker="o", markersize=4, label=label, **style)
-    for axes, key in zip(panels, (quality, "ms a step"), strict=True):
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("layers")
-        axes.set_ylabel(key)
-        axes.grid(alpha=0.3)
-    panels[0].legend(fontsize=8)
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    with panels(picture, 2, size=(11, 4.2)) as both:
+        cells = list(dict.fromkeys(run["cell"] for run in runs))
+        for index, cell in enumerate(cells):
+            for residual in (False, True):
+                # A single layer is where both lines begin.
+                line = [
+                    run
+                    for run in runs
+                    if run["cell"] == cell and (run["residual"] == residual or run["layers"] == 1)
+                ]
+                style = {"color": f"C{index}", "linestyle": "--" if residual else "-"}
+                label = f"{cell}, residual" if residual else cell
+                for axes, key in zip(both, ("perplexity", "ms a step"), strict=True):
+                    xs, ys = [run["layers"] for run in line], [run[key] for run in line]
+                    axes.plot(xs, ys, marker="o", markersize=4, label=label, **style)
+        for axes, key in zip(both, (quality, "ms a step"), strict=True):
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set_xlabel("layers")
+            axes.set_ylabel(key)
+        both[0].legend(fontsize=8)
 
 
 def plot_contexts(columns: Mapping[str, Mapping[int, float]], unit: str, picture: Path) -> None:
@@ -52,7 +46,7 @@ def plot_contexts(columns: Mapping[str, Mapping[int, float]], unit: str, picture
       unit: what a token is.
       picture: file to write.
     """
-    with _axes(picture) as axes:
+    with panels(picture) as (axes,):
         for name, curve in columns.items():
             style = "--" if name == "n-gram" else "-"
             axes.plot([*curve], [*curve.values()], style, marker="o", markersize=4, label=name)
@@ -65,23 +59,9 @@ def plot_contexts(columns: Mapping[str, Mapping[int, float]], unit: str, picture
 
 def plot_truncations(costs: Mapping[int, float], unit: str, picture: Path) -> None:
     """Draw the cost of held-out text over the number of steps that gradients went back."""
-    with _axes(picture) as axes:
+    with panels(picture) as (axes,):
         axes.plot([*costs], [*costs.values()], marker="o")
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("truncated after so many steps")
         axes.set_ylabel(f"nats a {unit} of held-out text")
-
-
-@contextmanager
-def _axes(picture: Path) -> Iterator[Any]:
-    """Give axes to draw on, and write them to `picture`."""
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    try:
-        yield axes
-        axes.grid(alpha=0.3)
-        figure.savefig(picture, dpi=120)
-    finally:
-        plt.close(figure)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnjax.extras import require
+from experiments.shared.pictures import panels
 
 
 def plot_attention(
@@ -18,27 +18,16 @@ def plot_attention(
         `(written, read)`.
       picture: file to write.
     """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
     widths = [max(2.0, 0.28 * len(read)) for read, _, _ in looks]
     height = 2 + 0.28 * max(len(written) for _, written, _ in looks)
-    figure, (panels,) = plt.subplots(
-        1,
-        len(looks),
-        figsize=(1.5 * len(looks) + sum(widths), height),
-        width_ratios=widths,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, (read, written, weights) in zip(panels, looks, strict=True):
-        axes.imshow(
-            np.sqrt(weights), cmap="Blues", vmin=0, vmax=1
-        )  # roots, so that small ones show
-        axes.set_xticks(range(len(read)), read, rotation=90, parse_math=False)
-        axes.set_yticks(range(len(written)), written, parse_math=False)
-        axes.xaxis.tick_top()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    size = (1.5 * len(looks) + sum(widths), height)
+    with panels(picture, len(looks), size=size, grid=False, width_ratios=widths) as each:
+        for axes, (read, written, weights) in zip(each, looks, strict=True):
+            # Roots, so that small ones show.
+            axes.imshow(np.sqrt(weights), cmap="Blues", vmin=0, vmax=1)
+            axes.set_xticks(range(len(read)), read, rotation=90, parse_math=False)
+            axes.set_yticks(range(len(written)), written, parse_math=False)
+            axes.xaxis.tick_top()
 
 
 def plot_lengths(
@@ -55,15 +44,10 @@ def plot_lengths(
       unit: what lengths are counted in.
       picture: file to write.
     """
-    require("matplotlib", "plots").use("Agg")
-    plt = require("matplotlib.pyplot", "plots")
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for name, values in scores.items():
-        axes.plot(lengths, values, "o-", label=name)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel(f"{unit} of the source")
-    axes.set_ylabel("BLEU")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    with panels(picture) as (axes,):
+        for name, values in scores.items():
+            axes.plot(lengths, values, "o-", label=name)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(f"{unit} of the source")
+        axes.set_ylabel("BLEU")
+        axes.legend()

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.distill.plots import plot_trade
 from experiments.sentences.plots import plot_confusion
+from experiments.shared.pictures import panels
 
 
 def size(picture):
@@ -84,3 +85,15 @@ def test_matplotlib_that_is_missing_names_its_extra(tmp_path, monkeypatch):
         plot_confusion(np.eye(2), ["a", "b"], tmp_path / "confusion.png")
     with pytest.raises(ImportError, match=r"matplotlib.*rnnjax\[plots\]"):
         plot_trade([("a", 1, [], 1.0)], [], "quality", tmp_path / "trade.png")
+
+
+def test_panels_are_given_row_by_row_and_closed_after_an_error(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    with panels(tmp_path / "rows.png", 2, size=(3, 2), nrows=3, sharex=True) as each:
+        assert len(each) == 6
+        assert [axes.get_subplotspec().num1 for axes in each] == [0, 1, 2, 3, 4, 5]
+    assert size(tmp_path / "rows.png") == (360, 240)
+    with pytest.raises(ValueError, match="bad"), panels(tmp_path / "none.png"):
+        raise ValueError("bad")
+    assert not (tmp_path / "none.png").exists()
+    assert plt.get_fignums() == []
