@@ -1,24 +1,23 @@
 """Classification of sentences: one label for all tokens."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core
 from rnnjax.checks import check_tokens
 from rnnjax.models.embedder import TokenEmbedder
-from rnnjax.models.interface import Batch, BatchLoss, entries, label_loss
+from rnnjax.models.interface import Batch, entries
 from rnnjax.models.label_head import LabelHead
+from rnnjax.models.label_model import LabelModel
 from rnnjax.models.pooled_reader import PooledReader, ReaderState, initial_reader_state
 from rnnjax.models.pooling import Pooling
 from rnnjax.sequence.masks import within
 
 
-class Classifier(nn.Module):
+class Classifier(LabelModel):
     """Classifies sentences.
 
         u = pool(core(embedder(words, characters)))
@@ -54,8 +53,6 @@ class Classifier(nn.Module):
     dtype: Any = None
     hidden: int | None = None
 
-    per_token: ClassVar[bool] = False
-
     def setup(self) -> None:
         """Make the parts."""
         self.reader = PooledReader(self.core, self.pooling, self.dtype)
@@ -76,15 +73,6 @@ class Classifier(nn.Module):
         """Return the logits; see `SentenceModel`."""
         words, lengths = entries(batch, "words", "lengths")
         return self(words, batch.get("characters"), lengths)
-
-    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
-        """Return the loss of the labels that are known, in nats; see `SentenceModel`."""
-        return label_loss(self.batch_logits(batch), batch)
-
-    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
-        """Return the labels' probabilities and the loss; see `SentenceModel`."""
-        logits = self.batch_logits(batch)
-        return jax.nn.softmax(logits), label_loss(logits, batch)
 
     def step(
         self, state: ReaderState, word: Array, characters: Array | None = None

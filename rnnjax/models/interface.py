@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, Protocol
 
 from jax import Array
 
-from rnnjax.losses import cross_entropy
 from rnnjax.serialization import serializable
 
 # Arrays by name; a model reads those that it needs.
@@ -65,11 +64,6 @@ def entries(batch: Batch, *names: str) -> list[Any]:
             f"got {', '.join(map(repr, batch)) or 'nothing'}"
         )
     return [batch[name] for name in names]
-
-
-def label_loss(logits: Array, batch: Batch) -> BatchLoss:
-    """Return the cross-entropy of the known targets, in nats."""
-    return BatchLoss(*cross_entropy(logits, *entries(batch, "targets", "targets_known")))
 
 
 class SentenceModel(Model, Protocol):

@@ -1,23 +1,22 @@
 """Classification of pairs of sentences, such as inference and paraphrase."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core
 from rnnjax.checks import check_integers, check_tokens, concrete
 from rnnjax.models.embedder import TokenEmbedder
-from rnnjax.models.interface import Batch, BatchLoss, entries, label_loss
+from rnnjax.models.interface import Batch, entries
 from rnnjax.models.label_head import LabelHead
+from rnnjax.models.label_model import LabelModel
 from rnnjax.models.pooled_reader import PooledReader
 from rnnjax.models.pooling import Pooling
 from rnnjax.sequence.masks import within
 
 
-class PairClassifier(nn.Module):
+class PairClassifier(LabelModel):
     """Classifies pairs of sentences, each of which a recurrent reader makes a vector of.
 
         u = pool(core(embedder(first)));  v = pool(core(embedder(second)))
@@ -53,8 +52,6 @@ class PairClassifier(nn.Module):
     dropout: float = 0.0
     dtype: Any = None
     hidden: int | None = None
-
-    per_token: ClassVar[bool] = False
 
     def setup(self) -> None:
         """Make the parts."""
@@ -102,15 +99,6 @@ class PairClassifier(nn.Module):
         """Return the logits; see `SentenceModel`."""
         words, first, lengths = entries(batch, "words", "first_lengths", "lengths")
         return self(words, first, batch.get("characters"), lengths)
-
-    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
-        """Return the loss of the labels that are known, in nats; see `SentenceModel`."""
-        return label_loss(self.batch_logits(batch), batch)
-
-    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
-        """Return the labels' probabilities and the loss; see `SentenceModel`."""
-        logits = self.batch_logits(batch)
-        return jax.nn.softmax(logits), label_loss(logits, batch)
 
     def _read(
         self, reader: PooledReader, words: Array, characters: Array | None, lengths: Array

@@ -1,18 +1,16 @@
 """Classification with a transformer: sentences, pairs of sentences, or tokens."""
 
-from typing import Any
-
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_rate
-from rnnjax.models.interface import Batch, BatchLoss, entries, label_loss
+from rnnjax.models.interface import Batch, entries
+from rnnjax.models.label_model import LabelModel
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
 
 
-class TransformerClassifier(nn.Module):
+class TransformerClassifier(LabelModel):
     """Classifies sentences, or their tokens (BERT; Devlin et al. 2019, arXiv:1810.04805).
 
         logits = encoder(tokens) @ kernel + bias      at the first token, or at each
@@ -79,13 +77,3 @@ class TransformerClassifier(nn.Module):
         names = ("segments", "languages", "positions")
         given = {name: batch[name] for name in names if name in batch}
         return self(*entries(batch, "tokens", "lengths"), **given)
-
-    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
-        """Return the loss of the labels that are known, in nats; see `SentenceModel`."""
-        return label_loss(self.batch_logits(batch), batch)
-
-    def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
-        """Return the label of each token, or the probabilities of each sentence's, and the loss."""
-        logits = self.batch_logits(batch)
-        answers = logits.argmax(axis=-1) if self.per_token else jax.nn.softmax(logits)
-        return answers, label_loss(logits, batch)
