@@ -1,9 +1,10 @@
-"""Masked-language-model pre-training: train, evaluate, fill.
+"""Masked-language-model pre-training: train, evaluate, fill, retrieve.
 
 $ python -m experiments.mlm train                              # what Python says of itself
 $ python -m experiments.mlm train text --text wiki.txt reviews.txt
 $ python -m experiments.mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en nl=a.nl
 $ echo "The [MASK] statement" | python -m experiments.mlm fill --run runs/mlm
+$ python -m experiments.mlm retrieve --run runs/mlm --pairs en=test.en nl=test.nl
 """
 
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from experiments.mlm.data import python_texts, read_pair_files, read_texts, split
 from experiments.mlm.presets import DESCRIPTIONS, PRESETS, PretrainingExperiment
 from experiments.mlm.pretrained import load_pretrained, tokenizer_digest
+from experiments.mlm.retrieval import retrieve
 from experiments.mlm.training import masked_batches, train_masked
 from experiments.shared.command_line import Commands, presets, print_table
 from experiments.shared.typed_input import typed_lines
@@ -111,4 +113,4 @@ def _print_loss(title: str, nats: float) -> None:
     print_table("", header, [row])
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "fill": fill}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "fill": fill, "retrieve": retrieve}
