@@ -31,8 +31,9 @@ def plot_depths(runs: Sequence[Mapping[str, Any]], quality: str, picture: Path) 
                     xs, ys = [run["layers"] for run in line], [run[key] for run in line]
                     axes.plot(xs, ys, marker="o", markersize=4, label=label, **style)
         for axes, key in zip(both, (quality, "ms a step"), strict=True):
-            axes.set_xscale("log", base=2)
-            axes.xaxis.set_major_formatter("{x:g}")
+            for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
+                scale("log", base=2)
+                axis.set_major_formatter("{x:g}")
             axes.set_xlabel("layers")
             axes.set_ylabel(key)
         both[0].legend(fontsize=8)
