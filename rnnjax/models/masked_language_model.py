@@ -45,23 +45,14 @@ class MaskedLanguageModel(nn.Module):
         self.norm = nn.LayerNorm(dtype=config.dtype)
         self.bias = self.param("bias", initializers.zeros, (config.vocab_size,))
 
-    def __call__(
-        self,
-        tokens: Array,
-        lengths: Array | None = None,
-        *,
-        segments: Array | None = None,
-        languages: Array | None = None,
-        positions: Array | None = None,
-    ) -> Array:
+    def __call__(self, tokens: Array, lengths: Array | None = None, **ids: Array | None) -> Array:
         """Return the logits `(batch, time, vocab_size)`, float32.
 
-        Arguments are those of `TransformerEncoder`. The logits at [b, t] predict the token at
-        [b, t]; in the padding they have no meaning.
+        Arguments are those of `TransformerEncoder`; `ids` are its segments, languages and
+        positions. The logits at [b, t] predict the token at [b, t]; in the padding they have no
+        meaning.
         """
-        features = self.encoder(
-            tokens, lengths, segments=segments, languages=languages, positions=positions
-        )
+        features = self.encoder(tokens, lengths, **ids)
         return affine(*self._head(features), self.bias, self.config.dtype)
 
     def cross_entropy(
@@ -70,10 +61,7 @@ class MaskedLanguageModel(nn.Module):
         targets: Array,
         chosen: Array,
         lengths: Array | None = None,
-        *,
-        segments: Array | None = None,
-        languages: Array | None = None,
-        positions: Array | None = None,
+        **ids: Array | None,
     ) -> tuple[Array, Array]:
         """Return the sum of the cross-entropy of the chosen targets in nats, and their number.
 
@@ -84,17 +72,10 @@ class MaskedLanguageModel(nn.Module):
           tokens: `(batch, time)` ids, some of them masked.
           targets: `(batch, time)` ids, the original tokens.
           chosen: `(batch, time)` bool, True where a target counts; the padding never counts.
-          lengths: see `TransformerEncoder`, like the others.
+          lengths: `(batch,)`, the number of tokens of each row; None counts all.
+          **ids: segments, languages and positions; see `TransformerEncoder`.
         """
-        head, targets, mask = self.chosen_head(
-            tokens,
-            targets,
-            chosen,
-            lengths,
-            segments=segments,
-            languages=languages,
-            positions=positions,
-        )
+        head, targets, mask = self.chosen_head(tokens, targets, chosen, lengths, **ids)
         return linear_cross_entropy(*head, targets, mask, dtype=self.config.dtype)
 
     def chosen_head(
@@ -103,10 +84,7 @@ class MaskedLanguageModel(nn.Module):
         targets: Array,
         chosen: Array,
         lengths: Array | None = None,
-        *,
-        segments: Array | None = None,
-        languages: Array | None = None,
-        positions: Array | None = None,
+        **ids: Array | None,
     ) -> tuple[tuple[Array, Array, Array], Array, Array]:
         """Return the last linear layer with the chosen tokens first, their targets, and a mask.
 
@@ -116,9 +94,7 @@ class MaskedLanguageModel(nn.Module):
           Features `(time, batch, hidden)`, kernel `(hidden, vocab_size)` and bias `(vocab_size,)`;
           targets `(time, batch)`; and which of them count, `(time, batch)` bool.
         """
-        features = self.encoder(
-            tokens, lengths, segments=segments, languages=languages, positions=positions
-        )
+        features = self.encoder(tokens, lengths, **ids)
         features, kernel = self._head(features)
         mask = chosen & within(tokens.shape, lengths)
         # Sort the chosen tokens of each sentence to the front, and put time first: the rows that
