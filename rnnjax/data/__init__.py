@@ -6,6 +6,7 @@ from rnnjax.data.batches.chunks import Chunks as Chunks
 from rnnjax.data.batches.chunks import evaluation_chunks as evaluation_chunks
 from rnnjax.data.batches.masked_batches import MaskedBatches as MaskedBatches
 from rnnjax.data.batches.masking import mask_tokens as mask_tokens
+from rnnjax.data.batches.music_batches import MusicBatches as MusicBatches
 from rnnjax.data.batches.packed_sentences import PackedSentences as PackedSentences
 from rnnjax.data.batches.packed_sentences import evaluation_sentences as evaluation_sentences
 from rnnjax.data.batches.packed_sentences import whole_sentences as whole_sentences
@@ -21,15 +22,19 @@ from rnnjax.data.batches.synthetic import counting_words as counting_words
 from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
+from rnnjax.data.encoding.music import encode_music as encode_music
 from rnnjax.data.encoding.pieces import PieceIndexer as PieceIndexer
 from rnnjax.data.encoding.pieces import join_pieces as join_pieces
 from rnnjax.data.encoding.spans import random_spans as random_spans
 from rnnjax.data.encoding.word_indexer import WordIndexer as WordIndexer
 from rnnjax.data.encoding.word_indexer import fit_indexer as fit_indexer
+from rnnjax.data.midi import write_midi as write_midi
 from rnnjax.data.readers.columns import read_columns as read_columns
 from rnnjax.data.readers.conllu import is_conllu as is_conllu
 from rnnjax.data.readers.conllu import read_conllu as read_conllu
 from rnnjax.data.readers.labelled import read_labelled as read_labelled
+from rnnjax.data.readers.music import Music as Music
+from rnnjax.data.readers.music import read_music as read_music
 from rnnjax.data.readers.nbest import Candidate as Candidate
 from rnnjax.data.readers.nbest import parse_nbest as parse_nbest
 from rnnjax.data.readers.pairs import read_pairs as read_pairs

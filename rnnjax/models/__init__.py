@@ -13,6 +13,7 @@ from rnnjax.models.interface import SentenceModel as SentenceModel
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.pair_classifier import PairClassifier as PairClassifier
+from rnnjax.models.polyphonic_model import PolyphonicModel as PolyphonicModel
 from rnnjax.models.question_answerer import QuestionAnswerer as QuestionAnswerer
 from rnnjax.models.tagger import Tagger as Tagger
 from rnnjax.models.text_reader import TextReader as TextReader

@@ -8,5 +8,6 @@ from rnnjax.trained.description import rebuild as rebuild
 from rnnjax.trained.language_model import TrainedLanguageModel as TrainedLanguageModel
 from rnnjax.trained.load import load_run as load_run
 from rnnjax.trained.masked import TrainedMaskedModel as TrainedMaskedModel
+from rnnjax.trained.polyphonic import TrainedPolyphonicModel as TrainedPolyphonicModel
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
 from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

@@ -16,6 +16,7 @@ from rnnjax.trained.conditional import TrainedConditionalModel
 from rnnjax.trained.description import rebuild
 from rnnjax.trained.language_model import TrainedLanguageModel
 from rnnjax.trained.masked import TrainedMaskedModel
+from rnnjax.trained.polyphonic import TrainedPolyphonicModel
 from rnnjax.trained.sentences import TrainedSentenceModel
 from rnnjax.trained.translator import TrainedTranslator
 
@@ -23,6 +24,7 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedConditionalModel,
     TrainedLanguageModel,
     TrainedMaskedModel,
+    TrainedPolyphonicModel,
     TrainedQuestionAnswerer,
     TrainedSentenceModel,
     TrainedTranslator,
@@ -37,8 +39,8 @@ def load_run(folder: str | Path) -> Any:
 
     Returns:
       A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
-      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedQuestionAnswerer` or
-      `TrainedTranslator`.
+      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedPolyphonicModel`,
+      `TrainedQuestionAnswerer` or `TrainedTranslator`.
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.

@@ -1,0 +1,64 @@
+"""Experiments on polyphonic music as frozen dataclasses, and their models."""
+
+from dataclasses import dataclass
+
+from experiments.sentences.presets import Training
+from experiments.shared.cores import CoreConfig
+from rnnjax.checks import check_at_least, check_positive, check_rate
+from rnnjax.models import PolyphonicModel
+from rnnjax.models.polyphonic_model import Head
+from rnnjax.train import Optimizer
+
+
+@dataclass(frozen=True)
+class MusicExperiment(Training, CoreConfig):
+    """What to train, and how."""
+
+    head: Head = "nade"
+    """The distribution of a chord: "nade" sees the lower keys of the same step."""
+    head_size: int = 128
+    """Hidden units of "nade"."""
+    dropout: float = 0.3
+    """Dropout on the chords that are read and on the last layer's outputs."""
+    down: int = 5
+    """Most semitones that a piece is transposed downwards in training, drawn each time."""
+    up: int = 6
+    """Most semitones that it is transposed upwards."""
+    steps_per_beat: int = 2
+    """How many steps of a piece are a beat, a quarter note, in MIDI files."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where no model could be made."""
+        Training.check(self)
+        CoreConfig.check(self)
+        check_positive(head_size=self.head_size, steps_per_beat=self.steps_per_beat)
+        check_at_least(0, down=self.down, up=self.up)
+        check_rate("dropout", self.dropout)
+
+    def model(self) -> PolyphonicModel:
+        """Return the model."""
+        return PolyphonicModel(
+            self.core(), self.head, self.head_size, dropout=self.dropout, dtype=self.dtype
+        )
+
+
+PRESETS = {
+    "counterpoint": MusicExperiment(
+        head_size=64,
+        batch_size=32,
+        shapes=3,
+        epochs=30,
+        patience=None,
+        dropout=0.1,
+        down=0,
+        up=0,
+        optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
+    ),
+    "chorales": MusicExperiment(steps_per_beat=1),
+    "tunes": MusicExperiment(),
+}
+DESCRIPTIONS = {
+    "counterpoint": "Two voices made up by rules; the default, a few minutes.",
+    "chorales": "Few short pieces, such as Bach's chorales, a chord on each beat.",
+    "tunes": "Many longer pieces, such as folk tunes with chords.",
+}
