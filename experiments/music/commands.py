@@ -66,8 +66,8 @@ def train(
     out = out or Path("runs") / ("counterpoint" if data is None else data.stem)
     trained = _train(experiment, music, out, tensorboard)
     split, pieces = _held_out(music)
-    rows = _beside(music, pieces, made_up=data is None)
-    print_nats(split, {**rows, "this model": trained.nats(pieces)})
+    beside = _beside(music, pieces, made_up=data is None)
+    print_nats(split, beside, [("this model", trained.nats(pieces))])
     made = trained.samples([()] * SAMPLES, 0, num_steps=STEPS)
     print_character({split: pieces, "generated": made})
     titles = {f"{split}, piece 1": pieces[0][:STEPS]}
@@ -96,10 +96,9 @@ def evaluate(run: tuple[Path, ...], data: Path | None = None) -> None:
         raise ValueError("there must be at least one run to evaluate")
     music = counterpoint() if data is None else read_music(data)
     split, pieces = _held_out(music)
-    rows = _beside(music, pieces, made_up=data is None)
-    for each in run:
-        rows[str(each)] = open_run(each, MusicExperiment)[1].nats(pieces)
-    print_nats(f"{data or 'made-up counterpoint'}, {split}", rows, spread=len(run))
+    beside = _beside(music, pieces, made_up=data is None)
+    runs = [(str(each), open_run(each, MusicExperiment)[1].nats(pieces)) for each in run]
+    print_nats(f"{data or 'made-up counterpoint'}, {split}", beside, runs)
 
 
 def generate(

@@ -32,21 +32,19 @@ def mean_nats(nats: Nats) -> float:
     return float(np.concatenate(nats).mean())
 
 
-def print_nats(title: str, rows: Mapping[str, Nats], *, spread: int = 0) -> None:
-    """Print what a step costs, in nats, by three ways to count.
+def print_nats(title: str, beside: Mapping[str, Nats], runs: Sequence[tuple[str, Nats]]) -> None:
+    """Print what a step costs, in nats, by three ways to count; of several runs, mean and spread.
 
     Args:
       title: of the table.
-      rows: of each model, the nats of each step of each piece.
-      spread: so many rows, the last ones, are runs to show the mean and spread of; 0 for none.
+      beside: of each model to compare with, the nats of each step of each piece.
+      runs: the same of trained models, with their names.
     """
-    values = np.array([_counts(nats) for nats in rows.values()])
-    lines = [
-        (name, *(f"{value:.3f}" for value in each)) for name, each in zip(rows, values, strict=True)
-    ]
-    if spread > 1:
-        runs = values[-spread:]
-        pairs = zip(runs.mean(axis=0), runs.std(axis=0, ddof=1), strict=True)
+    values = [(name, _counts(nats)) for name, nats in (*beside.items(), *runs)]
+    lines = [(name, *(f"{value:.3f}" for value in each)) for name, each in values]
+    if len(runs) > 1:
+        of_runs = np.array([each for _, each in values[-len(runs) :]])
+        pairs = zip(of_runs.mean(axis=0), of_runs.std(axis=0, ddof=1), strict=True)
         lines.append(("mean ± standard deviation", *(f"{m:.3f} ± {s:.3f}" for m, s in pairs)))
     header = ("", "all steps", "without each first", "mean of pieces")
     print_table(f"{title}, nats a step", header, lines)

@@ -68,7 +68,11 @@ def sample_music(
             f"prompts must be (batch, time, keys) and lengths (batch,), got {prompts.shape} and "
             f"{lengths.shape}"
         )
-    more = grown(prompts.shape[1]) - prompts.shape[1]
+    time = prompts.shape[1]
+    if lengths.size and not 0 <= lengths.min() <= lengths.max() <= time:
+        wrong = lengths[(lengths < 0) | (lengths > time)][0]
+        raise ValueError(f"lengths must lie between 0 and {time}, got {wrong}")
+    more = grown(time) - time
     prompts = np.pad(prompts, ((0, 0), (0, more), (0, 0)))
     greedy = temperature < _SMALLEST
     # A key whose logit is above 0 has a probability above a half.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_positive
-from rnnjax.products import accumulator
+from rnnjax.products import accumulator, common_dtype
 
 
 def nade_logits(
@@ -58,12 +58,14 @@ def nade_logits(
     if most is None:
         most = count
     check_positive(most=most)
-    wide = accumulator(w.dtype)
-    lower = jnp.cumsum(keys, axis=-1, dtype=jnp.int32) - keys  # keys that are on below each
+    wide = accumulator(common_dtype(hidden, output, w))
+    ones = keys.astype(jnp.int32)
+    lower = jnp.cumsum(ones, axis=-1) - ones  # keys that are on below each
     # Row s of the next arrays is for the keys above the s lowest ones that are on.
-    rows = jnp.arange(min(most, count) + 1, dtype=jnp.int32).reshape((-1, 1))
+    rows = jnp.arange(min(most, count) + 1, dtype=jnp.int32)
+    rows = rows.reshape(*(1,) * (keys.ndim - 1), -1, 1)
     lowest = (keys[..., None, :] & (lower[..., None, :] < rows)).astype(w.dtype)
     sums = jnp.matmul(lowest, w, preferred_element_type=wide)
-    h = jax.nn.sigmoid(hidden[..., None, :] + sums).astype(w.dtype)
+    h = jax.nn.sigmoid(hidden.astype(wide)[..., None, :] + sums).astype(w.dtype)
     of_rows = jnp.matmul(h, v.T, preferred_element_type=wide)
-    return output + jnp.where(lower[..., None, :] == rows, of_rows, 0.0).sum(axis=-2)
+    return output.astype(wide) + jnp.where(lower[..., None, :] == rows, of_rows, 0.0).sum(axis=-2)

@@ -15,6 +15,7 @@ from rnnjax.data.readers.music import KEYS
 from rnnjax.linen import RNN
 from rnnjax.losses import binary_cross_entropy, nade_logits
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.products import accumulator
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
 
@@ -65,7 +66,8 @@ class PolyphonicModel(nn.Module):
         if self.is_initializing():  # once is enough, as it traces the core
             check_steps("core", self.core)
         self.rnn = RNN(self.core)
-        self.output = nn.Dense(self.keys, dtype=self.dtype)
+        # At first a key in twenty sounds, about as many as in music.
+        self.output = nn.Dense(self.keys, dtype=self.dtype, bias_init=initializers.constant(-3.0))
         if self.head == "nade":
             self.hidden = nn.Dense(self.head_size, dtype=self.dtype)
             shape = (self.keys, self.head_size)
@@ -90,7 +92,7 @@ class PolyphonicModel(nn.Module):
           ValueError: keys or lengths have a wrong shape or dtype.
         """
         before = None if lengths is None else jnp.maximum(lengths - 1, 0)
-        _, features = self.features(keys[:, :-1], before)
+        features = self.features(keys[:, :-1], before)[1][:, : keys.shape[1]]
         if self.head == "independent":
             return self._output(features)
         return nade_logits(
@@ -170,8 +172,8 @@ class PolyphonicModel(nn.Module):
     def _predicted(self, batch: Batch) -> tuple[Array, Array, Array]:
         """Return the logits of a batch, the keys, and which steps count."""
         chords, lengths = entries(batch, "chords", "lengths")
-        numbers = jnp.arange(self.keys, dtype=chords.dtype)
-        keys = (chords[..., None] == numbers.reshape(1, 1, 1, -1)).any(axis=-2)
+        numbers = jnp.arange(self.keys).reshape(1, 1, 1, -1)
+        keys = (jnp.asarray(chords)[..., None] == numbers).any(axis=-2)
         logits = self(keys, lengths, most=chords.shape[-1])
         return logits, keys, within(keys.shape[:2], lengths)
 
@@ -185,10 +187,10 @@ class PolyphonicModel(nn.Module):
         return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
 
     def _output(self, features: Array) -> Array:
-        return self.output(features).astype(jnp.float32)
+        return _wide(self.output(features))
 
     def _hidden(self, features: Array) -> Array:
-        return self.hidden(features).astype(jnp.float32)
+        return _wide(self.hidden(features))
 
     def _weights(self) -> tuple[Array, Array]:
         dtype = self.dtype or self.w.dtype
@@ -198,3 +200,7 @@ class PolyphonicModel(nn.Module):
     def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
         """Return the core's zero state."""
         return self.core.initial_state(batch_shape)
+
+
+def _wide(values: Array) -> Array:
+    return values.astype(accumulator(values.dtype))

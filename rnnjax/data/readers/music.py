@@ -56,10 +56,9 @@ def read_music(path: Source) -> Music:
     except RecursionError:
         raise ValueError(f"{path} must be JSON of splits, got brackets nested too deep") from None
     if not isinstance(found, dict) or not {"train", "valid"} <= set(found) <= {*Music._fields}:
-        names = ", ".join(map(repr, found)) if isinstance(found, dict) else _shown(found)
         raise ValueError(
-            f"{path} must hold an object with 'train', 'valid' and perhaps 'test', got "
-            f"{names or 'an empty one'}"
+            f'{path} must hold an object with "train", "valid" and perhaps "test", got '
+            f"{_shown(list(found) if isinstance(found, dict) else found)}"
         )
     return Music(*(_pieces(found.get(name, []), f"{path}, {name}") for name in Music._fields))
 
