@@ -6,6 +6,7 @@
 # make distill      teach a small network what a large one learnt of docstrings
 # make translate    write dates as ISO 8601 has them, whatever the style they come in
 # make answer       answer questions about made-up stories with a span of the story
+# make music        learn two-voice counterpoint, and write pieces as MIDI files
 # make test         run the tests, without further combinations of what they cover
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
@@ -24,7 +25,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate answer bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer music bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -57,6 +58,9 @@ translate: $(VENV)/.scripts
 
 answer: $(VENV)/.scripts
 	$(BIN)/python -m experiments.answer train $(ARGS)
+
+music: $(VENV)/.scripts
+	$(BIN)/python -m experiments.music train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

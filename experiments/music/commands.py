@@ -163,7 +163,7 @@ def _train(
     ).initialized(experiment.seed)
     sizes = " / ".join(f"{len(part):,}" for part in music)
     print(f"{start.size:,} parameters; {sizes} pieces to train, validate and test on")
-    encoded = encode_music(music.train)
+    encoded = encode_music([p for piece in music.train for p in _parts(piece, experiment.chunk)])
     borders = choose_borders(encoded.lengths, experiment.shapes)
     buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
     batches = MusicBatches(encoded, buckets, experiment.down, experiment.up)
@@ -179,6 +179,12 @@ def _train(
         tokens_per_step=round(encoded.starts[-1] / buckets.steps_per_epoch),
         tensorboard=tensorboard,
     )
+
+
+def _parts(piece: Piece, most: int) -> list[Piece]:
+    """Return a piece in parts of nearly the same length, each of at most so many steps."""
+    size = -(-len(piece) // -(-len(piece) // most))
+    return [piece[start : start + size] for start in range(0, len(piece), size)]
 
 
 def _held_out(music: Music) -> tuple[str, list[Piece]]:

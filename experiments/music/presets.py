@@ -24,6 +24,8 @@ class MusicExperiment(Training, CoreConfig):
     """Most semitones that a piece is transposed downwards in training, drawn each time."""
     up: int = 6
     """Most semitones that it is transposed upwards."""
+    chunk: int = 128
+    """Longer pieces are cut into parts of at most so many steps in training."""
     steps_per_beat: int = 2
     """How many steps of a piece are a beat, a quarter note, in MIDI files."""
 
@@ -31,7 +33,8 @@ class MusicExperiment(Training, CoreConfig):
         """Raise `ValueError` where no model could be made."""
         Training.check(self)
         CoreConfig.check(self)
-        check_positive(head_size=self.head_size, steps_per_beat=self.steps_per_beat)
+        names = ("head_size", "chunk", "steps_per_beat")
+        check_positive(**{name: getattr(self, name) for name in names})
         check_at_least(0, down=self.down, up=self.up)
         check_rate("dropout", self.dropout)
 
@@ -44,6 +47,7 @@ class MusicExperiment(Training, CoreConfig):
 
 PRESETS = {
     "counterpoint": MusicExperiment(
+        hidden_size=128,
         head_size=64,
         batch_size=32,
         shapes=3,
@@ -52,10 +56,27 @@ PRESETS = {
         dropout=0.1,
         down=0,
         up=0,
+        optimizer=Optimizer(learning_rate=5e-3, schedule="cosine"),
+    ),
+    "chorales": MusicExperiment(
+        hidden_size=256,
+        batch_size=8,
+        shapes=4,
+        epochs=150,
+        patience=None,
+        chunk=160,
+        steps_per_beat=1,
         optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
     ),
-    "chorales": MusicExperiment(steps_per_beat=1),
-    "tunes": MusicExperiment(),
+    "tunes": MusicExperiment(
+        hidden_size=256,
+        batch_size=8,
+        shapes=4,
+        epochs=25,
+        patience=None,
+        dropout=0.2,
+        optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
+    ),
 }
 DESCRIPTIONS = {
     "counterpoint": "Two voices made up by rules; the default, a few minutes.",

@@ -203,6 +203,14 @@ def test_models_that_count_are_those_of_their_counts():
     np.testing.assert_allclose(-second, np.log(key1[1]) + np.log(key2[0]) + others)
 
 
+@pytest.mark.parametrize(("steps", "sizes"), [(1, [1]), (8, [8]), (9, [5, 4]), (25, [7, 7, 7, 4])])
+def test_long_pieces_are_cut_into_parts_of_nearly_one_length(steps, sizes):
+    piece = tuple((key,) for key in range(steps))
+    parts = music._parts(piece, 8)
+    assert [len(part) for part in parts] == sizes
+    assert sum(parts, ()) == piece
+
+
 def test_notes_have_their_names():
     assert chord_of("C4 E4 G4") == (39, 43, 46)
     assert chord_of(" Bb0  A0 ") == (0, 1)
