@@ -59,8 +59,10 @@ class MusicBatches:
 
     @cached_property
     def _ranges(self) -> tuple[np.ndarray, np.ndarray]:
-        """The lowest and the highest key of each piece; of one of rests alone, any."""
-        chords, starts = self.encoded.inputs["chords"], self.encoded.starts[:-1]
-        lowest = np.where(chords < 0, KEYS - 1, chords).min(axis=1)
-        highest = np.maximum.reduceat(chords.max(axis=1), starts)
-        return np.minimum.reduceat(lowest, starts), np.maximum(highest, 0)
+        """The lowest and the highest key of each piece; of rests alone, the reverse."""
+        chords, lengths = self.encoded.inputs["chords"], self.encoded.lengths
+        piece = np.repeat(np.arange(len(lengths)), lengths)
+        lowest, highest = np.full(len(lengths), KEYS - 1), np.zeros(len(lengths), np.int64)
+        np.minimum.at(lowest, piece, np.where(chords < 0, KEYS - 1, chords).min(axis=1))
+        np.maximum.at(highest, piece, chords.max(axis=1))
+        return lowest, highest

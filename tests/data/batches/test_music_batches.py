@@ -3,8 +3,8 @@ import pytest
 
 from rnnjax.data import Buckets, MusicBatches, encode_music
 
-# One in the middle, one as wide as the piano, one at its lowest key, one of rests alone.
-PIECES = [((40, 44), (42,), (40,)), ((0, 87), (3,)), ((2,), (), (9, 30)), ((), ())]
+# One in the middle, one as wide as the piano, one at its lowest key, one of rests alone, no steps.
+PIECES = [((40, 44), (42,), (40,)), ((0, 87), (3,)), ((2,), (), (9, 30)), ((), ()), ()]
 
 
 def batches(pieces=PIECES, down=5, up=6, seed=0):
@@ -25,19 +25,19 @@ def shifted(piece, shift):
 def test_pieces_are_encoded_as_they_are():
     encoded = encode_music(PIECES)
     assert encoded.inputs["chords"].dtype == np.int32
-    assert chords_of(encoded.batch(np.arange(4), 4)) == PIECES
+    assert chords_of(encoded.batch(np.arange(5), 4)) == PIECES
     assert encode_music([((), ())]).inputs["chords"].tolist() == [[-1], [-1]]
     assert encode_music([]).inputs["chords"].shape == (0, 1)
 
 
 def test_each_piece_gets_each_shift_that_keeps_it_on_the_piano():
-    made, seen = batches(), {number: set() for number in range(4)}
+    made, seen = batches(), {number: set() for number in range(5)}
     for step in range(400):
         rows, _ = made.buckets.at(step)
         for row, chords in zip(rows, chords_of(made.at(step)), strict=True):
             if row >= 0:
                 seen[row].add(chords)
-    ranges = {0: range(-5, 7), 1: range(1), 2: range(-2, 7), 3: range(1)}
+    ranges = {0: range(-5, 7), 1: range(1), 2: range(-2, 7), 3: range(1), 4: range(1)}
     for number, shifts in ranges.items():
         assert seen[number] == {shifted(PIECES[number], shift) for shift in shifts}
 
