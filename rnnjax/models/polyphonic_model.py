@@ -1,6 +1,5 @@
 """Polyphonic music: which keys of a piano sound at each step, given those of the steps before."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -117,11 +116,11 @@ class PolyphonicModel(nn.Module):
                 f"keys must be bool of shape (batch, time, {self.keys}), got {keys.dtype} "
                 f"{keys.shape}"
             )
-        inside = within(keys.shape[:2], lengths)
-        xs = self._inputs(keys & inside[..., None])
+        counts = within(keys.shape[:2], lengths).sum(axis=1)
+        xs = self._inputs(keys)
         start = jnp.zeros_like(xs, shape=(len(xs), 1, xs.shape[-1])).at[..., -1].set(1)
         xs = jnp.swapaxes(jnp.concatenate([start, xs], axis=1), 0, 1)
-        state, ys = self.rnn(self._dropped(xs), lengths=inside.sum(axis=1) + 1)
+        state, ys = self.rnn(self._dropped(xs), lengths=counts + 1)
         return state, jnp.swapaxes(self._dropped(ys), 0, 1)
 
     def step(self, state: State, keys: Array) -> tuple[State, Array]:
@@ -195,11 +194,6 @@ class PolyphonicModel(nn.Module):
     def _weights(self) -> tuple[Array, Array]:
         dtype = self.dtype or self.w.dtype
         return self.w.astype(dtype), self.v.astype(dtype)
-
-    @nn.nowrap
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
-        """Return the core's zero state."""
-        return self.core.initial_state(batch_shape)
 
 
 def _wide(values: Array) -> Array:
