@@ -19,7 +19,7 @@ class MusicExperiment(Training, CoreConfig):
     head_size: int = 128
     """Hidden units of "nade"."""
     dropout: float = 0.3
-    """Dropout on the chords that are read and on the last layer's outputs."""
+    """Dropout on the last layer's outputs."""
     down: int = 5
     """Most semitones that a piece is transposed downwards in training, drawn each time."""
     up: int = 6
@@ -62,9 +62,10 @@ PRESETS = {
         hidden_size=256,
         batch_size=8,
         shapes=4,
-        epochs=150,
+        epochs=100,
         patience=None,
         chunk=160,
+        dropout=0.4,
         steps_per_beat=1,
         optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
     ),

@@ -39,7 +39,7 @@ class PolyphonicModel(nn.Module):
       head: the distribution of a chord.
       head_size: number of hidden units of "nade"; not used by "independent".
       keys: number of keys.
-      dropout: dropout rate of the chords that are read and of the core's outputs.
+      dropout: dropout rate of the core's outputs.
       dtype: compute dtype of the head; the core has its own. Logits are float32.
 
     Example:
@@ -120,8 +120,10 @@ class PolyphonicModel(nn.Module):
         xs = self._inputs(keys)
         start = jnp.zeros_like(xs, shape=(len(xs), 1, xs.shape[-1])).at[..., -1].set(1)
         xs = jnp.swapaxes(jnp.concatenate([start, xs], axis=1), 0, 1)
-        state, ys = self.rnn(self._dropped(xs), lengths=counts + 1)
-        return state, jnp.swapaxes(self._dropped(ys), 0, 1)
+        state, ys = self.rnn(xs, lengths=counts + 1)
+        if self.has_rng("dropout"):
+            ys = sequence_dropout(self.make_rng("dropout"), ys, self.dropout)
+        return state, jnp.swapaxes(ys, 0, 1)
 
     def step(self, state: State, keys: Array) -> tuple[State, Array]:
         """Read one chord, `(batch, keys)` bool; return the state and what predicts the next one."""
@@ -179,11 +181,6 @@ class PolyphonicModel(nn.Module):
     def _inputs(self, keys: Array) -> Array:
         """Return what the core reads of keys: 0 or 1 for each, and that it is not the start."""
         return jnp.pad(keys.astype(jnp.float32), [(0, 0)] * (keys.ndim - 1) + [(0, 1)])
-
-    def _dropped(self, xs: Array) -> Array:
-        if not self.has_rng("dropout"):
-            return xs
-        return sequence_dropout(self.make_rng("dropout"), xs, self.dropout)
 
     def _output(self, features: Array) -> Array:
         return _wide(self.output(features))
