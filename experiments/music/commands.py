@@ -70,7 +70,7 @@ def train(
     print_nats(split, beside, [("this model", trained.nats(pieces))])
     made = trained.samples([()] * SAMPLES, 0, num_steps=STEPS)
     print_character({split: pieces, "generated": made})
-    titles = {f"{split}, piece 1": pieces[0][:STEPS]}
+    titles = {f"the longest of {split}": max(pieces, key=len)[:STEPS]}
     titles |= {f"generated, {number}": each for number, each in enumerate(made[:SHOWN], 1)}
     plot_pieces(titles, out / "pieces.png")
     for number, piece in enumerate(made[:SHOWN], 1):

@@ -49,9 +49,9 @@ PRESETS = {
     "counterpoint": MusicExperiment(
         hidden_size=128,
         head_size=64,
-        batch_size=32,
+        batch_size=8,
         shapes=3,
-        epochs=30,
+        epochs=20,
         patience=None,
         dropout=0.1,
         down=0,
