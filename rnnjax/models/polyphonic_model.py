@@ -24,13 +24,14 @@ Head = Literal["nade", "independent"]
 class PolyphonicModel(nn.Module):
     """Predicts the chord of each step of a piece from the chords before it.
 
-        h_t = core(start, chord_1, ..., chord_{t-1})
+        h_t = (core(start, chord_1, ..., chord_{t-1}), chord_{t-1})
         independent: p(chord_t) = product over keys of p(key | h_t), the logits linear in h_t
         nade:        p(chord_t) = product over keys of p(key | h_t, lower keys of chord_t)
 
     "nade" is a neural autoregressive distribution estimator whose biases are linear in h_t, as in
     the RNN-NADE (Boulanger-Lewandowski et al. 2012, arXiv:1206.6392); see
-    `rnnjax.losses.nade_logits`. The first step of a piece is predicted too, as the core reads a
+    `rnnjax.losses.nade_logits`. The head sees the chord before beside the core's output, as many
+    keys are held or struck again. The first step of a piece is predicted too, as the core reads a
     start symbol before it. The end of a piece is not. Dropout is on if and only if `apply` gets a
     "dropout" rng, with one mask per piece.
 
@@ -123,11 +124,13 @@ class PolyphonicModel(nn.Module):
         state, ys = self.rnn(xs, lengths=counts + 1)
         if self.has_rng("dropout"):
             ys = sequence_dropout(self.make_rng("dropout"), ys, self.dropout)
-        return state, jnp.swapaxes(ys, 0, 1)
+        return state, jnp.swapaxes(_beside(ys, xs), 0, 1)
 
     def step(self, state: State, keys: Array) -> tuple[State, Array]:
         """Read one chord, `(batch, keys)` bool; return the state and what predicts the next one."""
-        return self.rnn.step(state, self._inputs(keys))
+        x = self._inputs(keys)
+        state, y = self.rnn.step(state, x)
+        return state, _beside(y, x)
 
     def draw(self, features: Array, uniform: Array, temperature: Array | float) -> Array:
         """Return random chords, `(batch, keys)` bool, key by key from the lowest.
@@ -191,6 +194,10 @@ class PolyphonicModel(nn.Module):
     def _weights(self) -> tuple[Array, Array]:
         dtype = self.dtype or self.w.dtype
         return self.w.astype(dtype), self.v.astype(dtype)
+
+
+def _beside(ys: Array, xs: Array) -> Array:
+    return jnp.concatenate([ys, xs.astype(ys.dtype)], axis=-1)
 
 
 def _wide(values: Array) -> Array:
