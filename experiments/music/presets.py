@@ -65,7 +65,7 @@ PRESETS = {
         epochs=100,
         patience=None,
         chunk=160,
-        dropout=0.4,
+        dropout=0.2,
         steps_per_beat=1,
         optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
     ),
