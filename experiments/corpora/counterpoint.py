@@ -36,7 +36,7 @@ class _State(NamedTuple):
     upper_leap: int
 
 
-def counterpoint(train: int = 2_000, valid: int = 100, test: int = 200, seed: int = 0) -> Music:
+def counterpoint(train: int = 4_000, valid: int = 100, test: int = 200, seed: int = 0) -> Music:
     """Make pieces up.
 
     Two voices move note against note, in one of the 12 major keys. They are a third, a fifth, a

@@ -47,11 +47,11 @@ class MusicExperiment(Training, CoreConfig):
 
 PRESETS = {
     "counterpoint": MusicExperiment(
-        hidden_size=128,
-        head_size=64,
+        hidden_size=192,
+        head_size=96,
         batch_size=8,
         shapes=3,
-        epochs=20,
+        epochs=14,
         patience=None,
         dropout=0.1,
         down=0,
