@@ -11,6 +11,7 @@ from rnnjax.decoding.completions import completions as completions
 from rnnjax.decoding.prefix_beam import prefix_beam_search as prefix_beam_search
 from rnnjax.decoding.sample import sample as sample
 from rnnjax.decoding.sample_music import sample_music as sample_music
+from rnnjax.decoding.sample_paths import sample_paths as sample_paths
 from rnnjax.decoding.score import log_probability as log_probability
 from rnnjax.decoding.stream import Stream as Stream
 from rnnjax.decoding.transcript_stream import TranscriptStream as TranscriptStream

@@ -1,5 +1,12 @@
 """Metrics of losses and predictions; no JAX."""
 
+from rnnjax.metrics.forecasts import coverage as coverage
+from rnnjax.metrics.forecasts import crps_gaussian as crps_gaussian
+from rnnjax.metrics.forecasts import crps_quantiles as crps_quantiles
+from rnnjax.metrics.forecasts import crps_samples as crps_samples
+from rnnjax.metrics.forecasts import mae as mae
+from rnnjax.metrics.forecasts import nrmse as nrmse
+from rnnjax.metrics.forecasts import rmse as rmse
 from rnnjax.metrics.labels import Score as Score
 from rnnjax.metrics.labels import accuracy as accuracy
 from rnnjax.metrics.labels import confusion as confusion

@@ -7,6 +7,11 @@ from rnnjax.models.conditional_language_model import (
 )
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
+from rnnjax.models.forecast_heads import GaussianHead as GaussianHead
+from rnnjax.models.forecast_heads import Head as Head
+from rnnjax.models.forecast_heads import QuantileHead as QuantileHead
+from rnnjax.models.forecast_heads import StudentTHead as StudentTHead
+from rnnjax.models.forecast_heads import ValueHead as ValueHead
 from rnnjax.models.interface import BatchLoss as BatchLoss
 from rnnjax.models.interface import Model as Model
 from rnnjax.models.interface import SentenceModel as SentenceModel
@@ -15,6 +20,7 @@ from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLan
 from rnnjax.models.pair_classifier import PairClassifier as PairClassifier
 from rnnjax.models.polyphonic_model import PolyphonicModel as PolyphonicModel
 from rnnjax.models.question_answerer import QuestionAnswerer as QuestionAnswerer
+from rnnjax.models.regressor import Regressor as Regressor
 from rnnjax.models.tagger import Tagger as Tagger
 from rnnjax.models.text_reader import TextReader as TextReader
 from rnnjax.models.transcriber import Transcriber as Transcriber

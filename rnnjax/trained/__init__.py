@@ -9,5 +9,7 @@ from rnnjax.trained.language_model import TrainedLanguageModel as TrainedLanguag
 from rnnjax.trained.load import load_run as load_run
 from rnnjax.trained.masked import TrainedMaskedModel as TrainedMaskedModel
 from rnnjax.trained.polyphonic import TrainedPolyphonicModel as TrainedPolyphonicModel
+from rnnjax.trained.regressor import Forecast as Forecast
+from rnnjax.trained.regressor import TrainedRegressor as TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
 from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

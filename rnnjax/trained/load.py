@@ -17,6 +17,7 @@ from rnnjax.trained.description import rebuild
 from rnnjax.trained.language_model import TrainedLanguageModel
 from rnnjax.trained.masked import TrainedMaskedModel
 from rnnjax.trained.polyphonic import TrainedPolyphonicModel
+from rnnjax.trained.regressor import TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel
 from rnnjax.trained.translator import TrainedTranslator
 
@@ -26,6 +27,7 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedMaskedModel,
     TrainedPolyphonicModel,
     TrainedQuestionAnswerer,
+    TrainedRegressor,
     TrainedSentenceModel,
     TrainedTranslator,
 )
@@ -38,9 +40,8 @@ def load_run(folder: str | Path) -> Any:
       folder: the folder of a run, such as runs/manual.
 
     Returns:
-      A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
-      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedPolyphonicModel`,
-      `TrainedQuestionAnswerer` or `TrainedTranslator`.
+      The trained model, of a class of `rnnjax.trained`, such as `TrainedLanguageModel` or
+      `TrainedSentenceModel` (taggers and classifiers).
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.

@@ -1,0 +1,1 @@
+"""Forecasting series of real values."""
