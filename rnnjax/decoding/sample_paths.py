@@ -63,7 +63,7 @@ def sample_paths(
     start = model.apply(variables, inputs, future[:, :1] if some else None, lengths, method="start")
     # The last values of each series, the latest one at the end.
     kept = 1 + max(lags, default=0)
-    places = lengths[:, None] - kept + jnp.arange(kept)
+    places = lengths[:, None] - kept + jnp.arange(kept)[None]
     values = jnp.take_along_axis(inputs[..., 0], jnp.maximum(places, 0), axis=1)
     values = jnp.where(places >= 0, values, jnp.nan)
     repeat = partial(jnp.repeat, repeats=samples, axis=0)

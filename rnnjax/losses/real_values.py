@@ -172,7 +172,7 @@ def pinball_loss(
     counted = _counted(quantiles.shape[:-1], targets, mask)
     each = _Counted(counted.targets[..., None], counted.counts[..., None])
     error = each.targets - each.select(quantiles)
-    level = jnp.asarray(levels, error.dtype)
+    level = jnp.asarray(levels, error.dtype).reshape((1,) * (error.ndim - 1) + (-1,))
     return counted.total(jnp.maximum(level * error, (level - 1) * error).mean(axis=-1))
 
 
