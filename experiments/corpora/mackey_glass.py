@@ -23,18 +23,19 @@ def mackey_glass(steps: int = 10_000, skipped: int = 1_000) -> Series:
     """
     dt, delay = 1 / _PARTS, _TAU * _PARTS
     total = (steps + skipped) * _PARTS
-    # Index `delay` is the time 0; the derivative is 0 before it.
-    xs, slopes = [1.2] * (delay + 1), [0.0] * (delay + 1)
+    # Index `delay` is the time 0.
+    xs, slopes = [1.2] * (delay + 1), [0.0] * (delay + total)
     for now in range(delay, delay + total):
         x, old, new = xs[now], xs[now - delay], xs[now - delay + 1]
-        between = (old + new) / 2 + dt / 8 * (slopes[now - delay] - slopes[now - delay + 1])
+        between = old  # before the time 0
+        if now >= 2 * delay:
+            between = (old + new) / 2 + dt / 8 * (slopes[now - delay] - slopes[now - delay + 1])
         first = _slope(x, old)
         slopes[now] = first
         second = _slope(x + dt / 2 * first, between)
         third = _slope(x + dt / 2 * second, between)
         fourth = _slope(x + dt * third, new)
         xs.append(x + dt / 6 * (first + 2 * second + 2 * third + fourth))
-        slopes.append(0.0)
     values = np.array(xs[delay::_PARTS])[skipped : skipped + steps]
     return Series("", np.arange(steps), {"x": values})
 

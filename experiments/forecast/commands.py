@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.forecast.data import Spans, fit_encoder, read, resolved, windows
+from experiments.forecast.data import Spans, fit_encoder, origins_to_test, read, resolved, windows
 from experiments.forecast.presets import DESCRIPTIONS, PRESETS, ForecastExperiment
 from experiments.forecast.report import Tested, errors, plot_forecasts, print_report, simple, tested
 from experiments.shared.command_line import Commands, presets
@@ -49,7 +49,7 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
-    if data is None and experiment != PRESETS["mackey_glass"] and experiment.target is not None:
+    if data is None and experiment.target is not None:
         raise ValueError(f"data must be a file to forecast {experiment.target!r}, got none")
     series = read(experiment, data)
     experiment = resolved(experiment, series)
@@ -133,6 +133,8 @@ def _train(
         experiment.batch_size,
         experiment.samples,
     ).initialized(experiment.seed)
+    for each in series:
+        origins_to_test(each, start.horizons, experiment.stride)  # or it fails after the training
     print(f"{start.size:,} parameters; {learnt.size:,} windows of {experiment.history} steps")
     held_out = list(dev.in_order())
 

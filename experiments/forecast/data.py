@@ -109,7 +109,7 @@ def windows(
     )
 
 
-def test_origins(series: Series, horizons: np.ndarray, stride: int) -> np.ndarray:
+def origins_to_test(series: Series, horizons: np.ndarray, stride: int) -> np.ndarray:
     """Return the steps from which a series is forecast to test: all targets are in the test part.
 
     Raises:

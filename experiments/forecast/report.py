@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.forecast.data import Spans, test_origins
+from experiments.forecast.data import Spans, origins_to_test
 from experiments.forecast.presets import ForecastExperiment
 from experiments.shared.command_line import print_table
 from rnnjax.baselines import LinearForecaster, persistence, seasonal_persistence
@@ -41,7 +41,7 @@ def tested(trained: TrainedRegressor, series: Sequence[Series], stride: int) -> 
     """Return the forecasts of a model for the test part of some series."""
     target = trained.encoder.target
     forecasts = [
-        trained.forecast(each, test_origins(each, trained.horizons, stride)) for each in series
+        trained.forecast(each, origins_to_test(each, trained.horizons, stride)) for each in series
     ]
     pairs = zip(forecasts, series, strict=True)
     return Tested(forecasts, [found.targets(each.columns[target]) for found, each in pairs])
