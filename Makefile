@@ -7,6 +7,7 @@
 # make translate    write dates as ISO 8601 has them, whatever the style they come in
 # make answer       answer questions about made-up stories with a span of the story
 # make music        learn two-voice counterpoint, and write pieces as MIDI files
+# make forecast     forecast the Mackey-Glass series, which is chaotic
 # make test         run the tests, without further combinations of what they cover
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
@@ -26,6 +27,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help lm label classify conditional mlm distill translate answer music bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer forecast bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -61,6 +63,8 @@ answer: $(VENV)/.scripts
 
 music: $(VENV)/.scripts
 	$(BIN)/python -m experiments.music train $(ARGS)
+forecast: $(VENV)/.scripts
+	$(BIN)/python -m experiments.forecast train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -23,6 +23,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TASKS = [
     *("classify", "conditional", "distill", "dynamics", "finetune"),
     *("answer", "label", "lm", "mlm", "music", "translate"),
+    *("answer", "forecast", "label", "lm", "mlm", "translate"),
 ]
 
 

@@ -133,7 +133,7 @@ PRESETS = {
         season=50,
         dropout=0.0,
         batch_size=16,
-        updates=4000,
+        updates=2000,
         evaluations=10,
         patience=None,
     ),

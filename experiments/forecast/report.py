@@ -145,6 +145,7 @@ def plot_forecasts(series: Series, found: Forecast, target: str, picture: Path) 
         low, high = quantiles[:, _BAND[0]], quantiles[:, _BAND[1]]
         axes.fill_between(times, low, high, color="C0", alpha=0.25)
         axes.set_ylabel(target)
+        axes.tick_params(axis="x", labelrotation=15, labelsize=8)
         axes.grid(alpha=0.3)
     rows[0, 0].set_title(
         f"forecasts {_steps(found.horizons)} ahead (blue, band of 80 %), and what came (black)",

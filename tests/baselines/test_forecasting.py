@@ -27,7 +27,9 @@ def test_seasonal_persistence_is_the_last_known_value_of_the_same_phase():
     found = seasonal_persistence(values, np.array([9]), horizons, 3)
     # Step 10 is as 7, which is missing, and so as 4.
     np.testing.assert_array_equal(found, [[4, 8, 9, 4, 8, 9, 4]])
-    np.testing.assert_array_equal(seasonal_persistence(values, np.array([1]), horizons[:1], 3), [[NAN]])
+    np.testing.assert_array_equal(
+        seasonal_persistence(values, np.array([1]), horizons[:1], 3), [[NAN]]
+    )
 
 
 def test_a_linear_model_finds_a_linear_law():
@@ -41,8 +43,10 @@ def test_a_linear_model_finds_a_linear_law():
     found = line.predict(values, origins)
     assert rmse(found[:, 0], values[origins + 1]) < 0.025
     np.testing.assert_allclose(
-        found[:, 0], values[origins] * line.weights[0, 0]
-        + values[origins - 1] * line.weights[1, 0] + line.weights[2, 0],
+        found[:, 0],
+        values[origins] * line.weights[0, 0]
+        + values[origins - 1] * line.weights[1, 0]
+        + line.weights[2, 0],
     )
 
 

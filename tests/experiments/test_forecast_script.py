@@ -49,7 +49,9 @@ def temperatures():
 def csv_of(values, first="2026-01-01T00"):
     times = np.arange(len(values)) + np.datetime64(first, "h")
     cells = ("NA" if np.isnan(value) else f"{value:.3f}" for value in values)
-    return "time,t\n" + "".join(f"{time}:00,{cell}\n" for time, cell in zip(times, cells, strict=True))
+    return "time,t\n" + "".join(
+        f"{time}:00,{cell}\n" for time, cell in zip(times, cells, strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,9 @@ def test_a_forecast_knows_nothing_of_what_comes_after_its_origin(trained, data):
     run = rx.load_run(trained[0])
     [series] = read_series(data)
     origin = np.array([300])
-    spoilt = Series("", series.times, {"t": np.where(np.arange(STEPS) <= 300, series.columns["t"], 99)})
+    spoilt = Series(
+        "", series.times, {"t": np.where(np.arange(STEPS) <= 300, series.columns["t"], 99)}
+    )
     for one, other in zip(run.forecast(series, origin), run.forecast(spoilt, origin), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="origins must be steps of the series of 400, got 400"):
@@ -186,7 +190,9 @@ def test_samples_are_fed_back_in_several_series_with_gaps_lags_and_known_columns
     rows = list(csv.reader(io.StringIO(out)))
     assert [row[0] for row in rows] == ["series", *["a"] * 4, *["b"] * 4]
     assert {row[1][:10] for row in rows[1:]} == {f"2026-05-{day}" for day in range(31, 32)} | {
-        "2026-06-01", "2026-06-02", "2026-06-03",
+        "2026-06-01",
+        "2026-06-02",
+        "2026-06-03",
     }
 
 

@@ -161,6 +161,23 @@ def test_a_transcriber():
     assert_exports(run, variables_of(model, *frames(2, 1)), ("b, t, ...", "b"), frames)
 
 
+def test_a_regressor():
+    model = models.Regressor(rx.GRU(4), models.StudentTHead(), (1, 3))
+
+    def series(time, batch):
+        ids, lengths = tokens(time, batch)
+        inputs = np.eye(3, dtype=np.float32)[ids % 3]
+        return np.where(inputs, np.nan, inputs), np.stack([inputs, inputs], axis=2), lengths
+
+    def run(variables, inputs, known, lengths):
+        outputs = model.apply(variables, inputs, known, lengths)
+        batch = {"inputs": inputs, "known": known, "lengths": lengths, "targets": known[..., 0]}
+        start = model.apply(variables, inputs, known[:, 0], lengths, method="start")
+        return outputs, start, model.apply(variables, batch, method="batch_loss")
+
+    assert_exports(run, variables_of(model, *series(2, 1)), ("b, t, ...", "b, t, ...", "b"), series)
+
+
 SOFTMAX = losses.AdaptiveSoftmax(9, (2, 4), 1.0)
 FEW = {"rows_at_once": 4}
 LOSSES = {

@@ -56,7 +56,7 @@ def test_quantiles_are_in_order_and_between_levels_on_a_line():
     pinball = (0.9 * 1 + 0.5 * 1 + 0.9 * 0) / 3  # of 3, 1 and 2
     np.testing.assert_allclose(total, 25 + 2 * pinball, rtol=1e-6)
     assert count == 1
-    with pytest.raises(ValueError, match="between 0.1 and 0.9, those of the head, got"):
+    with pytest.raises(ValueError, match=r"between 0\.1 and 0\.9, those of the head, got"):
         head.quantiles(outputs, (0.05,))
     with pytest.raises(ValueError, match="to draw samples, got quantiles"):
         head.sample(jax.random.key(0), outputs)

@@ -100,9 +100,7 @@ def test_padding_has_no_effect(variables):
     assert number == 2 * LENGTHS.sum()
     alone = {name: each[1:2, :4] for name, each in batch.items() if name != "lengths"}
     first = {name: each[:1] for name, each in batch.items()}
-    parts = [
-        loss_of(variables, each)[0] for each in (first, {**alone, "lengths": LENGTHS[1:2]})
-    ]
+    parts = [loss_of(variables, each)[0] for each in (first, {**alone, "lengths": LENGTHS[1:2]})]
     np.testing.assert_allclose(total, sum(parts), rtol=1e-5)
 
 
@@ -203,5 +201,5 @@ def test_what_cannot_be_fed_back_is_named(variables):
     with pytest.raises(ValueError, match=r"horizons must be \(1,\) to feed samples back, got"):
         sample_paths(MODEL, variables, INPUTS, future, KEY, samples=2)
     model = Regressor(rx.GRU(4))
-    with pytest.raises(ValueError, match="the target, 0 lags and 0 that are known .* got 2"):
+    with pytest.raises(ValueError, match=r"the target, 0 lags and 0 that are known .* got 2"):
         sample_paths(model, variables, INPUTS, future, KEY, samples=2)

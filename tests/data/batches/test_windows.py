@@ -84,5 +84,7 @@ def test_bad_arguments_are_named():
         Windows([series(9)], [(0, 9)], 4, (1,), warmup=4)
     with pytest.raises(ValueError, match="history must be an integer of at least 1"):
         Windows([series(9)], [(0, 9)], 0, (1,))
-    with pytest.raises(ValueError, match=r"spans must have room .* 9 steps later, got \[\(0, 9\)\]"):
+    with pytest.raises(
+        ValueError, match=r"spans must have room .* 9 steps later, got \[\(0, 9\)\]"
+    ):
         Windows([series(9)], [(0, 9)], 4, (9,))

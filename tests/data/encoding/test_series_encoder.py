@@ -96,7 +96,7 @@ def test_an_encoder_is_saved_and_loaded(tmp_path):
     for one, other in zip(encoder.encode(SERIES), loaded.encode(SERIES), strict=True):
         np.testing.assert_array_equal(one, other)
     (tmp_path / "other.json").write_text('{"target": "t"}')
-    with pytest.raises(ValueError, match="other.json holds no encoder of series"):
+    with pytest.raises(ValueError, match=r"other\.json holds no encoder of series"):
         SeriesEncoder.load(tmp_path / "other.json")
 
 
@@ -124,4 +124,6 @@ def test_series_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"lags\[0\] must be an integer of at least 1, got 0"):
         fitted(lags=(0,))
     with pytest.raises(ValueError, match="calendar needs times"):
-        SeriesEncoder.fit([Series("", np.arange(9), {"t": np.arange(9.0)})], [5], "t", calendar=("hour",))
+        SeriesEncoder.fit(
+            [Series("", np.arange(9), {"t": np.arange(9.0)})], [5], "t", calendar=("hour",)
+        )
