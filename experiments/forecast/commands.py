@@ -57,7 +57,7 @@ def train(
     out = out or Path("runs") / (data.resolve().stem if data else "mackey-glass")
     trained = _train(experiment, series, out, tensorboard)
     found = tested(trained, series, experiment.stride)
-    rows = {f"this model, {experiment.head}": found, **simple(experiment, series, found)}
+    rows = {"this model": found, **simple(experiment, series, found)}
     print_report(f"test, {experiment.target}", rows)
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="loss a value")
     plot_forecasts(series[0], found.forecasts[0], trained.encoder.target, out / "forecasts.png")

@@ -55,8 +55,8 @@ def simple(
     assert experiment.season is not None
     found: dict[str, list[Forecast]] = {
         "persistence": [],
-        f"seasonal persistence, {experiment.season}": [],
-        f"linear, last {experiment.linear_steps}": [],
+        f"seasonal ({experiment.season})": [],
+        f"linear ({experiment.linear_steps})": [],
     }
     for each, model in zip(series, like.forecasts, strict=True):
         values, places = each.columns[experiment.target], (model.origins, model.horizons)
@@ -141,7 +141,7 @@ def plot_forecasts(series: Series, found: Forecast, target: str, picture: Path) 
             shown = places
         times = series.times[places]
         axes.plot(series.times[shown], series.columns[target][shown], color="black", linewidth=1)
-        axes.plot(times, mean, color="C0")
+        axes.plot(times, mean, color="C0", marker=".")
         low, high = quantiles[:, _BAND[0]], quantiles[:, _BAND[1]]
         axes.fill_between(times, low, high, color="C0", alpha=0.25)
         axes.set_ylabel(target)

@@ -75,20 +75,20 @@ def test_a_series_is_forecast_beside_simple_forecasts(trained, data, cli, tmp_pa
     assert "one every 1 hour" in out
     assert "forecasts 24; a season is 24; calendar: hour, weekday, month" in out
     rows = table(out, "test, t, 1 to 24 steps ahead")
-    linear, season = "linear, last 48", "seasonal persistence, 24"
-    assert set(rows) == {"forecast", "this model, quantiles", "persistence", season, linear}
+    linear, season = "linear (48)", "seasonal (24)"
+    assert set(rows) == {"forecast", "this model", "persistence", season, linear}
     errors = {name: float(cells[0]) for name, cells in rows.items() if name != "forecast"}
-    assert errors["this model, quantiles"] < errors["persistence"]
+    assert errors["this model"] < errors["persistence"]
     assert rows["persistence"][1] == rows["persistence"][3]  # the CRPS of a value is its error
     assert rows[linear][-1] == ""  # and it has no interval
     by_steps = table(out, "test, t, NRMSE by the steps ahead")
     assert by_steps["forecast"] == ["1", "6", "10", "15", "19", "24"]
     code, again, _ = cli("evaluate", "--run", folder, "--data", data)
     assert code == 0
-    assert rows["this model, quantiles"] in table(again, str(data)).values()
+    assert rows["this model"] in table(again, str(data)).values()
     other = shutil.copytree(folder, tmp_path / "other")
     code, twice, _ = cli("evaluate", "--run", folder, other, "--data", data)
-    assert f"2 runs, mean and standard deviation: RMSE {rows['this model, quantiles'][0]} ± 0" in (
+    assert f"2 runs, mean and standard deviation: RMSE {rows['this model'][0]} ± 0" in (
         " ".join(twice.split())
     )
 
@@ -104,7 +104,7 @@ def test_the_model_of_a_run_is_opened_and_gives_the_same_errors(trained, data):
     found = run.forecast(series, origins)
     targets = np.array([[values[o + h] for h in range(1, 25)] for o in origins])
     np.testing.assert_array_equal(found.targets(values), targets)
-    want = table(out, "test, t, 1 to 24 steps ahead")["this model, quantiles"][0]
+    want = table(out, "test, t, 1 to 24 steps ahead")["this model"][0]
     assert f"{rmse(found.mean, targets):.4g}" == want
     assert (np.diff(found.quantiles, axis=-1) >= 0).all()
 
@@ -184,7 +184,7 @@ def test_samples_are_fed_back_in_several_series_with_gaps_lags_and_known_columns
     assert code == 0, err
     assert "2 series, 300 steps" in out
     rows = table(out, "test, t, 1 to 4 steps ahead")
-    assert float(rows["this model, student_t"][0]) < float(rows["persistence"][0])
+    assert float(rows["this model"][0]) < float(rows["persistence"][0])
     code, out, _ = cli("predict", "--run", tmp_path / "run", "--data", several)
     assert code == 0
     rows = list(csv.reader(io.StringIO(out)))
