@@ -8,6 +8,7 @@
 # make answer       answer questions about made-up stories with a span of the story
 # make music        learn two-voice counterpoint, and write pieces as MIDI files
 # make forecast     forecast the Mackey-Glass series, which is chaotic
+# make recognize    read lines of handwritten digits
 # make test         run the tests, without further combinations of what they cover
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
@@ -26,8 +27,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate answer music bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
-.PHONY: help lm label classify conditional mlm distill translate answer forecast bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer music forecast recognize bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -65,6 +65,9 @@ music: $(VENV)/.scripts
 	$(BIN)/python -m experiments.music train $(ARGS)
 forecast: $(VENV)/.scripts
 	$(BIN)/python -m experiments.forecast train $(ARGS)
+
+recognize: $(VENV)/.scripts
+	$(BIN)/python -m experiments.recognize train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -24,6 +24,7 @@ TASKS = [
     *("classify", "conditional", "distill", "dynamics", "finetune"),
     *("answer", "label", "lm", "mlm", "music", "translate"),
     *("answer", "forecast", "label", "lm", "mlm", "translate"),
+    *("answer", "label", "lm", "mlm", "recognize", "translate"),
 ]
 
 

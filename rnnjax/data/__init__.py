@@ -15,6 +15,9 @@ from rnnjax.data.batches.parallel import Translation as Translation
 from rnnjax.data.batches.parallel import encode_source as encode_source
 from rnnjax.data.batches.parallel import read_parallel as read_parallel
 from rnnjax.data.batches.sentence_batches import SentenceBatches as SentenceBatches
+from rnnjax.data.batches.speech_batches import SpeechAugmentation as SpeechAugmentation
+from rnnjax.data.batches.speech_batches import SpeechBatches as SpeechBatches
+from rnnjax.data.batches.speech_batches import change_speed as change_speed
 from rnnjax.data.batches.synthetic import AddingProblem as AddingProblem
 from rnnjax.data.batches.synthetic import CopyMemory as CopyMemory
 from rnnjax.data.batches.synthetic import Counting as Counting
@@ -24,12 +27,16 @@ from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
 from rnnjax.data.encoding.music import encode_music as encode_music
+from rnnjax.data.encoding.log_mel import LogMel as LogMel
+from rnnjax.data.encoding.log_mel import hertz_to_mel as hertz_to_mel
 from rnnjax.data.encoding.pieces import PieceIndexer as PieceIndexer
 from rnnjax.data.encoding.pieces import join_pieces as join_pieces
 from rnnjax.data.encoding.series_encoder import EncodedSeries as EncodedSeries
 from rnnjax.data.encoding.series_encoder import SeriesEncoder as SeriesEncoder
 from rnnjax.data.encoding.series_encoder import calendar_of as calendar_of
 from rnnjax.data.encoding.spans import random_spans as random_spans
+from rnnjax.data.encoding.transcripts import encode_frames as encode_frames
+from rnnjax.data.encoding.transcripts import frames_needed as frames_needed
 from rnnjax.data.encoding.word_indexer import WordIndexer as WordIndexer
 from rnnjax.data.encoding.word_indexer import fit_indexer as fit_indexer
 from rnnjax.data.midi import write_midi as write_midi
@@ -39,6 +46,8 @@ from rnnjax.data.readers.conllu import read_conllu as read_conllu
 from rnnjax.data.readers.labelled import read_labelled as read_labelled
 from rnnjax.data.readers.music import Music as Music
 from rnnjax.data.readers.music import read_music as read_music
+from rnnjax.data.readers.manifest import Utterance as Utterance
+from rnnjax.data.readers.manifest import read_manifest as read_manifest
 from rnnjax.data.readers.nbest import Candidate as Candidate
 from rnnjax.data.readers.nbest import parse_nbest as parse_nbest
 from rnnjax.data.readers.pairs import read_pairs as read_pairs
@@ -58,6 +67,9 @@ from rnnjax.data.readers.text import read_text as read_text
 from rnnjax.data.readers.times import Frequency as Frequency
 from rnnjax.data.readers.vectors import coverage as coverage
 from rnnjax.data.readers.vectors import read_vectors as read_vectors
+from rnnjax.data.readers.wav import Recording as Recording
+from rnnjax.data.readers.wav import read_wav as read_wav
+from rnnjax.data.readers.wav import write_wav as write_wav
 from rnnjax.data.readers.words import split_words as split_words
 from rnnjax.data.vocabularies.lexicon import Lexicon as Lexicon
 from rnnjax.data.vocabularies.reversible import reversible_tokenizer as reversible_tokenizer

@@ -12,4 +12,5 @@ from rnnjax.trained.polyphonic import TrainedPolyphonicModel as TrainedPolyphoni
 from rnnjax.trained.regressor import Forecast as Forecast
 from rnnjax.trained.regressor import TrainedRegressor as TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
+from rnnjax.trained.transcriber import TrainedTranscriber as TrainedTranscriber
 from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

@@ -19,6 +19,7 @@ from rnnjax.trained.masked import TrainedMaskedModel
 from rnnjax.trained.polyphonic import TrainedPolyphonicModel
 from rnnjax.trained.regressor import TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel
+from rnnjax.trained.transcriber import TrainedTranscriber
 from rnnjax.trained.translator import TrainedTranslator
 
 KINDS: tuple[type[Trained], ...] = (
@@ -29,6 +30,7 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedQuestionAnswerer,
     TrainedRegressor,
     TrainedSentenceModel,
+    TrainedTranscriber,
     TrainedTranslator,
 )
 
@@ -42,6 +44,9 @@ def load_run(folder: str | Path) -> Any:
     Returns:
       The trained model, of a class of `rnnjax.trained`, such as `TrainedLanguageModel` or
       `TrainedSentenceModel` (taggers and classifiers).
+      A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
+      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedQuestionAnswerer`,
+      `TrainedTranscriber` or `TrainedTranslator`.
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.

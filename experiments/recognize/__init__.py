@@ -1,0 +1,1 @@
+"""Recognition: lines of handwritten digits, and speech."""

@@ -1,0 +1,151 @@
+"""What is recognised: lines of handwritten digits, or recordings that manifests list."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from experiments.corpora.digit_lines import (
+    HEIGHT,
+    VOCABULARY,
+    LineBatches,
+    Lines,
+    digit_images,
+    digit_lines,
+)
+from experiments.recognize.presets import Experiment, LineExperiment, SpeechExperiment
+from experiments.sentences.data import check_files
+from experiments.shared.run_folder import digest
+from rnnjax.data import (
+    SpeechBatches,
+    Utterance,
+    Vocabulary,
+    frames_needed,
+    read_manifest,
+    read_wav,
+)
+from rnnjax.models.interface import Batch
+from rnnjax.trained import TrainedTranscriber
+
+DEV, TEST = 300, 1_000  # lines of digits
+
+
+class Batches(Protocol):
+    """Batches as a function of the step."""
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step."""
+
+
+class Task(NamedTuple):
+    """A model before its first step, what it is to learn, and what it is tested on."""
+
+    start: TrainedTranscriber
+    batches: Batches
+    steps_per_epoch: int
+    frames_per_step: int
+    dev: Lines
+    test: Lines | None
+    digest: str
+
+
+def task_of(experiment: Experiment, data: Sequence[Path]) -> Task:
+    """Return what an experiment learns, of manifests or of lines that are made up."""
+    if isinstance(experiment, SpeechExperiment):
+        return _speech(experiment, data)
+    if data:
+        raise ValueError("data must be given with the presets speech and streaming alone")
+    return _digits(experiment)
+
+
+def test_lines() -> Lines:
+    """Return lines of the images to test on."""
+    return digit_lines("test", TEST)
+
+
+def read_utterances(trained: TrainedTranscriber, manifest: Path) -> Lines:
+    """Return the frames of the recordings of a manifest, and their transcripts.
+
+    Raises:
+      ValueError: a file or a line is wrong; the message names both.
+    """
+    utterances = _utterances(manifest)
+    frames = [_frames(trained, each) for each in utterances]
+    return Lines(frames, [each.transcript for each in utterances])
+
+
+def _digits(experiment: LineExperiment) -> Task:
+    start = experiment.start(VOCABULARY, None, HEIGHT)
+    images = digit_images("train")
+    batches = LineBatches(images, experiment.distortion, experiment.batch_size, experiment.seed)
+    dev, test = digit_lines("dev", DEV), test_lines()
+    steps = experiment.lines // experiment.batch_size
+    frames = int(batches.at(0)["lengths"].sum())
+    seen = digest("digits", (*images, *dev.frames, *test.frames))
+    return Task(start, batches, steps, frames, dev, test, seen)
+
+
+def _speech(experiment: SpeechExperiment, manifests: Sequence[Path]) -> Task:
+    check_files(manifests)
+    learnt, *others = map(_utterances, manifests)
+    vocabulary = Vocabulary.characters("".join(each.transcript for each in learnt))
+    features = experiment.features.log_mel()
+    recordings = [read_wav(each.path, features.rate).samples for each in learnt]
+    if not experiment.bidirectional:  # a mean over a recording is known at its end only
+        features = features.fitted(recordings)
+    start = experiment.start(vocabulary, features, features.filters)
+    fast = np.exp(-experiment.augmentation.speed)
+    for each, samples in zip(learnt, recordings, strict=True):
+        _check(start, each, features.frames(int(fast * len(samples))))
+    batches = SpeechBatches(
+        recordings,
+        [vocabulary.encode(each.transcript) for each in learnt],
+        features,
+        experiment.augmentation,
+        experiment.shapes,
+        experiment.batch_size,
+        experiment.seed,
+    )
+    frames = [[_frames(start, each) for each in utterances] for utterances in others]
+    held_out = [
+        Lines(some, [each.transcript for each in utterances])
+        for some, utterances in zip(frames, others, strict=True)
+    ]
+    steps = batches.buckets.steps_per_epoch
+    seen = digest(repr([[u.transcript for u in each] for each in (learnt, *others)]), recordings)
+    total = int(batches.buckets.lengths.sum())
+    dev, *test = held_out
+    return Task(start, batches, steps, total // steps, dev, test[0] if test else None, seen)
+
+
+def _utterances(manifest: Path) -> list[Utterance]:
+    utterances = read_manifest(manifest)
+    if not any(each.transcript for each in utterances):
+        raise ValueError(f"{manifest} must have a transcript that is not empty")
+    return utterances
+
+
+def _frames(trained: TrainedTranscriber, utterance: Utterance) -> np.ndarray:
+    [frames] = trained.read([utterance.path])
+    _check(trained, utterance, len(frames))
+    return frames
+
+
+def _check(trained: TrainedTranscriber, utterance: Utterance, frames: int) -> None:
+    """Raise `ValueError` where a transcript has unknown symbols or does not fit its frames."""
+    path, text, place = utterance
+    unknown = sorted({*text} - {*trained.vocabulary.symbols})
+    if unknown:
+        raise ValueError(
+            f"{place}: a transcript must have symbols of the training transcripts alone, got "
+            f"{unknown[0]!r} in {text!r}"
+        )
+    stack = trained.model.stack
+    steps, needed = -(-frames // stack), frames_needed(trained.vocabulary.encode(text))
+    if needed > steps:
+        raise ValueError(
+            f"{place}: a transcript must fit its recording, but {text!r} needs {needed} steps, "
+            f"one for each symbol and one between equal neighbours, and {path} has {steps}, of "
+            f"{stack} frames each"
+        )
