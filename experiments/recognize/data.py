@@ -18,6 +18,7 @@ from experiments.recognize.presets import Experiment, LineExperiment, SpeechExpe
 from experiments.sentences.data import check_files
 from experiments.shared.run_folder import digest
 from rnnjax.data import (
+    LogMel,
     SpeechBatches,
     Utterance,
     Vocabulary,
@@ -70,9 +71,10 @@ def read_utterances(trained: TrainedTranscriber, manifest: Path) -> Lines:
     Raises:
       ValueError: a file or a line is wrong; the message names both.
     """
-    utterances = _utterances(manifest)
-    frames = [_frames(trained, each) for each in utterances]
-    return Lines(frames, [each.transcript for each in utterances])
+    if trained.features is None:
+        raise ValueError("data must be none for a run on lines of digits")
+    reader = _Reader(trained.features, trained.vocabulary, trained.model.stack)
+    return reader.lines(_utterances(manifest))
 
 
 def _digits(experiment: LineExperiment) -> Task:
@@ -94,10 +96,11 @@ def _speech(experiment: SpeechExperiment, manifests: Sequence[Path]) -> Task:
     recordings = [read_wav(each.path, features.rate).samples for each in learnt]
     if not experiment.bidirectional:  # a mean over a recording is known at its end only
         features = features.fitted(recordings)
-    start = experiment.start(vocabulary, features, features.filters)
+    reader = _Reader(features, vocabulary, experiment.stack)
     fast = np.exp(-experiment.augmentation.speed)
     for each, samples in zip(learnt, recordings, strict=True):
-        _check(start, each, features.frames(int(fast * len(samples))))
+        reader.check(each, features.frames(int(fast * len(samples))))
+    dev, *test = map(reader.lines, others)
     batches = SpeechBatches(
         recordings,
         [vocabulary.encode(each.transcript) for each in learnt],
@@ -107,16 +110,16 @@ def _speech(experiment: SpeechExperiment, manifests: Sequence[Path]) -> Task:
         experiment.batch_size,
         experiment.seed,
     )
-    frames = [[_frames(start, each) for each in utterances] for utterances in others]
-    held_out = [
-        Lines(some, [each.transcript for each in utterances])
-        for some, utterances in zip(frames, others, strict=True)
-    ]
     steps = batches.buckets.steps_per_epoch
-    seen = digest(repr([[u.transcript for u in each] for each in (learnt, *others)]), recordings)
-    total = int(batches.buckets.lengths.sum())
-    dev, *test = held_out
-    return Task(start, batches, steps, total // steps, dev, test[0] if test else None, seen)
+    return Task(
+        experiment.start(vocabulary, features, features.filters),
+        batches,
+        steps,
+        int(batches.buckets.lengths.sum()) // steps,
+        dev,
+        test[0] if test else None,
+        digest(repr([each.transcript for each in learnt]), (recordings, dev, test)),
+    )
 
 
 def _utterances(manifest: Path) -> list[Utterance]:
@@ -126,26 +129,34 @@ def _utterances(manifest: Path) -> list[Utterance]:
     return utterances
 
 
-def _frames(trained: TrainedTranscriber, utterance: Utterance) -> np.ndarray:
-    [frames] = trained.read([utterance.path])
-    _check(trained, utterance, len(frames))
-    return frames
+class _Reader(NamedTuple):
+    """Reads what a model is tested on, and checks whether the model can learn it."""
 
+    features: LogMel
+    vocabulary: Vocabulary
+    stack: int
 
-def _check(trained: TrainedTranscriber, utterance: Utterance, frames: int) -> None:
-    """Raise `ValueError` where a transcript has unknown symbols or does not fit its frames."""
-    path, text, place = utterance
-    unknown = sorted({*text} - {*trained.vocabulary.symbols})
-    if unknown:
-        raise ValueError(
-            f"{place}: a transcript must have symbols of the training transcripts alone, got "
-            f"{unknown[0]!r} in {text!r}"
-        )
-    stack = trained.model.stack
-    steps, needed = -(-frames // stack), frames_needed(trained.vocabulary.encode(text))
-    if needed > steps:
-        raise ValueError(
-            f"{place}: a transcript must fit its recording, but {text!r} needs {needed} steps, "
-            f"one for each symbol and one between equal neighbours, and {path} has {steps}, of "
-            f"{stack} frames each"
-        )
+    def lines(self, utterances: Sequence[Utterance]) -> Lines:
+        """Return the frames of recordings, and their transcripts."""
+        frames = []
+        for each in utterances:
+            frames.append(self.features(read_wav(each.path, self.features.rate).samples))
+            self.check(each, len(frames[-1]))
+        return Lines(frames, [each.transcript for each in utterances])
+
+    def check(self, utterance: Utterance, frames: int) -> None:
+        """Raise `ValueError` where a transcript has unknown symbols or does not fit its frames."""
+        path, text, place = utterance
+        unknown = sorted({*text} - {*self.vocabulary.symbols})
+        if unknown:
+            raise ValueError(
+                f"{place}: a transcript must have symbols of the training transcripts alone, got "
+                f"{unknown[0]!r} in {text!r}"
+            )
+        steps, needed = -(-frames // self.stack), frames_needed(self.vocabulary.encode(text))
+        if needed > steps:
+            raise ValueError(
+                f"{place}: a transcript must fit its recording, but {text!r} needs {needed} "
+                f"steps, one for each symbol and one between equal neighbours, and {path} has "
+                f"{steps}, of {self.stack} frames each"
+            )
