@@ -34,6 +34,12 @@ class DigitImages(NamedTuple):
 
     images: np.ndarray  # (n, 8, 8), from 0 to 1
     labels: np.ndarray  # (n,)
+    borders: np.ndarray  # (forms + 1,), where each form begins, and where the last one ends
+
+    def drawn(self, lines: int, rng: np.random.Generator) -> np.ndarray:
+        """Return images for some lines, `(lines, MOST)`, those of a line of one form."""
+        forms = rng.integers(len(self.borders) - 1, size=(lines, 1))
+        return rng.integers(self.borders[forms], self.borders[forms + 1], size=(lines, MOST))
 
 
 def digit_images(split: str) -> DigitImages:
@@ -41,7 +47,8 @@ def digit_images(split: str) -> DigitImages:
     data = require("sklearn.datasets", "scripts").load_digits()
     first, end = SPLITS[split]
     part = slice(FORMS[first], FORMS[end])
-    return DigitImages(data.images[part].astype(np.float32) / 16, data.target[part])
+    borders = np.array(FORMS[first : end + 1]) - FORMS[first]
+    return DigitImages(data.images[part].astype(np.float32) / 16, data.target[part], borders)
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,10 @@ class LineBatches:
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the batch of a step, in the form that a `Transcriber` reads."""
         rng = np.random.default_rng([self.seed, step])
-        chosen = rng.integers(len(self.images.labels), size=(self.batch_size, MOST))
-        images = self.images.images[chosen.ravel()]
+        chosen = self.images.drawn(self.batch_size, rng).ravel()
+        images = self.images.images[chosen]
         canvas, widths, counts = _lines(distorted(images, self.distortion, rng), rng)
-        targets = VOCABULARY.encode("".join(map(str, self.images.labels[chosen.ravel()])))
+        targets = VOCABULARY.encode("".join(map(str, self.images.labels[chosen])))
         return {
             "frames": canvas,
             "lengths": widths,
@@ -102,17 +109,12 @@ class Lines(NamedTuple):
 
 
 def digit_lines(split: str, count: int, seed: int = 0) -> Lines:
-    """Return lines of 1 to 8 images of a split, as they are, drawn with a seed.
-
-    All images are shuffled and used in this order, again and again: each is used as often.
-    """
+    """Return lines of 1 to 8 images of a split, as they are, drawn with a seed."""
     rng = np.random.default_rng(seed)
     images = digit_images(split)
-    total = len(images.labels)
-    rounds = [rng.permutation(total) for _ in range(-(-count * MOST // total))]
-    chosen = np.concatenate(rounds)[: count * MOST]
-    canvas, widths, counts = _lines(framed(images.images[chosen]), rng)
-    labels = images.labels[chosen].reshape(count, MOST)
+    chosen = images.drawn(count, rng)
+    canvas, widths, counts = _lines(framed(images.images[chosen.ravel()]), rng)
+    labels = images.labels[chosen]
     return Lines(
         [line[:width] for line, width in zip(canvas, widths, strict=True)],
         ["".join(map(str, row[:n])) for row, n in zip(labels, counts, strict=True)],

@@ -135,10 +135,11 @@ _AUGMENTATION = SpeechAugmentation(
 )
 _SPEECH = SpeechExperiment(
     batch_size=32,
-    shapes=4,
-    epochs=8,
+    shapes=3,
+    epochs=20,
     patience=None,
-    hidden_size=128,
+    stack=3,
+    hidden_size=96,
     window_size=128,
     layers=2,
     layer_dropout=0.2,
@@ -149,7 +150,8 @@ _SPEECH = SpeechExperiment(
 PRESETS: dict[str, Experiment] = {
     "digits": LineExperiment(
         batch_size=64,
-        epochs=20,
+        epochs=30,
+        hidden_size=96,
         patience=None,
         layer_dropout=0.1,
         optimizer=Optimizer(learning_rate=5e-3, schedule="cosine"),
@@ -159,7 +161,7 @@ PRESETS: dict[str, Experiment] = {
         **{
             **vars(_SPEECH),
             "bidirectional": False,
-            "hidden_size": 192,
+            "hidden_size": 160,
             "features": Features(floor=1e-8),
         }
     ),

@@ -59,7 +59,7 @@ def test_a_language_model_of_the_same_characters_rescores():
     with pytest.raises(ValueError, match="beam must be given with a language model"):
         trained.transcribe(frames, None, lm)
     other = TrainedLanguageModel(model, None, Vocabulary.characters("abd"))
-    with pytest.raises(ValueError, match="must have the characters .*'c'.*, got .*'d'"):
+    with pytest.raises(ValueError, match=r"must have the characters .*'c'.*, got .*'d'"):
         trained.transcribe(frames, 3, other)
 
 
