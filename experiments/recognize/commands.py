@@ -32,6 +32,7 @@ from experiments.recognize.report import (
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.recipe import train as train_run
 from rnnjax import load_run
+from rnnjax.checks import check_positive
 from rnnjax.decoding import TranscriptStream
 from rnnjax.extras import require
 from rnnjax.inference import evaluate as evaluate_loss
@@ -66,10 +67,11 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
+    check_positive(beam=beam)
     if isinstance(experiment, SpeechExperiment) and not data:
         raise ValueError("data must be two or three manifests, got none")
-    speech = f"{data[0].resolve().parent.name}-speech" if data else "digits"
-    out = out or Path("runs") / speech
+    kind = "speech" if experiment.bidirectional else "streaming"
+    out = out or Path("runs") / (f"{data[0].resolve().parent.name}-{kind}" if data else "digits")
     task = task_of(experiment, data)
     trained = _train(experiment, task, out, tensorboard)
     split, lines = ("dev", task.dev) if task.test is None else ("test", task.test)
@@ -98,6 +100,7 @@ def evaluate(
         transcripts, one on each line; it is one more column.
       lm_weight: its weight.
     """
+    check_positive(beam=beam)
     trained = _open(run)
     if (data is None) != (trained.features is None):
         raise ValueError("data must be a manifest for a run on speech, and none for one on digits")
@@ -163,6 +166,8 @@ def join(
       silence: the longest silence at the start and after each digit, in seconds; each is drawn.
       seed: of all draws.
     """
+    counts = {"train": train, "dev": dev, "test": test}
+    check_positive(**counts)
     found = read_recordings(recordings, speakers)
     unheard = {}
     if leave_out is not None:
@@ -171,8 +176,10 @@ def join(
                 f"leave_out must be one of {', '.join(sorted(found.speakers))}, got {leave_out}"
             )
         unheard = {leave_out: found.speakers.pop(leave_out)}
+        if not found.speakers:
+            raise ValueError(f"there must be another speaker than leave_out, {leave_out}")
     joiner = Joiner(most, silence, found.rate, out, np.random.default_rng(seed))
-    for split, count in {"train": train, "dev": dev, "test": test}.items():
+    for split, count in counts.items():
         print(joiner.write(split, of_split(found, split), count))
     if unheard:
         print(joiner.write("unheard", unheard, test))
