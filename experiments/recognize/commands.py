@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.corpora.digit_lines import HEIGHT, Lines
-from experiments.recognize.data import Task, read_utterances, task_of, test_lines
+from experiments.recognize.data import Task, lines_of, task_of
 from experiments.recognize.join import Joiner, of_split, read_recordings
 from experiments.recognize.presets import (
     DESCRIPTIONS,
@@ -102,9 +102,7 @@ def evaluate(
     """
     check_positive(beam=beam)
     trained = _open(run)
-    if (data is None) != (trained.features is None):
-        raise ValueError("data must be a manifest for a run on speech, and none for one on digits")
-    lines = test_lines() if data is None else read_utterances(trained, data)
+    lines = lines_of(trained, data)
     _print("test" if data is None else data.stem, trained, lines, beam, lm, lm_weight)
 
 

@@ -60,28 +60,30 @@ def task_of(experiment: Experiment, data: Sequence[Path]) -> Task:
     return _digits(experiment)
 
 
-def test_lines() -> Lines:
-    """Return lines of the images to test on."""
-    return digit_lines("test", TEST)
-
-
-def read_utterances(trained: TrainedTranscriber, manifest: Path) -> Lines:
-    """Return the frames of the recordings of a manifest, and their transcripts.
+def lines_of(trained: TrainedTranscriber, manifest: Path | None) -> Lines:
+    """Return the recordings of a manifest as frames, or lines of the images to test on.
 
     Raises:
-      ValueError: a file or a line is wrong; the message names both.
+      ValueError: a file or a line is wrong; the message names both. Or the model reads the other
+        kind.
     """
-    if trained.features is None:
-        raise ValueError("data must be none for a run on lines of digits")
+    if trained.features is None and manifest is None:
+        return _test_lines()
+    if trained.features is None or manifest is None:
+        raise ValueError("data must be a manifest for a run on speech, and none for one on digits")
     reader = _Reader(trained.features, trained.vocabulary, trained.model.stack)
     return reader.lines(_utterances(manifest))
+
+
+def _test_lines() -> Lines:
+    return digit_lines("test", TEST)
 
 
 def _digits(experiment: LineExperiment) -> Task:
     start = experiment.start(VOCABULARY, None, HEIGHT)
     images = digit_images("train")
     batches = LineBatches(images, experiment.distortion, experiment.batch_size, experiment.seed)
-    dev, test = digit_lines("dev", DEV), test_lines()
+    dev, test = digit_lines("dev", DEV), _test_lines()
     steps = experiment.lines // experiment.batch_size
     frames = int(batches.at(0)["lengths"].sum())
     seen = digest("digits", (*images, *dev.frames, *test.frames))

@@ -12,6 +12,7 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
+from experiments.corpora.digit_lines import digit_lines
 from experiments.recognize import commands as recognize
 from experiments.recognize import data as corpus
 from experiments.recognize.report import error_rate
@@ -248,7 +249,7 @@ def test_lines_of_digits_are_the_default(cli, tmp_path, monkeypatch):
     assert_fails(cli("predict", "--run", folder, "--files", folder / "lines.png"), "12 pixels high")
     import matplotlib.image
 
-    line = corpus.test_lines().frames[0]
+    line = digit_lines("test", 1).frames[0]
     matplotlib.image.imsave(tmp_path / "line.png", line.T, cmap="gray", vmin=0, vmax=1)
     code, out, _ = cli("predict", "--run", folder, "--files", tmp_path / "line.png")
     assert code == 0
