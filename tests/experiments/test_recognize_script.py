@@ -29,7 +29,18 @@ pytestmark = [
 RATE = 1000
 SMALL = (
     *("--rate", RATE, "--filters", "6", "--lowest", "50", "--highest", "450", "--hop", "0.02"),
-    *("--frame", "0.04", "--hidden-size", "16", "--window-size", "16", "--layers", "1"),
+    *(
+        "--stack",
+        "2",
+        "--frame",
+        "0.04",
+        "--hidden-size",
+        "16",
+        "--window-size",
+        "16",
+        "--layers",
+        "1",
+    ),
     *("--dropout", "0", "--layer-dropout", "0", "--batch-size", "8", "--shapes", "1"),
     *("--epochs", "20", "--learning-rate", "0.02", "--gain", "0", "--speed", "0.05"),
     *("--time-masks", "0", "--frequency-masks", "0", "--noise", "0.5"),
