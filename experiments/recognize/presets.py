@@ -1,6 +1,6 @@
 """Experiments on recognition as frozen dataclasses, and their models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import rnnjax as rx
 from experiments.corpora.digit_lines import HEIGHT, Distortion
@@ -105,7 +105,7 @@ class Features:
     highest: float = 3_800.0
     """Where the last filter ends, in Hz."""
     floor: float = 3e-5
-    """Power that is added to that of each filter."""
+    """Power that is added to that of each filter; smaller where loudness is not normalised."""
 
     def log_mel(self) -> LogMel:
         """Return what makes the frames, normalised over each recording."""
@@ -157,13 +157,8 @@ PRESETS: dict[str, Experiment] = {
         optimizer=Optimizer(learning_rate=5e-3, schedule="cosine"),
     ),
     "speech": _SPEECH,
-    "streaming": SpeechExperiment(
-        **{
-            **vars(_SPEECH),
-            "bidirectional": False,
-            "hidden_size": 160,
-            "features": Features(floor=1e-8),
-        }
+    "streaming": replace(
+        _SPEECH, bidirectional=False, hidden_size=160, features=Features(floor=1e-8)
     ),
 }
 DESCRIPTIONS = {

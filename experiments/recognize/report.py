@@ -24,15 +24,12 @@ def print_errors(title: str, transcripts: Sequence[str], rows: Rows) -> None:
     """Print the symbol error rate for each number of symbols, and all kinds of errors."""
     lengths = np.array([len(each) for each in transcripts])
     groups = {str(n): np.flatnonzero(lengths == n) for n in np.unique(lengths) if n}
+    groups["all"] = np.arange(len(lengths))
     lines = [
         (name, len(group), *(f"{_rate(transcripts, texts, group):.2f}" for texts in rows.values()))
         for name, group in groups.items()
     ]
-    everything = np.arange(len(transcripts))
-    whole = [f"{_rate(transcripts, texts, everything):.2f}" for texts in rows.values()]
-    header = ("symbols", "lines", *rows)
-    lines.append(("all", len(transcripts), *whole))
-    print_table(f"{title}, symbol error rate, per cent", header, lines)
+    print_table(f"{title}, symbol error rate, per cent", ("symbols", "lines", *rows), lines)
     for name, texts in rows.items():
         found = total_edits(transcripts, texts)
         exact = np.mean([a == b for a, b in zip(transcripts, texts, strict=True)])
