@@ -14,6 +14,7 @@ from rnnjax.checks import check_token
 from rnnjax.decoding.beam import Hypotheses, check_search, repeat, run_search
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.encoder_decoder import EncoderDecoder
+from rnnjax.models.pointer_generator import PointerGenerator
 from rnnjax.sharding import automatic, spec_of
 
 
@@ -31,6 +32,8 @@ def translate(
     never: tuple[int, ...] = (),
 ) -> Hypotheses:
     """Return the best translations of each row, best first.
+
+    A `PointerGenerator` reads and writes ids of its extended vocabulary.
 
     Args:
       model: the model; compiled once for each model, batch and set of options, and for places and
@@ -67,7 +70,10 @@ def translate(
     each = (variables,) if isinstance(model, EncoderDecoder) else tuple(variables)
     _check_models(models, each)
     model = models[0]
-    source, lengths = padded_text(source, lengths, model.source_size, name="source")
+    size = model.source_size
+    if isinstance(model, PointerGenerator):  # it has an id for each unknown word of a source
+        size += jnp.shape(source)[-1]
+    source, lengths = padded_text(source, lengths, size, name="source")
     check_token("start_token", start_token, model.target_size)
     check_token("stop_token", stop_token, model.target_size)
     for token in never:
@@ -89,6 +95,8 @@ def _check_models(models: tuple[EncoderDecoder, ...], variables: tuple[Any, ...]
     sizes = {(model.source_size, model.target_size) for model in models}
     if len(sizes) > 1:
         raise ValueError(f"models must have the same vocabularies, got sizes {sorted(sizes)}")
+    if len({isinstance(model, PointerGenerator) for model in models}) > 1:
+        raise ValueError("models must all be PointerGenerators, or none of them, got both")
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -19,5 +19,7 @@ from rnnjax.metrics.language import perplexity as perplexity
 from rnnjax.metrics.transcripts import Edits as Edits
 from rnnjax.metrics.transcripts import edits as edits
 from rnnjax.metrics.transcripts import total_edits as total_edits
+from rnnjax.metrics.summaries import Rouge as Rouge
+from rnnjax.metrics.summaries import rouge_l as rouge_l
 from rnnjax.metrics.translation import bleu as bleu
 from rnnjax.metrics.translation import exact_matches as exact_matches

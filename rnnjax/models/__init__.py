@@ -18,6 +18,7 @@ from rnnjax.models.interface import SentenceModel as SentenceModel
 from rnnjax.models.language_model import LanguageModel as LanguageModel
 from rnnjax.models.masked_language_model import MaskedLanguageModel as MaskedLanguageModel
 from rnnjax.models.pair_classifier import PairClassifier as PairClassifier
+from rnnjax.models.pointer_generator import PointerGenerator as PointerGenerator
 from rnnjax.models.polyphonic_model import PolyphonicModel as PolyphonicModel
 from rnnjax.models.question_answerer import QuestionAnswerer as QuestionAnswerer
 from rnnjax.models.regressor import Regressor as Regressor

@@ -37,6 +37,7 @@ class Memory(NamedTuple):
     keys: Array  # (batch, places, features)
     values: Array  # (batch, places, width)
     inside: Array  # (batch, places) bool
+    source: Any = ()  # (batch, places) integers, for a model that copies them
 
 
 @serializable
@@ -296,7 +297,7 @@ class EncoderDecoder(nn.Module):
         if memory is None:
             nothing = jnp.zeros((*queries.shape[:2], 0), queries.dtype)
             return nothing, nothing
-        contexts, weights = self.attend(jnp.swapaxes(queries, 0, 1), *memory)
+        contexts, weights = self.attend(jnp.swapaxes(queries, 0, 1), *memory[:3])
         return jnp.swapaxes(contexts, 0, 1), jnp.swapaxes(weights, 0, 1)
 
     def _read_out(self, tops: Array, contexts: Array) -> Array:

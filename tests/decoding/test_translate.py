@@ -7,7 +7,7 @@ from oracle import random_like
 
 import rnnjax as rx
 from rnnjax.decoding import translate
-from rnnjax.models import EncoderDecoder
+from rnnjax.models import EncoderDecoder, PointerGenerator
 
 START, STOP, VOCAB = 1, 2, 4
 SOURCE = np.array([[3, 1, 2, 3], [2, 3, 9, 9]])  # 9 stands in the padding
@@ -63,6 +63,42 @@ def test_a_wide_beam_finds_the_best_of_all_translations(models, tiny):
         np.testing.assert_allclose(
             found.scores[row, : len(scores)], np.sort(scores)[::-1], rtol=1e-4, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_wide_beam_finds_the_best_of_all_copies(models):
+    """Of the source's own words, 4 and 5, too; another source has other words of these ids."""
+    source = np.array([[4, 3, 5], [4, 2, 9]])
+    lengths, size = np.array([3, 2]), VOCAB + source.shape[1]
+    cores = (rx.GRU(3), rx.GRU(3)), (rx.LSTM(2), rx.LSTM(2))
+    copiers = [PointerGenerator(VOCAB, VOCAB, *each, embed_size=3) for each in cores[:models]]
+    shapes = [
+        jax.eval_shape(each.init, jax.random.key(0), source % VOCAB, None, source % VOCAB)
+        for each in copiers
+    ]
+    variables = [random_like(4 + i, each, np.float32, scale=1.5) for i, each in enumerate(shapes)]
+    options = {"start_token": START, "stop_token": STOP, "num_tokens": 2, "beam": 64}
+    found = translate(copiers, variables, source, lengths, length_penalty=0.0, **options)
+    others = [token for token in range(size) if token != STOP]
+    sequences = [(STOP, STOP), *((token, STOP) for token in others)]
+    sequences += list(itertools.product(others, repeat=2))
+    tokens = np.stack([np.full(size, START), np.arange(size)], axis=1)
+    for row, n in enumerate(lengths):
+        logs = [
+            jax.jit(model.apply)(each, np.tile(source[row], (size, 1)), np.full(size, n), tokens)
+            for model, each in zip(copiers, variables, strict=True)
+        ]
+        shares = np.exp(logs).mean(axis=0)  # (first token, time, token)
+        scores = {
+            each: shares[0, 0, each[0]] * (1 if each[0] == STOP else shares[each[0], 1, each[1]])
+            for each in sequences
+        }
+        possible = {each: score for each, score in scores.items() if score}
+        best = max(possible, key=possible.__getitem__)
+        assert tuple(found.tokens[row, 0].tolist()) == best
+        ranked = np.sort(list(possible.values()))[::-1]
+        np.testing.assert_allclose(np.exp(found.scores[row, : len(ranked)]), ranked, rtol=1e-4)
+        assert (found.scores[row, len(ranked) :] == -np.inf).all()
 
 
 def test_greedy_search_takes_the_likeliest_token(tiny):
@@ -131,5 +167,8 @@ def test_models_that_cannot_write_together_are_refused(tiny):
     options = {"start_token": START, "stop_token": STOP, "num_tokens": 3}
     with pytest.raises(ValueError, match="models must have the same vocabularies, got sizes"):
         translate([model, other], [variables, variables], SOURCE, LENGTHS, **options)
+    copier = PointerGenerator(VOCAB, VOCAB, rx.GRU(2), rx.GRU(2))
+    with pytest.raises(ValueError, match="must all be PointerGenerators, or none"):
+        translate([model, copier], [variables, variables], SOURCE, LENGTHS, **options)
     with pytest.raises(ValueError, match="as many, at least one, got 2 and 1"):
         translate([model, model], [variables], SOURCE, LENGTHS, **options)

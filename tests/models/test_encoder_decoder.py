@@ -103,7 +103,7 @@ def test_what_is_fed_is_the_input_of_the_last_output_layer():
         x = p["target_embedding"]["embedding"][TOKENS[:, time]]
         x = jnp.concatenate([x, fed], axis=1)
         state, y = model.decoder.step(p["decoder_rnn"]["core"], state, x)
-        context, _ = attention.apply({"params": p["attend"]}, y[:, None], *memory)
+        context, _ = attention.apply({"params": p["attend"]}, y[:, None], *memory[:3])
         both = jnp.concatenate([y, context[:, 0]], axis=1)
         fed = jnp.tanh(both @ p["readout"]["kernel"] + p["readout"]["bias"][None])
         want = fed @ p["target_embedding"]["embedding"].T + p["bias"][None]

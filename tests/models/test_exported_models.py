@@ -102,10 +102,9 @@ def test_a_classifier(pooling):
 
 
 @pytest.mark.full
-def test_an_encoder_decoder():
-    model = models.EncoderDecoder(
-        source_size=9, target_size=9, encoder=rx.GRU(4), decoder=rx.LSTM(4), embed_size=3
-    )
+@pytest.mark.parametrize("kind", [models.EncoderDecoder, models.PointerGenerator])
+def test_an_encoder_decoder(kind):
+    model = kind(source_size=9, target_size=9, encoder=rx.GRU(4), decoder=rx.LSTM(4), embed_size=3)
     ids, lengths = tokens(2, 1)
     variables = variables_of(model, ids, lengths, ids)
     options = {"start_token": 2, "stop_token": 3, "num_tokens": 3, "beam": 2}

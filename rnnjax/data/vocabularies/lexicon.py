@@ -36,6 +36,8 @@ class Lexicon:
       ('the', 'cat', 'dog', 'saw')
       >>> words.encode(["the", "dog", "ran"])
       array([2, 4, 1], dtype=int32)
+      >>> words.encode(["the", "dog", "ran"], words.missing(["a", "ran"]))
+      array([2, 4, 7], dtype=int32)
     """
 
     symbols: tuple[str, ...]
@@ -90,10 +92,41 @@ class Lexicon:
             string = string.lower()
         return _DIGIT.sub("0", string) if self.fold_digits else string
 
-    def encode(self, strings: Sequence[str]) -> np.ndarray:
-        """Return the ids of `strings`, `(strings,)` int32."""
-        ids = (self._index.get(self.normal(string), UNKNOWN) for string in strings)
+    def encode(self, strings: Sequence[str], more: Sequence[str] = ()) -> np.ndarray:
+        """Return the ids of `strings`, `(strings,)` int32.
+
+        Args:
+          strings: the strings.
+          more: strings of one text that get the ids from `len(lexicon)` on, as `missing` returns
+            them; see `rnnjax.models.PointerGenerator`.
+        """
+        own = {string: len(self) + i for i, string in enumerate(more)}
+        normal = map(self.normal, strings)
+        ids = (self._index.get(each, own.get(each, UNKNOWN)) for each in normal)
         return np.fromiter(ids, np.int32, len(strings))
+
+    def missing(self, strings: Iterable[str]) -> tuple[str, ...]:
+        """Return the distinct strings that the lexicon lacks, normalised, in order."""
+        normal = dict.fromkeys(map(self.normal, strings))
+        return tuple(string for string in normal if string not in self._index)
+
+    def decode(self, ids: Sequence[int], more: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the strings of `ids`, without padding.
+
+        Args:
+          ids: integers, none of them that of the unknown string.
+          more: see `encode`.
+
+        Raises:
+          ValueError: an id has no string.
+        """
+        end = len(self) + len(more)
+        if wrong := [i for i in ids if not (i == PAD or _SPECIAL <= i < end)]:
+            raise ValueError(f"ids must be 0 or lie in [{_SPECIAL}, {end}), got {wrong[0]}")
+        known = len(self)
+        return tuple(
+            self.symbols[i - _SPECIAL] if i < known else more[i - known] for i in ids if i != PAD
+        )
 
     @cached_property
     def _index(self) -> dict[str, int]:

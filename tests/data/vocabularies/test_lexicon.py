@@ -25,6 +25,21 @@ def test_ids_start_after_padding_and_the_unknown():
     assert Lexicon(("x",), 1).encode([]).shape == (0,)
 
 
+def test_what_is_missing_has_ids_of_its_own_in_each_text():
+    lexicon = Lexicon.of(["a", "b", "a"], lowercase=True)
+    text = ["A", "New", "b", "new", "Word"]
+    more = lexicon.missing(text)
+    assert more == ("new", "word")
+    ids = lexicon.encode(text, more)
+    assert ids.tolist() == [2, 4, 3, 4, 5]
+    assert lexicon.encode(["word", "other"], more).tolist() == [5, UNKNOWN]
+    assert lexicon.decode([*ids, PAD], more) == ("a", "new", "b", "new", "word")
+    assert lexicon.decode([]) == ()
+    for wrong in (6, UNKNOWN, -1):
+        with pytest.raises(ValueError, match=rf"ids must be 0 or lie in \[2, 6\), got {wrong}"):
+            lexicon.decode([wrong], more)
+
+
 WORDS = st.lists(st.sampled_from(["The", "the", "THE", "1990", "1-2", "été", "İ", "٣", ""]))
 
 
