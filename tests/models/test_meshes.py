@@ -32,6 +32,7 @@ CLASSIFIER = models.Classifier(("a", "b"), embedder("convolution"), rx.GRU(4), "
 PAIRS = models.PairClassifier(("a", "b"), embedder("convolution"), rx.GRU(4), hidden=3)
 QUESTIONS = models.QuestionAnswerer(9, 3, rx.GRU(4), rx.Bidirectional(rx.GRU(4)))
 TRANSLATOR = models.EncoderDecoder(9, 9, rx.Bidirectional(rx.GRU(4)), rx.LSTM(4), embed_size=3)
+COPIER = models.PointerGenerator(9, 9, rx.GRU(4), rx.LSTM(4), embed_size=3)
 MASKED = models.MaskedLanguageModel(
     models.TransformerConfig(
         vocab_size=9, hidden_size=4, layers=1, heads=2, feedforward_size=4, max_length=5
@@ -122,6 +123,11 @@ CASES = {
         made(TRANSLATOR, IDS, LENGTHS, IDS),
         (IDS, LENGTHS),
     ),
+    "copier": (
+        lambda p, ids, n: COPIER.apply(p, ids, n, ids, ids, method="cross_entropy")[0],
+        made(COPIER, IDS, LENGTHS, IDS),
+        (IDS, LENGTHS),
+    ),
     "masked": (
         lambda p, ids, n: MASKED.apply(p, ids, ids, ids > 3, n, method="cross_entropy")[0],
         made(MASKED, IDS, LENGTHS),
@@ -180,17 +186,19 @@ def test_value_and_gradient(name, kind):
 def test_decoding_on_a_mesh_of_explicit_axes():
     variables = made(LM, IDS)()
     others = made(TRANSLATOR, IDS, LENGTHS, IDS)()
+    copier = made(COPIER, IDS, LENGTHS, IDS)()
     options = {"start_token": 2, "stop_token": 3, "num_tokens": 3, "beam": 2}
 
     def run(ids, lengths):
         drawn = rx.decoding.sample(LM, variables, ids, lengths, KEY, num_tokens=3, top_k=3)
         best = rx.decoding.translate(TRANSLATOR, others, ids, lengths, **options)
+        copied = rx.decoding.translate(COPIER, copier, ids, lengths, **options)
         frames = jax.nn.one_hot(ids, 9)
         spoken = rx.decoding.best_path(frames, lengths)
         found = rx.decoding.prefix_beam_search(
             frames, lengths, beam=2, language_model=LM, variables=variables
         )
-        return drawn, best.tokens, spoken, found
+        return drawn, best.tokens, copied.tokens, spoken, found
 
     mesh = jax.make_mesh((2,), ("data",))
     divided = jax.device_put((IDS, LENGTHS), NamedSharding(mesh, PartitionSpec("data")))
