@@ -14,10 +14,11 @@ import numpy as np
 
 from experiments.corpora.dates import written_dates
 from experiments.shared.command_line import Commands, presets, print_table
+from experiments.shared.parallel import read_splits, run_name
 from experiments.shared.run_folder import open_run
 from experiments.shared.typed_input import typed_lines
 from experiments.shared.unknown_words import say_unknown
-from experiments.translate.data import open_with_pairs, read_splits, run_name, unknown_words
+from experiments.translate.data import open_with_pairs, unknown_words
 from experiments.translate.lengths import lengths
 from experiments.translate.plots import plot_attention
 from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment

@@ -13,4 +13,5 @@ from rnnjax.trained.regressor import Forecast as Forecast
 from rnnjax.trained.regressor import TrainedRegressor as TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
 from rnnjax.trained.transcriber import TrainedTranscriber as TrainedTranscriber
+from rnnjax.trained.summarizer import TrainedSummarizer as TrainedSummarizer
 from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

@@ -20,6 +20,7 @@ from rnnjax.trained.polyphonic import TrainedPolyphonicModel
 from rnnjax.trained.regressor import TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel
 from rnnjax.trained.transcriber import TrainedTranscriber
+from rnnjax.trained.summarizer import TrainedSummarizer
 from rnnjax.trained.translator import TrainedTranslator
 
 KINDS: tuple[type[Trained], ...] = (
@@ -31,6 +32,7 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedRegressor,
     TrainedSentenceModel,
     TrainedTranscriber,
+    TrainedSummarizer,
     TrainedTranslator,
 )
 
@@ -47,6 +49,8 @@ def load_run(folder: str | Path) -> Any:
       A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
       `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedQuestionAnswerer`,
       `TrainedTranscriber` or `TrainedTranslator`.
+      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedPolyphonicModel`,
+      `TrainedQuestionAnswerer`, `TrainedSummarizer` or `TrainedTranslator`.
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.

@@ -1,0 +1,173 @@
+"""Summaries of texts: train, evaluate, predict.
+
+$ python -m experiments.summarize train                       # first lines of docstrings
+$ python -m experiments.summarize train own --source train.txt dev.txt --target train.sum dev.sum
+$ python -m experiments.summarize predict --run runs/summaries --data texts.txt
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.corpora.summaries import DocstringSplits, docstrings
+from experiments.shared.command_line import Commands, presets
+from experiments.shared.parallel import read, read_splits, run_name
+from experiments.shared.run_folder import digest, open_run, read_digest
+from experiments.shared.typed_input import typed_lines
+from experiments.shared.unknown_words import say_unknown
+from experiments.summarize.presets import DESCRIPTIONS, PRESETS, SummaryExperiment
+from experiments.summarize.report import Pairs, baselines, draw_copies, print_rouge, show
+from experiments.summarize.training import Splits, train_summarizer
+from rnnjax.data import split_words
+from rnnjax.data.readers.tables import Choice
+from rnnjax.data.vocabularies.lexicon import UNKNOWN
+from rnnjax.train import plot_curves
+from rnnjax.trained import TrainedSummarizer
+
+if TYPE_CHECKING:
+    Preset = SummaryExperiment
+else:
+    Preset = presets(PRESETS, DESCRIPTIONS)
+
+
+def train(
+    experiment: Preset = PRESETS["docstrings"],
+    source: tuple[Path, ...] = (),
+    target: tuple[Path, ...] = (),
+    header: Choice = "auto",
+    skip_empty: bool = False,
+    out: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
+    """Train a model that summarises texts, or go on with a run that stopped.
+
+    Args:
+      experiment: a preset, any part of which may be changed.
+      source: two or three files with a text a line, to train, develop and perhaps test on; by
+        default the bodies of the docstrings of this environment.
+      target: as many files with their summaries, line by line.
+      header: whether the first lines of files are names, such as "source" and "target": yes, no,
+        or auto, which knows these and says so.
+      skip_empty: leave out pairs of which a side is empty, and say how many there are.
+      out: the run's folder: configuration, words, metrics, checkpoints, plots; by default under
+        runs/.
+      tensorboard: write TensorBoard events as well.
+    """
+    experiment.check()
+    own = bool(source or target)
+    if own and experiment.named:
+        raise ValueError("named must be False for source and target: only docstrings have names")
+    splits: Splits = (
+        read_splits(source, target, header, skip_empty) if own else _named(experiment, docstrings())
+    )
+    out = out or Path("runs") / (f"{run_name(source, target)}-summaries" if own else "summaries")
+    trained = train_summarizer(experiment, splits, out, tensorboard)
+    split, pairs = ("test", splits[2]) if len(splits) > 2 else ("dev", splits[1])
+    texts = [pair.source for pair in pairs]
+    written = {
+        name: trained.summarize(texts, beam)
+        for name, beam in {"greedy": 1, f"beam {trained.beam}": trained.beam}.items()
+    }
+    print_rouge(split, trained.words, pairs, {**baselines(pairs), **written})
+    show(pairs, written[f"beam {trained.beam}"])
+    plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a word")
+    draw_copies(out / "copies.png", trained, pairs)
+    print(f"copies: {out / 'copies.png'}\ncurves: {out / 'curves.png'}\nmodel:  {out}")
+
+
+def evaluate(
+    run: tuple[Path, ...],
+    source: Path | None = None,
+    target: Path | None = None,
+    header: Choice = "auto",
+    skip_empty: bool = False,
+    beam: int | None = None,
+    length_penalty: float | None = None,
+) -> None:
+    """Print the ROUGE-L of trained models.
+
+    Args:
+      run: the runs' folders.
+      source: a file with a text a line; by default the docstrings to test on.
+      target: a file with their summaries.
+      header: see `train`.
+      skip_empty: see `train`.
+      beam: hypotheses that go on; by default each run's own.
+      length_penalty: by default each run's own.
+    """
+    if not run:
+        raise ValueError("there must be at least one run to evaluate")
+    if (source is None) != (target is None):
+        raise ValueError("source and target must be given both, or neither")
+    found: Pairs | DocstringSplits = (
+        read(source, target, header, skip_empty) if source and target else docstrings()
+    )
+    for each in run:
+        experiment, trained = open_run(each, SummaryExperiment)
+        pairs: Pairs = (
+            _to_test_on(each, experiment, found) if isinstance(found, DocstringSplits) else found
+        )
+        texts = [pair.source for pair in pairs]
+        say_unknown(_unknown(trained, texts))
+        written = {str(each): trained.summarize(texts, beam, length_penalty)}
+        print_rouge(str(source or "test"), trained.words, pairs, {**baselines(pairs), **written})
+
+
+def predict(
+    run: Path,
+    data: Path | None = None,
+    beam: int | None = None,
+    length_penalty: float | None = None,
+    most: int | None = None,
+) -> None:
+    """Summarise texts, a line at a time.
+
+    Args:
+      run: the run's folder.
+      data: a file with a text a line; by default standard input, answered line by line.
+      beam: hypotheses that go on; by default the run's own.
+      length_penalty: by default the run's own.
+      most: most words of a summary; by default the run's own.
+    """
+    _, trained = open_run(run, SummaryExperiment)
+    unknown = []
+    for lines in typed_lines(data):
+        unknown.append(_unknown(trained, lines))
+        for text in trained.summarize(lines, beam, length_penalty, most):
+            print(text, flush=True)
+    say_unknown(*unknown)
+
+
+def _named(experiment: SummaryExperiment, splits: DocstringSplits) -> Splits:
+    """Return docstrings, with their names before their bodies if the experiment wants it."""
+    for name, part in zip(splits._fields, splits, strict=True):
+        packages = sorted({each.package for each in part})
+        print(f"{name}: {len(part):,} docstrings of {len(packages)} packages")
+        if name != "train":
+            print(f"  {', '.join(packages)}")
+    if not experiment.named:
+        return splits
+    return tuple(
+        [each._replace(source=f"{each.words_of_name}: {each.source}") for each in part]
+        for part in splits
+    )
+
+
+def _to_test_on(run: Path, experiment: SummaryExperiment, splits: DocstringSplits) -> Pairs:
+    found = _named(experiment, splits)
+    if read_digest(run, SummaryExperiment) != digest(repr(found)):
+        raise ValueError(
+            f"source and target must be given: {run} has not learnt the docstrings of this "
+            "environment"
+        )
+    return found[2]
+
+
+def _unknown(trained: TrainedSummarizer, lines: list[str]) -> np.ndarray:
+    """Return for each word of some lines whether the vocabulary lacks it."""
+    words = [word for line in lines for word in split_words(line)]
+    return trained.words.encode(words) == UNKNOWN
+
+
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
