@@ -12,7 +12,14 @@ import numpy as np
 
 from experiments.corpora.summaries import DocstringSplits, docstrings
 from experiments.shared.command_line import Commands, presets
-from experiments.shared.parallel import read, read_splits, run_name
+from experiments.shared.parallel import (
+    NO_PAIRS,
+    NO_SPLITS,
+    OWN,
+    PairFiles,
+    Search,
+    SplitFiles,
+)
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.shared.typed_input import typed_lines
 from experiments.shared.unknown_words import say_unknown
@@ -20,7 +27,6 @@ from experiments.summarize.presets import DESCRIPTIONS, PRESETS, SummaryExperime
 from experiments.summarize.report import Pairs, baselines, draw_copies, print_rouge, show
 from experiments.summarize.training import Splits, train_summarizer
 from rnnjax.data import split_words
-from rnnjax.data.readers.tables import Choice
 from rnnjax.data.vocabularies.lexicon import UNKNOWN
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedSummarizer
@@ -33,10 +39,7 @@ else:
 
 def train(
     experiment: Preset = PRESETS["docstrings"],
-    source: tuple[Path, ...] = (),
-    target: tuple[Path, ...] = (),
-    header: Choice = "auto",
-    skip_empty: bool = False,
+    files: SplitFiles = NO_SPLITS,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -44,24 +47,16 @@ def train(
 
     Args:
       experiment: a preset, any part of which may be changed.
-      source: two or three files with a text a line, to train, develop and perhaps test on; by
-        default the bodies of the docstrings of this environment.
-      target: as many files with their summaries, line by line.
-      header: whether the first lines of files are names, such as "source" and "target": yes, no,
-        or auto, which knows these and says so.
-      skip_empty: leave out pairs of which a side is empty, and say how many there are.
+      files: texts and their summaries; by default the docstrings of this environment.
       out: the run's folder: configuration, words, metrics, checkpoints, plots; by default under
         runs/.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
-    own = bool(source or target)
-    if own and experiment.named:
+    if files and experiment.named:
         raise ValueError("named must be False for source and target: only docstrings have names")
-    splits: Splits = (
-        read_splits(source, target, header, skip_empty) if own else _named(experiment, docstrings())
-    )
-    out = out or Path("runs") / (f"{run_name(source, target)}-summaries" if own else "summaries")
+    splits: Splits = files.read() if files else _named(experiment, docstrings())
+    out = out or Path("runs") / (f"{files.name}-summaries" if files else "summaries")
     trained = train_summarizer(experiment, splits, out, tensorboard)
     split, pairs = ("test", splits[2]) if len(splits) > 2 else ("dev", splits[1])
     texts = [pair.source for pair in pairs]
@@ -76,33 +71,17 @@ def train(
     print(f"copies: {out / 'copies.png'}\ncurves: {out / 'curves.png'}\nmodel:  {out}")
 
 
-def evaluate(
-    run: tuple[Path, ...],
-    source: Path | None = None,
-    target: Path | None = None,
-    header: Choice = "auto",
-    skip_empty: bool = False,
-    beam: int | None = None,
-    length_penalty: float | None = None,
-) -> None:
+def evaluate(run: tuple[Path, ...], files: PairFiles = NO_PAIRS, search: Search = OWN) -> None:
     """Print the ROUGE-L of trained models.
 
     Args:
       run: the runs' folders.
-      source: a file with a text a line; by default the docstrings to test on.
-      target: a file with their summaries.
-      header: see `train`.
-      skip_empty: see `train`.
-      beam: hypotheses that go on; by default each run's own.
-      length_penalty: by default each run's own.
+      files: the texts and their summaries; by default the docstrings to test on.
+      search: how summaries are searched.
     """
     if not run:
         raise ValueError("there must be at least one run to evaluate")
-    if (source is None) != (target is None):
-        raise ValueError("source and target must be given both, or neither")
-    found: Pairs | DocstringSplits = (
-        read(source, target, header, skip_empty) if source and target else docstrings()
-    )
+    found = files.read() or docstrings()
     for each in run:
         experiment, trained = open_run(each, SummaryExperiment)
         pairs: Pairs = (
@@ -110,31 +89,28 @@ def evaluate(
         )
         texts = [pair.source for pair in pairs]
         say_unknown(_unknown(trained, texts))
-        written = {str(each): trained.summarize(texts, beam, length_penalty)}
-        print_rouge(str(source or "test"), trained.words, pairs, {**baselines(pairs), **written})
+        written = {str(each): trained.summarize(texts, **search.options)}
+        print_rouge(
+            str(files.source or "test"), trained.words, pairs, {**baselines(pairs), **written}
+        )
 
 
 def predict(
-    run: Path,
-    data: Path | None = None,
-    beam: int | None = None,
-    length_penalty: float | None = None,
-    most: int | None = None,
+    run: Path, data: Path | None = None, search: Search = OWN, most: int | None = None
 ) -> None:
     """Summarise texts, a line at a time.
 
     Args:
       run: the run's folder.
       data: a file with a text a line; by default standard input, answered line by line.
-      beam: hypotheses that go on; by default the run's own.
-      length_penalty: by default the run's own.
+      search: how summaries are searched.
       most: most words of a summary; by default the run's own.
     """
     _, trained = open_run(run, SummaryExperiment)
     unknown = []
     for lines in typed_lines(data):
         unknown.append(_unknown(trained, lines))
-        for text in trained.summarize(lines, beam, length_penalty, most):
+        for text in trained.summarize(lines, **search.options, most=most):
             print(text, flush=True)
     say_unknown(*unknown)
 

@@ -22,9 +22,9 @@ class SummaryExperiment(Training, CellConfig):
     """Most words of the vocabulary: the most frequent ones of texts and summaries."""
     lowercase: bool = True
     """Read and write words in lower case."""
-    source_words: int = 100
+    source_words: int = 80
     """Words of a text that are read; the others are cut off."""
-    summary_words: int = 24
+    summary_words: int = 20
     """Most words of a summary."""
     named: bool = False
     """Read the name of what a docstring is of, in words, before its body."""
@@ -72,11 +72,13 @@ class SummaryExperiment(Training, CellConfig):
 
 PRESETS = {
     "docstrings": SummaryExperiment(
+        attention="dot",
+        dropout=0.2,
         batch_size=64,
-        shapes=4,
-        epochs=10,
+        shapes=3,
+        epochs=6,
         patience=None,
-        optimizer=Optimizer(learning_rate=2e-3, schedule="cosine"),
+        optimizer=Optimizer(learning_rate=3e-3, schedule="cosine"),
     ),
     "own": SummaryExperiment(
         source_words=400, summary_words=60, embed_size=256, hidden_size=256, vocab_size=20_000

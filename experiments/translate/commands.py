@@ -14,7 +14,14 @@ import numpy as np
 
 from experiments.corpora.dates import written_dates
 from experiments.shared.command_line import Commands, presets, print_table
-from experiments.shared.parallel import read_splits, run_name
+from experiments.shared.parallel import (
+    NO_PAIRS,
+    NO_SPLITS,
+    OWN,
+    PairFiles,
+    Search,
+    SplitFiles,
+)
 from experiments.shared.run_folder import open_run
 from experiments.shared.typed_input import typed_lines
 from experiments.shared.unknown_words import say_unknown
@@ -30,7 +37,6 @@ from experiments.translate.training import (
     train_translator,
 )
 from rnnjax.data import Translation
-from rnnjax.data.readers.tables import Choice
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedTranslator
@@ -43,10 +49,7 @@ else:
 
 def train(
     experiment: Preset = PRESETS["dates"],
-    source: tuple[Path, ...] = (),
-    target: tuple[Path, ...] = (),
-    header: Choice = "auto",
-    skip_empty: bool = False,
+    files: SplitFiles = NO_SPLITS,
     out: Path | None = None,
     tensorboard: bool = False,
 ) -> None:
@@ -54,79 +57,52 @@ def train(
 
     Args:
       experiment: a preset, any part of which may be changed.
-      source: two or three files with a text a line, to train, develop and perhaps test on; by
-        default written dates, made up.
-      target: as many files with their translations, line by line.
-      header: whether the first lines of files are names, such as "source" and "target": yes, no,
-        or auto, which knows these and says so.
-      skip_empty: leave out translations of which a side is empty, and say how many there are.
+      files: texts and their translations; by default written dates, made up.
       out: the run's folder: configuration, tokenisers, metrics, checkpoints, plots; by default
         under runs/.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
-    if not source and not target and experiment.unit != PRESETS["dates"].unit:
+    if not files and experiment.unit != PRESETS["dates"].unit:
         raise ValueError(
             f"source and target must be given for {experiment.unit}s: the dates that are there by "
             "default are for characters"
         )
-    splits = (
-        read_splits(source, target, header, skip_empty)
-        if source or target
-        else tuple(written_dates())
-    )
-    out = out or Path("runs") / (run_name(source, target) if source else "dates")
+    splits = files.read() if files else tuple(written_dates())
+    out = out or Path("runs") / (files.name if files else "dates")
     trained = train_translator(experiment, splits, out, tensorboard)
     _report(out, trained, splits)
 
 
-def evaluate(
-    run: tuple[Path, ...],
-    source: Path | None = None,
-    target: Path | None = None,
-    header: Choice = "auto",
-    skip_empty: bool = False,
-    beam: int | None = None,
-    length_penalty: float | None = None,
-) -> None:
+def evaluate(run: tuple[Path, ...], files: PairFiles = NO_PAIRS, search: Search = OWN) -> None:
     """Print BLEU and the share of exact translations; of several runs, each.
 
     Args:
       run: the runs' folders.
-      source: a file with a text a line; by default the test dates.
-      target: a file with their translations.
-      header: see `train`.
-      skip_empty: see `train`.
-      beam: hypotheses that go on; by default the run's own, and 1 beside it.
-      length_penalty: by default the run's own.
+      files: the texts and their translations; by default the test dates.
+      search: how translations are searched; without a beam, with 1 beside the run's own.
     """
-    opened, pairs = open_with_pairs(run, source, target, header, skip_empty)
+    opened, pairs = open_with_pairs(run, files)
     for each, (experiment, trained) in opened.items():
         say_unknown(unknown_words(experiment, trained, [pair.source for pair in pairs]))
-        beams = dict.fromkeys((1, trained.beam) if beam is None else (beam,))
-        _print_quality(str(each), trained, pairs, tuple(beams), length_penalty)
+        beams = dict.fromkeys((1, trained.beam) if search.beam is None else (search.beam,))
+        _print_quality(str(each), trained, pairs, tuple(beams), search.length_penalty)
 
 
-def translate(
-    run: tuple[Path, ...],
-    data: Path | None = None,
-    beam: int | None = None,
-    length_penalty: float | None = None,
-) -> None:
+def translate(run: tuple[Path, ...], data: Path | None = None, search: Search = OWN) -> None:
     """Translate text, a line at a time.
 
     Args:
       run: the run's folder; several runs with the same tokenisers translate together, by the mean
         of their probabilities.
       data: a file with a text a line; by default standard input, answered line by line.
-      beam: hypotheses that go on; by default the run's own.
-      length_penalty: by default the run's own.
+      search: how translations are searched.
     """
     (experiment, trained), *others = [open_run(each, TranslationExperiment) for each in run]
     beside, unknown = [other for _, other in others], []
     for lines in typed_lines(data):
         unknown.append(unknown_words(experiment, trained, lines))
-        for line in trained.translate(lines, beam, length_penalty, beside):
+        for line in trained.translate(lines, **search.options, beside=beside):
             print(line, flush=True)
     say_unknown(*unknown)
 

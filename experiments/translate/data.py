@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.corpora.dates import written_dates
-from experiments.shared.parallel import read
+from experiments.shared.parallel import PairFiles
 from experiments.shared.run_folder import digest, open_run, read_digest
 from experiments.translate.presets import TranslationExperiment
 from rnnjax.data import Translation
-from rnnjax.data.readers.tables import Choice
 from rnnjax.data.vocabularies.subwords import UNKNOWN
 from rnnjax.trained import TrainedTranslator
 from rnnjax.trained.translator import plain
@@ -18,19 +17,12 @@ from rnnjax.trained.translator import plain
 Runs = dict[Path, tuple[TranslationExperiment, TrainedTranslator]]
 
 
-def open_with_pairs(
-    runs: Sequence[Path],
-    source: Path | None,
-    target: Path | None,
-    header: Choice,
-    skip_empty: bool,
-) -> tuple[Runs, list[Translation]]:
+def open_with_pairs(runs: Sequence[Path], files: PairFiles) -> tuple[Runs, list[Translation]]:
     """Return runs and translations to test them on; by default the test dates, of runs on dates."""
-    if (source is None) != (target is None):
-        raise ValueError("source and target must be given both, or neither")
+    pairs = files.read()
     opened = {run: open_run(run, TranslationExperiment) for run in runs}
-    if source is not None and target is not None:
-        return opened, read(source, target, header, skip_empty)
+    if pairs is not None:
+        return opened, pairs
     dates = written_dates()
     known = digest(repr(tuple(dates)))
     for run in runs:

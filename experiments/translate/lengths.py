@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.shared.command_line import print_table
+from experiments.shared.parallel import NO_PAIRS, OWN, PairFiles, Search
 from experiments.translate.data import open_with_pairs
 from experiments.translate.plots import plot_lengths
 from rnnjax.data import Translation
-from rnnjax.data.readers.tables import Choice
 from rnnjax.files import write_whole
 from rnnjax.metrics import bleu
 
@@ -18,34 +18,26 @@ _GROUPS = 6
 
 def lengths(
     run: tuple[Path, ...],
-    source: Path | None = None,
-    target: Path | None = None,
-    header: Choice = "auto",
-    skip_empty: bool = False,
-    beam: int | None = None,
-    length_penalty: float | None = None,
+    files: PairFiles = NO_PAIRS,
+    search: Search = OWN,
     out: Path = Path("runs/lengths"),
 ) -> None:
     """Print and draw the BLEU of runs by the length of the source, in groups of about one size.
 
     Args:
       run: the runs' folders.
-      source: a file with a text a line; by default the test dates.
-      target: a file with their translations.
-      header: see `train`.
-      skip_empty: see `train`.
-      beam: hypotheses that go on; by default each run's own.
-      length_penalty: by default each run's own.
+      files: the texts and their translations; by default the test dates.
+      search: how translations are searched.
       out: folder for lengths.png and lengths.json.
     """
-    opened, pairs = open_with_pairs(run, source, target, header, skip_empty)
+    opened, pairs = open_with_pairs(run, files)
     characters = all(experiment.unit == "character" for experiment, _ in opened.values())
     unit = "characters" if characters else "words"
     sizes = np.array([len(p.source if characters else p.source.split()) for p in pairs])
     groups = by_length(sizes, _GROUPS)
     scores: dict[str, list[float]] = {}
     for each, (_, trained) in opened.items():
-        written = trained.translate([pair.source for pair in pairs], beam, length_penalty)
+        written = trained.translate([pair.source for pair in pairs], **search.options)
         scores[str(each)] = [_bleu(pairs, written, rows) for rows in groups]
     spans = [(int(sizes[rows].min()), int(sizes[rows].max())) for rows in groups]
     print_table(

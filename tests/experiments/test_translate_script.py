@@ -11,7 +11,7 @@ from lm_runs import assert_fails
 from sentence_runs import write
 
 import rnnjax as rx
-from experiments.shared import parallel
+from experiments.shared.parallel import PairFiles, SplitFiles
 from experiments.translate import commands as translate
 from experiments.translate.lengths import by_length
 from rnnjax.data.vocabularies.subwords import MASK, PAD, START, UNKNOWN
@@ -134,7 +134,7 @@ def test_the_share_of_unknown_words_is_said(trained, cli, tmp_path):
 
 def test_files_are_read_as_tokenisers_give_text_back(tmp_path):
     ours, theirs = write(tmp_path / "a", "a\u0308  b\n"), write(tmp_path / "b", " c\td \n")
-    (pair,) = parallel.read(ours, theirs, "auto", skip_empty=False)
+    (pair,) = PairFiles(source=ours, target=theirs).read()
     assert pair == ("\u00e4 b", "c d")
 
 
@@ -184,19 +184,23 @@ def test_groups_of_lengths_are_of_about_one_size_and_share_no_length():
 
 
 def test_the_default_folder_is_named_for_the_languages():
-    sides = [Path("a/train.de.gz")], [Path("a/train.en")]
-    assert parallel.run_name(*sides) == "de-en"
+    files = SplitFiles(source=(Path("a/train.de.gz"),), target=(Path("a/train.en"),))
+    assert files.name == "de-en"
 
 
 def test_translations_with_an_empty_side_are_left_out_and_counted(tmp_path, capsys, pipe_of):
+    def read(lines, **options):
+        ours, theirs = map(pipe_of, lines)
+        return PairFiles(source=ours, target=theirs, **options).read()
+
     lines = b"source\none\n\nthree\n \n", b"target\neins\nzwei\ndrei\n\n"
-    pairs = parallel.read(*map(pipe_of, lines), "auto", skip_empty=True)
+    pairs = read(lines, skip_empty=True)
     assert pairs == [("one", "eins"), ("three", "drei")]
     assert "2 of 4 pairs have an empty side and are left out" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"pipe2, line 3 is empty; .* --skip-empty .* 2 of 4"):
-        parallel.read(*map(pipe_of, lines), "auto", skip_empty=False)
+        read(lines)
     with pytest.raises(ValueError, match="must have a pair with text on both sides"):
-        parallel.read(*map(pipe_of, (b"\na\n", b"b\n\n")), "auto", skip_empty=True)
+        read((b"\na\n", b"b\n\n"), skip_empty=True)
 
 
 def test_a_run_is_gone_on_with_or_refused(trained, files, cli):
