@@ -9,6 +9,7 @@
 # make music        learn two-voice counterpoint, and write pieces as MIDI files
 # make forecast     forecast the Mackey-Glass series, which is chaotic
 # make recognize    read lines of handwritten digits
+# make summarize    write the first lines of docstrings from their bodies
 # make test         run the tests, without further combinations of what they cover
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
@@ -28,6 +29,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help lm label classify conditional mlm distill translate answer music forecast recognize bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer music summarize bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -68,6 +70,9 @@ forecast: $(VENV)/.scripts
 
 recognize: $(VENV)/.scripts
 	$(BIN)/python -m experiments.recognize train $(ARGS)
+
+summarize: $(VENV)/.scripts
+	$(BIN)/python -m experiments.summarize train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

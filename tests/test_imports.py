@@ -25,6 +25,7 @@ TASKS = [
     *("answer", "label", "lm", "mlm", "music", "translate"),
     *("answer", "forecast", "label", "lm", "mlm", "translate"),
     *("answer", "label", "lm", "mlm", "recognize", "translate"),
+    *("answer", "label", "lm", "mlm", "music", "summarize", "translate"),
 ]
 
 
