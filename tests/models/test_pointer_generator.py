@@ -112,11 +112,12 @@ def test_losses_and_gradients_are_finite_where_nothing_is_copied_or_all_is():
         logs = model.apply(variables, *BATCH)
         return nats + jnp.where(logs > -jnp.inf, logs, 0).sum()
 
-    gate = variables["params"]["gate"]
-    for bias in (-500.0, 500.0):
-        sure = {"kernel": gate["kernel"], "bias": jnp.array([bias])}
-        value, slopes = loss({"params": {**variables["params"], "gate": sure}})
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((value, slopes)))
+    params = variables["params"]
+    gates = [{**params["gate"], "bias": jnp.array([bias])} for bias in (-500.0, 500.0)]
+    sharp = jax.tree.map(lambda leaf: 1e4 * leaf, params["attend"])  # weights are 0 or 1
+    for change in ({"gate": gates[0]}, {"gate": gates[1]}, {"attend": sharp}):
+        found = loss({"params": {**params, **change}})
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
 def test_what_stands_in_the_padding_reaches_nothing():
