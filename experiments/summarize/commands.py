@@ -61,11 +61,11 @@ def train(
     split, pairs = ("test", splits[2]) if len(splits) > 2 else ("dev", splits[1])
     texts = [pair.source for pair in pairs]
     written = {
-        name: trained.summarize(texts, beam)
-        for name, beam in {"greedy": 1, f"beam {trained.beam}": trained.beam}.items()
+        "greedy" if beam == 1 else f"beam {beam}": trained.summarize(texts, beam)
+        for beam in dict.fromkeys((1, trained.beam))
     }
     print_rouge(split, trained.words, pairs, {**baselines(pairs), **written})
-    show(pairs, written[f"beam {trained.beam}"])
+    show(pairs, [*written.values()][-1])
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a word")
     draw_copies(out / "copies.png", trained, pairs)
     print(f"copies: {out / 'copies.png'}\ncurves: {out / 'curves.png'}\nmodel:  {out}")

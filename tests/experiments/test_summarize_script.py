@@ -28,7 +28,7 @@ SIDES = ("text", "sum")
 SMALL = (
     *("own", "--embed-size", "12", "--hidden-size", "16", "--cell", "gru", "--dropout", "0"),
     *("--vocab-size", "8", "--source-words", "8", "--summary-words", "4", "--batch-size", "16"),
-    *("--epochs", "10", "--shapes", "1", "--learning-rate", "0.03", "--beam", "2"),
+    *("--epochs", "4", "--shapes", "1", "--learning-rate", "0.03", "--beam", "1"),
 )
 
 
@@ -42,7 +42,7 @@ def pairs_of(count, seed):
     draw = random.Random(seed)
     names = ["".join(draw.choices("abcdef", k=5)) for _ in range(count)]
     return [
-        (f"today {name} is ill ." if draw.random() < 0.5 else f"{name} is ill now", f"ill : {name}")
+        (f"today {name} is ill ." if draw.random() < 0.5 else f"{name} is ill now", f"{name} : ill")
         for name in names
     ]
 
@@ -80,7 +80,7 @@ def test_words_that_training_did_not_see_are_copied(trained, files, cli):
         path.name for path in folder.iterdir()
     }
     rows = table(out, "test: 24 texts")
-    assert [*rows] == ["", "first words", "greedy", "beam 2", "reference"]
+    assert [*rows] == ["", "first words", "greedy", "reference"]
     assert rows["reference"][:3] == ["100.0"] * 3
     assert float(rows["greedy"][2]) > 90
     assert float(rows["first words"][2]) < 70
@@ -89,27 +89,23 @@ def test_words_that_training_did_not_see_are_copied(trained, files, cli):
     assert isinstance(run, TrainedSummarizer)
     assert isinstance(run.model, PointerGenerator)
     written = run.summarize(["Today Zorro is ill.", "", "zorro is ill now"])
-    assert [text.split()[-1:] for text in written] == [["zorro"], [], ["zorro"]]
+    assert [text.split()[:1] for text in written] == [["zorro"], [], ["zorro"]]
     test = ("--source", files["test", "text"], "--target", files["test", "sum"])
     code, again, _ = cli("evaluate", "--run", folder, *test)
     assert code == 0
     found = table(again, str(files["test", "text"])).values()
-    assert [cells for cells in found if all(cells)][-2] == rows["beam 2"]
+    assert [cells for cells in found if all(cells)][-2] == rows["greedy"]
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     valid = [record for record in records if record["split"] == "valid"]
-    assert len(valid) == 10
-    assert valid[-1]["rouge_l"] > valid[0]["rouge_l"]
+    assert len(valid) == 4
+    assert valid[-1]["loss"] < valid[0]["loss"]
 
 
 def test_texts_are_summarised_as_they_are_typed(trained, cli):
-    lines = "Today Zoë is ill.\n\nxyz is ill now\n"
-    code, out, err = cli("predict", "--run", trained[0], stdin=lines)
-    assert code == 0
-    assert [line.split()[-1:] for line in out.split("\n")] == [["zoë"], [], ["xyz"], []]
+    call = ("predict", "--run", trained[0], "--most", "1", "--beam", "2")
+    code, out, err = cli(*call, stdin="Today Zoë is ill.\nxyz is ill now\n")
+    assert (code, out) == (0, "zoë\nxyz\n")
     assert "2 of 9 words" in err
-    code, out, _ = cli("predict", "--run", trained[0], "--most", "1", "--beam", "1", stdin=lines)
-    assert code == 0
-    assert [len(line.split()) for line in out.split("\n")] == [1, 0, 1, 0]
 
 
 @pytest.mark.full  # another training
