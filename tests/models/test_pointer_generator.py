@@ -22,11 +22,12 @@ MASK = np.arange(3) < np.array([3, 3, 2, 1])[:, None]
 BATCH = SOURCE, LENGTHS, TOKENS
 
 
-def make(dtype=np.float32, **options):
+def make(dtype=np.float32, compute=None, **options):
     """A small model and its variables; no bias is zero."""
-    options = {"upper": rx.LSTM(3), "embed_size": 4, "attention_size": 3, **options}
-    core = rx.Bidirectional(rx.GRU(3))
-    model = PointerGenerator(VOCAB, VOCAB, core, rx.GRU(4), **options)
+    options = {"embed_size": 4, "attention_size": 3, "dtype": compute, **options}
+    options = {"upper": rx.LSTM(3, dtype=compute), **options}
+    cores = rx.Bidirectional(rx.GRU(3, dtype=compute)), rx.GRU(4, dtype=compute)
+    model = PointerGenerator(VOCAB, VOCAB, *cores, **options)
     shapes = jax.eval_shape(partial(model.init, jax.random.key(0)), *BATCH)
     return model, random_like(1, shapes, dtype, scale=0.7)
 
@@ -137,6 +138,14 @@ def test_steps_say_what_the_whole_sequence_says():
     for time in range(3):
         state, logs = step(variables, memory, state, TOKENS[:, time])
         np.testing.assert_allclose(logs, whole[:, time], rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_is_near_float32():
+    logs, others = (jax.jit(make(compute=each)[0].apply) for each in (None, "bfloat16"))
+    _, variables = make()
+    want, got = logs(variables, *BATCH), others(variables, *BATCH)
+    assert got.dtype == jnp.float32
+    np.testing.assert_allclose(np.exp(got), np.exp(want), atol=0.02)
 
 
 def test_the_share_of_generating_is_shown():
