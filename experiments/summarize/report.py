@@ -21,8 +21,8 @@ from rnnjax.trained.summarizer import Pair
 
 Pairs = Sequence[Pair]
 
-# The picture has three texts, of about so many words.
-_DRAWN, _LENGTH = 3, 25
+# The picture has two texts, of about so many words.
+_DRAWN, _LENGTH = 2, 25
 
 
 def first_words(pairs: Pairs) -> list[str]:
@@ -86,7 +86,8 @@ def _look(
     look = partial(_copied, trained.model)
     names = ("source", "source_lengths", "tokens")
     shares = jax.jit(look)(trained.variables, *(batch[name] for name in names))
-    return read, written, np.asarray(shares)[0, : len(written), : len(read)]
+    labels = [word if len(word) < 15 else f"{word[:12]}..." for word in read]
+    return labels, written, np.asarray(shares)[0, : len(written), : len(read)]
 
 
 def _copied(model: EncoderDecoder, variables: Any, *inputs: Any) -> Array:
