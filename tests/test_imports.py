@@ -22,10 +22,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TASKS = [
     *("classify", "conditional", "distill", "dynamics", "finetune"),
-    *("answer", "label", "lm", "mlm", "music", "translate"),
-    *("answer", "forecast", "label", "lm", "mlm", "translate"),
-    *("answer", "label", "lm", "mlm", "recognize", "translate"),
-    *("answer", "label", "lm", "mlm", "music", "summarize", "translate"),
+    *("answer", "forecast", "label", "lm", "mlm", "music", "recognize", "summarize", "translate"),
 ]
 
 

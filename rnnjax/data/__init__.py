@@ -26,9 +26,9 @@ from rnnjax.data.batches.windows import Windows as Windows
 from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
-from rnnjax.data.encoding.music import encode_music as encode_music
 from rnnjax.data.encoding.log_mel import LogMel as LogMel
 from rnnjax.data.encoding.log_mel import hertz_to_mel as hertz_to_mel
+from rnnjax.data.encoding.music import encode_music as encode_music
 from rnnjax.data.encoding.pieces import PieceIndexer as PieceIndexer
 from rnnjax.data.encoding.pieces import join_pieces as join_pieces
 from rnnjax.data.encoding.series_encoder import EncodedSeries as EncodedSeries
@@ -44,10 +44,10 @@ from rnnjax.data.readers.columns import read_columns as read_columns
 from rnnjax.data.readers.conllu import is_conllu as is_conllu
 from rnnjax.data.readers.conllu import read_conllu as read_conllu
 from rnnjax.data.readers.labelled import read_labelled as read_labelled
-from rnnjax.data.readers.music import Music as Music
-from rnnjax.data.readers.music import read_music as read_music
 from rnnjax.data.readers.manifest import Utterance as Utterance
 from rnnjax.data.readers.manifest import read_manifest as read_manifest
+from rnnjax.data.readers.music import Music as Music
+from rnnjax.data.readers.music import read_music as read_music
 from rnnjax.data.readers.nbest import Candidate as Candidate
 from rnnjax.data.readers.nbest import parse_nbest as parse_nbest
 from rnnjax.data.readers.pairs import read_pairs as read_pairs

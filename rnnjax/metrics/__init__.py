@@ -16,10 +16,10 @@ from rnnjax.metrics.labels import span_scores as span_scores
 from rnnjax.metrics.labels import total as total
 from rnnjax.metrics.language import bits_per_character as bits_per_character
 from rnnjax.metrics.language import perplexity as perplexity
+from rnnjax.metrics.summaries import Rouge as Rouge
+from rnnjax.metrics.summaries import rouge_l as rouge_l
 from rnnjax.metrics.transcripts import Edits as Edits
 from rnnjax.metrics.transcripts import edits as edits
 from rnnjax.metrics.transcripts import total_edits as total_edits
-from rnnjax.metrics.summaries import Rouge as Rouge
-from rnnjax.metrics.summaries import rouge_l as rouge_l
 from rnnjax.metrics.translation import bleu as bleu
 from rnnjax.metrics.translation import exact_matches as exact_matches

@@ -12,6 +12,6 @@ from rnnjax.trained.polyphonic import TrainedPolyphonicModel as TrainedPolyphoni
 from rnnjax.trained.regressor import Forecast as Forecast
 from rnnjax.trained.regressor import TrainedRegressor as TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel
-from rnnjax.trained.transcriber import TrainedTranscriber as TrainedTranscriber
 from rnnjax.trained.summarizer import TrainedSummarizer as TrainedSummarizer
+from rnnjax.trained.transcriber import TrainedTranscriber as TrainedTranscriber
 from rnnjax.trained.translator import TrainedTranslator as TrainedTranslator

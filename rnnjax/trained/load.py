@@ -19,8 +19,8 @@ from rnnjax.trained.masked import TrainedMaskedModel
 from rnnjax.trained.polyphonic import TrainedPolyphonicModel
 from rnnjax.trained.regressor import TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel
-from rnnjax.trained.transcriber import TrainedTranscriber
 from rnnjax.trained.summarizer import TrainedSummarizer
+from rnnjax.trained.transcriber import TrainedTranscriber
 from rnnjax.trained.translator import TrainedTranslator
 
 KINDS: tuple[type[Trained], ...] = (
@@ -31,8 +31,8 @@ KINDS: tuple[type[Trained], ...] = (
     TrainedQuestionAnswerer,
     TrainedRegressor,
     TrainedSentenceModel,
-    TrainedTranscriber,
     TrainedSummarizer,
+    TrainedTranscriber,
     TrainedTranslator,
 )
 
@@ -46,11 +46,6 @@ def load_run(folder: str | Path) -> Any:
     Returns:
       The trained model, of a class of `rnnjax.trained`, such as `TrainedLanguageModel` or
       `TrainedSentenceModel` (taggers and classifiers).
-      A `TrainedLanguageModel`, `TrainedSentenceModel` (taggers and classifiers),
-      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedQuestionAnswerer`,
-      `TrainedTranscriber` or `TrainedTranslator`.
-      `TrainedConditionalModel`, `TrainedMaskedModel`, `TrainedPolyphonicModel`,
-      `TrainedQuestionAnswerer`, `TrainedSummarizer` or `TrainedTranslator`.
 
     Raises:
       ValueError: the folder has no run, a run of another version, or no checkpoint.
