@@ -22,10 +22,9 @@ from experiments.shared.parallel import (
     Search,
     SplitFiles,
 )
-from experiments.shared.run_folder import open_run
 from experiments.shared.typed_input import typed_lines
 from experiments.shared.unknown_words import say_unknown
-from experiments.translate.data import open_with_pairs, unknown_words
+from experiments.translate.data import open_runs, open_with_pairs, unknown_words
 from experiments.translate.lengths import lengths
 from experiments.translate.plots import plot_attention
 from experiments.translate.presets import DESCRIPTIONS, PRESETS, TranslationExperiment
@@ -98,8 +97,12 @@ def translate(run: tuple[Path, ...], data: Path | None = None, search: Search = 
       data: a file with a text a line; by default standard input, answered line by line.
       search: how translations are searched.
     """
-    (experiment, trained), *others = [open_run(each, TranslationExperiment) for each in run]
-    beside, unknown = [other for _, other in others], []
+    opened = open_runs(run)
+    (first, (experiment, trained)), *others = opened.items()
+    for each, (_, other) in others:
+        if other.tokenizers != trained.tokenizers:
+            raise ValueError(f"{each} must have the tokenisers of {first} to translate with it")
+    beside, unknown = [other for _, (_, other) in others], []
     for lines in typed_lines(data):
         unknown.append(unknown_words(experiment, trained, lines))
         for line in trained.translate(lines, **search.options, beside=beside):

@@ -17,10 +17,17 @@ from rnnjax.trained.translator import plain
 Runs = dict[Path, tuple[TranslationExperiment, TrainedTranslator]]
 
 
+def open_runs(runs: Sequence[Path]) -> Runs:
+    """Return what the folders of runs hold."""
+    if not runs:
+        raise ValueError("run must be at least one run's folder")
+    return {run: open_run(run, TranslationExperiment) for run in runs}
+
+
 def open_with_pairs(runs: Sequence[Path], files: PairFiles) -> tuple[Runs, list[Translation]]:
     """Return runs and translations to test them on; by default the test dates, of runs on dates."""
     pairs = files.read()
-    opened = {run: open_run(run, TranslationExperiment) for run in runs}
+    opened = open_runs(runs)
     if pairs is not None:
         return opened, pairs
     dates = written_dates()

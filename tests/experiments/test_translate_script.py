@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -261,6 +262,21 @@ def test_bad_files_are_refused_before_training(files, cli, tmp_path):
     assert_fails(cli("evaluate", "--run", tmp_path, "--source", ours), "both, or neither")
     assert_fails(cli("train", *TINY, "--out", tmp_path / "run"), "given for words")
     assert_fails(cli("translate", "--run", tmp_path, stdin="1"), "holds no run")
+
+
+@pytest.mark.parametrize("command", ["translate", "evaluate", "lengths"])
+def test_no_run_is_one_line(cli, command):
+    assert_fails(cli(command, "--run", stdin="1"), "run must be at least one run's folder")
+
+
+def test_runs_of_other_tokenisers_are_named_before_a_line_is_read(cli, monkeypatch):
+    runs = {
+        Path(name): (None, SimpleNamespace(tokenizers=tokenizers))
+        for name, tokenizers in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3)))
+    }
+    monkeypatch.setattr(translate, "open_runs", lambda run: runs)
+    said = "c must have the tokenisers of a to translate with it"
+    assert_fails(cli("translate", "--run", "a", "b", "c", stdin=""), said)
 
 
 def test_dates_are_for_what_has_learnt_them(trained, cli):
