@@ -95,7 +95,8 @@ def make_vocabulary(experiment: LanguageModelExperiment, corpus: Corpus) -> Voca
     if experiment.vocabulary == "char":
         return Vocabulary.characters("".join(corpus))
     if experiment.vocabulary == "piece":
-        return Vocabulary.pieces(corpus.train, experiment.vocab_max or 5_000)
+        most = 5_000 if experiment.vocab_max is None else experiment.vocab_max
+        return Vocabulary.pieces(corpus.train, most)
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 

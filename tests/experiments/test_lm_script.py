@@ -245,6 +245,11 @@ def test_a_count_of_zero_is_named(cli, text, tmp_path, option, name):
     assert_fails(outcome, name)
 
 
+def test_no_pieces_at_all_are_refused(cli, text, tmp_path):
+    options = ("pieces", "--data", text, "--out", tmp_path / "run", *SMALL, "--vocab-max", "0")
+    assert_fails(cli("train", *options), "at least 257, got 0")
+
+
 def test_an_unknown_preset_is_refused_and_the_known_are_shown(cli):
     code, out, _ = cli("train", "--help")
     assert code == 0
