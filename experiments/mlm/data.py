@@ -47,6 +47,11 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
     texts = []
     for first, second in zip(files[::2], files[1::2], strict=True):
         (language, path), (other, path_2) = _language(first), _language(second)
+        if len(language) != len(other):
+            raise ValueError(
+                f"pairs must both have a language, as in en=file, or neither, got {first} and "
+                f"{second}"
+            )
         for number, parts in enumerate(read_parallel(path, path_2, header="no"), 1):
             if all(part.strip() for part in parts):
                 texts.append(Text(tuple(parts), language + other, f"{path}, line {number}"))

@@ -72,4 +72,6 @@ def test_what_cannot_be_compared_is_refused(pretrained, cli, tmp_path):
     assert_fails(cli(*call, lines, lines, "--number", "1"), "at least two pairs")
     assert_fails(cli(*call, lines, lines, "--number", "0"), "number", "0")
     assert_fails(cli(*call, lines, long), "42 tokens", "positions for 24")
+    assert_fails(cli(*call, f"en={lines}", lines), "pairs must both have a language", "or neither")
+    assert_fails(cli(*call, lines, f"nl={lines}"), "pairs must both have a language", "or neither")
     assert_fails(cli(*call, f"en={lines}", f"nl={lines}"), "language must be None", "got en")
