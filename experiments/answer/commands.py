@@ -7,6 +7,7 @@ $     python -m experiments.answer predict --run runs/stories
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from experiments.sentences.data import check_files
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.recipe import train as train_run
 from experiments.shared.run_folder import digest, open_run
-from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.typed_input import cut, parsed_lines
 from experiments.shared.unknown_words import say_unknown, unknown_in_sentences
 from rnnjax.data import (
     Buckets,
@@ -105,8 +106,7 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
     """
     _, trained = open_run(run, AnswerExperiment)
     unknown = []
-    for lines in typed_lines(data):
-        questions = [_typed(line, tokens) for line in lines]
+    for lines, questions in parsed_lines(data, partial(_typed, tokens=tokens)):
         unknown.append(unknown_in_sentences(trained, questions))
         for text, line in zip(trained.texts(questions), lines, strict=True):
             print(f"{text}\t{line}", flush=True)

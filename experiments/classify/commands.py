@@ -7,6 +7,7 @@ $ python -m experiments.classify windows                  # beside a recurrent c
 $ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from experiments.sentences.training import train_recurrent
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import open_run
 from experiments.shared.tables import AUTO, Table
-from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.typed_input import cut, parsed_lines
 from experiments.shared.unknown_words import say_unknown, unknown_in_sentences
 from rnnjax.data import (
     UNLABELLED,
@@ -120,8 +121,7 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
     """
     experiment, trained = open_run(run, ClassificationExperiment)
     unknown = []
-    for lines in typed_lines(data):
-        sentences = [_unlabelled(experiment, line, tokens) for line in lines]
+    for lines, sentences in parsed_lines(data, partial(_unlabelled, experiment, tokens=tokens)):
         unknown.append(unknown_in_sentences(trained, sentences))
         print_labels(trained.targets, lines, trained.answers(sentences))
     say_unknown(*unknown)

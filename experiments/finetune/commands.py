@@ -8,6 +8,7 @@ $ python -m experiments.finetune train pairs --encoder runs/wiki --data train.ts
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from experiments.sentences.training import train_sentences
 from experiments.shared.command_line import Commands, presets
 from experiments.shared.run_folder import digest
 from experiments.shared.tables import AUTO, Table
-from experiments.shared.typed_input import cut, typed_lines
+from experiments.shared.typed_input import cut, parsed_lines
 from rnnjax.data import (
     UNLABELLED,
     Encoded,
@@ -151,8 +152,7 @@ def predict(
     """
     experiment, trained = load_tuned(run, language)
     targets, task = trained.targets, experiment.task
-    for lines in typed_lines(data):
-        unknown = [_unlabelled(task, line, tokens) for line in lines]
+    for lines, unknown in parsed_lines(data, partial(_unlabelled, task, tokens=tokens)):
         answers = trained.answers(unknown)
         if task == "tokens":
             tagging.print_tags(targets, [each.tokens for each in unknown], answers)

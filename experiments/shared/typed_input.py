@@ -2,12 +2,16 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from rnnjax.data import split_words
 from rnnjax.data.readers.lines import read_lines, whole_line
 from rnnjax.data.readers.text import composed
+
+Parsed = TypeVar("Parsed")
 
 
 def typed_lines(data: Path | None) -> Iterator[list[str]]:
@@ -17,6 +21,26 @@ def typed_lines(data: Path | None) -> Iterator[list[str]]:
         return
     for _, line in input_lines(None):
         yield [line]
+
+
+def parsed_lines(
+    data: Path | None, parse: Callable[[str], Parsed]
+) -> Iterator[tuple[list[str], list[Parsed]]]:
+    """Yield lines as `typed_lines` does, and what `parse` makes of each.
+
+    ValueError names the place of a line of which it makes nothing.
+    """
+    numbers = count(1)
+    for lines in typed_lines(data):
+        found = []
+        for line in lines:
+            number = next(numbers)
+            try:
+                found.append(parse(line))
+            except ValueError as error:
+                place = f"{data or 'standard input'}, line {number}"
+                raise ValueError(f"{place}: {error}") from error
+        yield lines, found
 
 
 def input_lines(data: Path | None) -> Iterator[tuple[int, str]]:

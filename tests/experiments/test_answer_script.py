@@ -95,7 +95,9 @@ def test_questions_are_answered_as_they_are_typed(trained, cli):
     assert [row[1] for row in rows] == lines.splitlines()
     run = rx.load_run(trained[0])
     assert run.predict([("a is at the old mill.", "where is a?")]) == ["old mill"]
-    assert_fails(cli("predict", "--run", trained[0], stdin="alone\n"), "a story, a tab")
+    for number, before in enumerate(("", lines.splitlines(keepends=True)[0]), 1):
+        outcome = cli("predict", "--run", trained[0], stdin=f"{before}alone\n")
+        assert_fails(outcome, f"standard input, line {number}: a line must be a story, a tab")
 
 
 def test_an_answer_outside_its_story_is_one_line(data, cli, tmp_path):
