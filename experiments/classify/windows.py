@@ -34,7 +34,7 @@ def compare_windows(
     split, sentences = ("test", splits.test) if splits.test else ("dev", splits.dev)
     choices = {
         f"window-{width}": dataclasses.replace(experiment, cell="window", window=width)
-        for width in widths
+        for width in sorted(set(widths))
     }
     choices[experiment.cell] = experiment
     rows = []
@@ -43,8 +43,7 @@ def compare_windows(
         trained = train_recurrent(one, splits, measure, out / name, None, tensorboard=False)
         values = measure(trained.targets, sentences, trained.answers(sentences))
         size = sum(leaf.size for leaf in jax.tree.leaves(trained.params["reader"]["rnn"]))
-        seen = one.window if one.cell == "window" else None
-        rows.append(Row(name, seen, size, 100 * values["accuracy"]))
+        rows.append(Row(name, words_seen(one), size, 100 * values["accuracy"]))
     header = ("", "words seen", "parameters", "accuracy, per cent")
     lines = [(row.name, row.seen or "all", f"{row.size:,}", f"{row.accuracy:.2f}") for row in rows]
     print_table(f"{split}: size against length", header, lines)
@@ -57,6 +56,14 @@ def compare_windows(
         )
     _plot(rows, out / "windows.png")
     print(f"picture: {out / 'windows.png'}\nmodels: {out}")
+
+
+def words_seen(experiment: ClassificationExperiment) -> int | None:
+    """Return how many words an output depends on; None if it is all of them."""
+    if experiment.cell != "window":
+        return None
+    directions = 2 if experiment.bidirectional else 1
+    return 1 + directions * experiment.layers * (experiment.window - 1)
 
 
 def _plot(rows: Sequence[Row], picture: Path) -> None:

@@ -1,5 +1,9 @@
 """Windows beside a recurrent core, in the classification script."""
 
+from functools import partial
+
+import jax
+import jax.numpy as jnp
 import pytest
 from encoder_runs import labelled
 from lm_runs import assert_fails
@@ -8,6 +12,7 @@ from sentence_runs import SMALL, table, write
 import rnnjax as rx
 from experiments.classify import commands as classify
 from experiments.classify.presets import ClassificationExperiment
+from experiments.classify.windows import words_seen
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -28,11 +33,28 @@ def test_windows_are_layers_of_classifiers():
         ClassificationExperiment(window=1).check()
 
 
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (3, True)])
+def test_what_an_output_depends_on_is_counted(layers, bidirectional):
+    sizes = {"window": 3, "layers": layers, "hidden_size": 2}
+    experiment = ClassificationExperiment(cell="window", bidirectional=bidirectional, **sizes)
+    core = experiment.core()
+    params = core.init(jax.random.key(0), 1)
+    # As many outputs change with one input in the middle as an output sees inputs.
+    middle = jnp.zeros((21, 1)).at[10].set(1.0)
+    outputs = partial(rx.unroll, core, params)
+    _, (_, slope) = jax.jvp(outputs, (jnp.ones((21, 1)),), (middle,))
+    assert words_seen(experiment) == int((slope != 0).any(axis=1).sum())
+
+
+def test_a_recurrent_core_sees_all():
+    assert words_seen(ClassificationExperiment()) is None
+
+
 @pytest.mark.full
 def test_windows_are_compared_by_size_and_by_what_they_see(cli, tmp_path):
     data = [write(tmp_path / f"{n}.tsv", labelled(k, seed=n)) for n, k in (("a", 60), ("b", 20))]
     call = ("windows", "--data", *data, *SMALL, "--epochs", "4", "--shapes", "1")
-    code, out, err = cli(*call, "--widths", "2", "5", "--out", tmp_path / "run")
+    code, out, err = cli(*call, "--widths", "5", "2", "5", "--out", tmp_path / "run")
     assert code == 0, err
     rows = table(out, "dev: size against length")
     # The word that tells is the last but one.
