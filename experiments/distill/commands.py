@@ -109,8 +109,7 @@ def train(
     check_files(data)
     experiment.check_teaching()
     experiment.check()
-    if not seeds:
-        raise ValueError("seeds must be at least one")
+    _check_seeds(seeds)
     teachers = load_teachers(teacher, language)
     splits = _read(experiment, teachers[0], experiment_of(teacher[0]), data, table)
     _check_labels(teachers[0], splits)
@@ -199,14 +198,19 @@ def mlm(
         picture. By default under runs/.
     """
     experiment.check()
-    if not seeds:
-        raise ValueError("seeds must be at least one")
+    _check_seeds(seeds)
     theirs, trained = load_pretrained(teacher)
     for name in experiment.students:
         experiment.student(name, theirs, 0).config()  # raises before the first is trained
     texts = read_texts(text) if text else python_texts()
     out = out or Path("runs") / f"taught-by-{teacher.resolve().name}"
     compare_masked(School(experiment, theirs, trained, texts, out), seeds)
+
+
+def _check_seeds(seeds: tuple[int, ...]) -> None:
+    """Raise `ValueError` unless there are seeds, each once: the spread is over their number."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be at least one, each once, got {seeds}")
 
 
 def _student(

@@ -89,6 +89,7 @@ def test_words_are_hidden_that_are_one_piece(pretrained, tmp_path):
         (("--students", "0x4"), ["students must be layers x width", "'0x4'"]),
         (("--students",), ["students must be at least one"]),
         (("--seeds",), ["seeds must be at least one"]),
+        (("--seeds", "1", "2", "1"), ["seeds must be", "each once", "(1, 2, 1)"]),
         (("--steps", "0"), ["steps must be"]),
         (("--alpha", "2"), ["alpha must lie in"]),
     ],
