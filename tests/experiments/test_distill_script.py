@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from sentence_runs import SMALL, table, write
 
 from experiments.classify import commands as classify
 from experiments.distill import commands as distill
+from experiments.distill.commands import _architecture
 from experiments.distill.teachers import load_teachers, teach
 from experiments.finetune import commands as finetune
 from experiments.label import commands as label
 from experiments.lm import commands as lm
+from experiments.lm import presets as lm_presets
 from rnnjax.data import read_labelled
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
@@ -203,3 +206,11 @@ def test_a_teacher_of_another_task_is_refused(teachers, cli, cli_of, tmp_path):
     assert_fails(cli(*call, "--teacher", teachers[0], folder), "same labels")
     config = json.loads((folder / "config.json").read_text())
     assert "alpha" not in config  # a student's run is not told from another one's
+
+
+def test_teachers_that_are_run_together_must_be_alike_but_for_dropout():
+    one = lm_presets.PRESETS["manual"]
+    assert _architecture(replace(one, dropout=0.4)) == _architecture(one)
+    others = ({"reset_before": True}, {"window": 3}, {"layers": 1}, {"tie_embeddings": True})
+    for other in others:
+        assert _architecture(replace(one, **other)) != _architecture(one)

@@ -54,6 +54,7 @@ def make_tokenizer(merges: Merges) -> Any:
 
 def encode(tokenizer: Any, text: str) -> np.ndarray:
     """Return the ids of a text, `(tokens,)` int32."""
+    text.encode()  # a lone surrogate is a ValueError, as for bytes
     lines = text.split("\n")
     encodings = tokenizer.encode_batch_fast(lines, add_special_tokens=False)
     ids = chain.from_iterable((*encoding.ids, ord("\n")) for encoding in encodings)

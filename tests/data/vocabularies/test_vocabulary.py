@@ -146,6 +146,12 @@ def test_pieces_cut_any_text_and_give_it_back(text):
     assert (ids == vocabulary.start).sum() == text.count("\n")
 
 
+@pytest.mark.parametrize("vocabulary", [Vocabulary.bytes(), Vocabulary.pieces("ab ab", 257)])
+def test_half_a_character_has_no_bytes(vocabulary):
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        vocabulary.encode("a\ud800")
+
+
 def test_pieces_and_merges_must_fit():
     symbols = Vocabulary.bytes().symbols
     with pytest.raises(ValueError, match="must be the bytes and what merges make"):
