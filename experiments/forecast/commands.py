@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.forecast.data import Spans, fit_encoder, origins_to_test, read, resolved, windows
+from experiments.forecast.data import (
+    Spans,
+    fit_encoder,
+    origins_to_test,
+    read,
+    resolved,
+    shown_times,
+    windows,
+)
 from experiments.forecast.presets import DESCRIPTIONS, PRESETS, ForecastExperiment
 from experiments.forecast.report import Tested, errors, plot_forecasts, print_report, simple, tested
 from experiments.shared.command_line import Commands, presets
@@ -160,11 +168,11 @@ def _say(experiment: ForecastExperiment, series: Sequence[Series]) -> None:
     steps = sum(map(len, series))
     missing = sum(int(np.isnan(each.columns[str(experiment.target)]).sum()) for each in series)
     spans = Spans.of(series[0])
-    times = [series[0].times[start] for start, _ in spans]
+    times = shown_times(np.array([series[0].times[start] for start, _ in spans]))
     print(
         f"{experiment.target}: {len(series)} series, {steps:,} steps, one every "
         f"{series[0].frequency}, {missing:,} missing; train, develop and test from "
-        f"{', '.join(map(str, times))}\n"
+        f"{', '.join(times)}\n"
         f"reads {experiment.history} steps, forecasts {experiment.horizon}; a season is "
         f"{experiment.season}; calendar: {', '.join(experiment.calendar or ()) or 'none'}"
     )
@@ -185,8 +193,8 @@ def _forecast_rows(trained: TrainedRegressor, series: Series) -> list[tuple[str,
     times = series.frequency.after(series.times[found.origins[0]], found.horizons)
     values = np.concatenate([found.mean[0][:, None], found.quantiles[0]], axis=1)
     return [
-        (series.name, str(time), *(f"{value:.6g}" for value in row))
-        for time, row in zip(times, values, strict=True)
+        (series.name, time, *(f"{value:.6g}" for value in row))
+        for time, row in zip(shown_times(times), values, strict=True)
     ]
 
 

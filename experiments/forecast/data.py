@@ -109,6 +109,13 @@ def windows(
     )
 
 
+def shown_times(times: np.ndarray) -> list[str]:
+    """Return times as text, all as exact as the most exact one needs."""
+    return list(
+        np.datetime_as_string(times, "auto") if times.dtype.kind == "M" else map(str, times)
+    )
+
+
 def origins_to_test(series: Series, horizons: np.ndarray, stride: int) -> np.ndarray:
     """Return the steps from which a series is forecast to test: all targets are in the test part.
 

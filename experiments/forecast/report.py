@@ -53,17 +53,17 @@ def simple(
     """Return the simple forecasts for the same origins and horizons as those of a model."""
     assert experiment.target is not None  # as it is resolved
     assert experiment.season is not None
+    ends = [Spans.of(each).train[1] for each in series]
+    steps = min(experiment.linear_steps, min(ends) // 4)
     found: dict[str, list[Forecast]] = {
         "persistence": [],
         f"seasonal ({experiment.season})": [],
-        f"linear ({experiment.linear_steps})": [],
+        f"linear ({steps})": [],
     }
-    for each, model in zip(series, like.forecasts, strict=True):
+    for each, end, model in zip(series, ends, like.forecasts, strict=True):
         values, places = each.columns[experiment.target], (model.origins, model.horizons)
         last = persistence(values, *places)
         season = seasonal_persistence(values, *places, experiment.season)
-        end = Spans.of(each).train[1]
-        steps = min(experiment.linear_steps, end // 4)
         line = LinearForecaster.fit(values, end, steps=steps, horizons=model.horizons)
         means = last, np.where(np.isnan(season), last, season), line.predict(values, model.origins)
         for forecasts, mean in zip(found.values(), means, strict=True):
