@@ -57,8 +57,6 @@ def train(
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
-    if data is None and experiment.target is not None:
-        raise ValueError(f"data must be a file to forecast {experiment.target!r}, got none")
     series = read(experiment, data)
     experiment = resolved(experiment, series)
     _say(experiment, series)

@@ -33,7 +33,10 @@ class Spans(NamedTuple):
 def read(experiment: ForecastExperiment, data: Path | None) -> list[Series]:
     """Return the series of a file, or the one that is generated."""
     if data is None:
-        return [mackey_glass()]
+        series = mackey_glass()
+        if experiment.target not in (None, *series.columns):
+            raise ValueError(f"data must be a file to forecast {experiment.target!r}, got none")
+        return [series]
     target = () if experiment.target is None else (experiment.target,)
     if not target and (experiment.inputs or experiment.known):
         raise ValueError("target must be named if inputs or known are")

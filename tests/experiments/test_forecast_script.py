@@ -142,7 +142,7 @@ def test_forecasts_are_written_as_a_table(trained, data, cli, tmp_path):
     assert (tmp_path / "f.csv").read_text() == out
 
 
-def test_what_is_wrong_is_one_line_and_makes_no_run(data, cli, tmp_path):
+def test_what_is_wrong_is_one_line_and_makes_no_run(trained, data, cli, tmp_path):
     call = ("train", "own", "--out", tmp_path / "run", "--data")
     text = csv_of(temperatures())
     ragged = write(tmp_path / "ragged.csv", text.replace("\n", ",3\n", 3).replace(",3", "", 2))
@@ -162,6 +162,7 @@ def test_what_is_wrong_is_one_line_and_makes_no_run(data, cli, tmp_path):
     assert_fails(cli(*call, data, "--horizon", "90"), "more steps than the horizon of 90, got 80")
     assert_fails(cli("train", "beijing"), "data must be a file to forecast 'pm2.5'")
     assert_fails(cli("evaluate", "--run"), "at least one run")
+    assert_fails(cli("predict", "--run", trained[0]), "data must be a file to forecast 't'")
     short = write(tmp_path / "short.csv", "".join(lines[:20]))
     assert_fails(cli(*call, short), "fifth of a series must have more steps")
     assert not (tmp_path / "run").exists()
