@@ -134,9 +134,9 @@ _AUGMENTATION = SpeechAugmentation(
     speed=0.2, gain=10.0, noise=0.7, time_masks=2, time_width=10, frequency_masks=2
 )
 _SPEECH = SpeechExperiment(
-    batch_size=32,
+    batch_size=16,
     shapes=3,
-    epochs=20,
+    epochs=16,
     patience=None,
     stack=3,
     hidden_size=96,
