@@ -73,7 +73,7 @@ PRESETS = {
         hidden_size=256,
         batch_size=8,
         shapes=4,
-        epochs=25,
+        epochs=10,
         patience=None,
         dropout=0.2,
         optimizer=Optimizer(learning_rate=4e-3, schedule="cosine"),
