@@ -314,9 +314,8 @@ def _kind(experiment: Teaching) -> Any:
 
 def _architecture(experiment: lm_presets.LanguageModelExperiment) -> dict[str, Any]:
     """Return what models must have in common to be run together, each with its own weights."""
-    names = ("cell", "reset_before", "window", "hidden_size", "layers", "residual")
-    names += ("embed_size", "tie_embeddings", "dtype")
-    return {name: getattr(experiment, name) for name in names}
+    names = "cell reset_before window hidden_size layers residual embed_size tie_embeddings dtype"
+    return {name: getattr(experiment, name) for name in names.split()}
 
 
 def _plain(experiment: Teaching, kind: Any) -> Any:
