@@ -47,7 +47,7 @@ def temperatures():
 
 
 def csv_of(values, first="2026-01-01T00"):
-    times = np.arange(len(values)) + np.datetime64(first, "h")
+    times = np.arange(len(values)).astype("timedelta64[h]") + np.datetime64(first, "h")
     cells = ("NA" if np.isnan(value) else f"{value:.3f}" for value in values)
     return "time,t\n" + "".join(
         f"{time}:00,{cell}\n" for time, cell in zip(times, cells, strict=True)
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_one_line_and_makes_no_run(trained, data, cli, tmp_path
 @pytest.mark.full  # another training
 def test_samples_are_fed_back_in_several_series_with_gaps_lags_and_known_columns(cli, tmp_path):
     lines = ["place,day,t,open"]
-    days = np.arange(150) + np.datetime64("2026-01-01")
+    days = np.arange("2026-01-01", "2026-05-31", dtype="datetime64[D]")
     for place, shift in (("a", 0), ("b", 100)):
         for number, day in enumerate(days):
             if number != 30:

@@ -260,7 +260,9 @@ def _phase(part: Calendar, times: np.ndarray) -> np.ndarray:
     """Return where in the day, the week or the year times lie, in [0, 1)."""
     if part == "month":
         year = times.astype("datetime64[Y]")
-        length = (year + 1).astype("datetime64[s]") - year.astype("datetime64[s]")
+        length = (year + np.timedelta64(1, "Y")).astype("datetime64[s]") - year.astype(
+            "datetime64[s]"
+        )
         return (times - year.astype("datetime64[s]")) / length
     seconds = times.astype("datetime64[s]").astype(np.int64)
     # The first of January 1970 was a Thursday; weeks begin on Mondays.

@@ -14,6 +14,7 @@ from rnnjax.checks.values import check_choice, check_positive
 Unit = Literal["second", "month", "step"]
 _DAY = 24 * 60 * 60
 _SECONDS = {"week": 7 * _DAY, "day": _DAY, "hour": 3600, "minute": 60, "second": 1}
+_MONTH = np.timedelta64(1, "M")
 # Steps in the period that is usual for a unit.
 _SEASONS = {3600: 24, _DAY: 7, 7 * _DAY: 52}
 
@@ -106,9 +107,10 @@ class Frequency:
         if self.unit == "second":
             return time.astype("datetime64[s]") + far.astype("timedelta64[s]")
         month = time.astype("datetime64[M]")
+        months = month + far.astype("timedelta64[M]")
         if _is_last_day(time):
-            return (month + far + 1).astype("datetime64[s]") - (_day_end(time))
-        return (month + far).astype("datetime64[s]") + (time - month.astype("datetime64[s]"))
+            return (months + _MONTH).astype("datetime64[s]") - _day_end(time)
+        return months.astype("datetime64[s]") + (time - month.astype("datetime64[s]"))
 
     def __str__(self) -> str:
         if self.unit == "second":
@@ -169,9 +171,11 @@ def _same_day(times: np.ndarray) -> bool:
 
 def _is_last_day(time: np.generic) -> bool:
     day = time.astype("datetime64[D]")
-    return bool((day + 1).astype("datetime64[M]") > day.astype("datetime64[M]"))
+    return bool(
+        (day + np.timedelta64(1, "D")).astype("datetime64[M]") > day.astype("datetime64[M]")
+    )
 
 
 def _day_end(time: np.generic) -> np.timedelta64:
     """Return how long before the next month a time on the last day of a month is."""
-    return (time.astype("datetime64[M]") + 1).astype("datetime64[s]") - time
+    return (time.astype("datetime64[M]") + _MONTH).astype("datetime64[s]") - time
