@@ -58,7 +58,7 @@ def retrieve(
         spoken = texts[0].languages or (None, None)
         sides = [_means(trained, [text.parts[i] for text in texts], spoken[i]) for i in range(2)]
         found = [
-            [_found(first, second), _found(*(side - side.mean(axis=0) for side in (first, second)))]
+            [_found(first, second), _found(*map(_centred, (first, second)))]
             for first, second in zip(*sides, strict=True)
         ]
         rows += [(str(each), i, *(f"{100 * f:.1f}" for f in line)) for i, line in enumerate(found)]
@@ -121,6 +121,10 @@ def _sums(config: Any, params: Any, tokens: Any, lengths: Any, languages: Any) -
     features = [kept["intermediates"][name]["__call__"][0] for name in names]
     rows = [each.reshape(*tokens.shape, -1) * inside for each in features]
     return jnp.stack([row.sum(axis=1) for row in rows])
+
+
+def _centred(vectors: np.ndarray) -> np.ndarray:
+    return vectors - vectors.mean(axis=0)
 
 
 def _found(first: np.ndarray, second: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from sentence_runs import write
 
 from experiments.mlm import commands as mlm
 from experiments.mlm.pretrained import load_pretrained
-from experiments.mlm.retrieval import _found, _means
+from experiments.mlm.retrieval import _centred, _found, _means
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -31,6 +31,13 @@ def test_the_nearest_is_found_by_the_angle():
     # from the second, rows 0, 2, 1.
     assert _found(first, second) == pytest.approx((2 / 3 + 1 / 3) / 2)
     assert _found(first, first[::-1]) == pytest.approx(1 / 3)
+
+
+def test_what_all_sentences_of_a_language_share_is_taken_away():
+    first = np.eye(4)
+    second = first + np.array([50.0, 0, 0, 0])  # every vector points along the first axis
+    assert _found(first, second) < 1
+    assert _found(_centred(first), _centred(second)) == 1
 
 
 def test_means_are_those_of_each_sentence_alone(pretrained):
