@@ -1,1 +1,5 @@
-"""Experiment scripts: one a task, each with named presets."""
+"""`python -m experiments.lm`, in a clone, runs `rnnjax_experiments.lm`."""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).parents[1] / "rnnjax_experiments")]

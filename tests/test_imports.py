@@ -87,19 +87,19 @@ def test_rooms_of_text_know_no_jax(room):
     assert "rnnjax.checks" not in through  # exports checks of JAX's arrays as well
 
 
-@pytest.mark.parametrize("package", ["rnnjax", "experiments", "benchmarks", "tests"])
+@pytest.mark.parametrize("package", ["rnnjax", "rnnjax_experiments", "benchmarks", "tests"])
 def test_nobody_imports_a_main(package):
     assert not {path for path, name in imports(package) if "__main__" in name.split(".")}
 
 
 def test_the_library_knows_no_script():
     outside = {name.split(".")[0] for _, name in imports("rnnjax")}
-    assert not outside & {"experiments", "benchmarks", "tests"}
+    assert not outside & {"rnnjax_experiments", "benchmarks", "tests"}
 
 
 def test_what_tasks_share_knows_no_task():
     shared = ("shared", "corpora", "sentences")
-    found = [each for room in shared for each in imports(f"experiments/{room}")]
+    found = [each for room in shared for each in imports(f"rnnjax_experiments/{room}")]
     assert len(found) > 50
     assert not [
         (path, name) for path, name in found if name.split(".")[1:2] in ([t] for t in TASKS)
@@ -107,6 +107,6 @@ def test_what_tasks_share_knows_no_task():
 
 
 def test_every_task_has_a_folder():
-    assert [path.name for path in (ROOT / "experiments").glob("*.py")] == ["__init__.py"]
+    assert [path.name for path in (ROOT / "rnnjax_experiments").glob("*.py")] == ["__init__.py"]
     for task in TASKS:
-        assert (ROOT / "experiments" / task / "__main__.py").exists()
+        assert (ROOT / "rnnjax_experiments" / task / "__main__.py").exists()

@@ -5,8 +5,8 @@ import zlib
 
 import pytest
 
-from experiments.corpora.manual import reference_manual
 from rnnjax.baselines import compression_bits
+from rnnjax_experiments.corpora.manual import reference_manual
 
 
 def noise(n):

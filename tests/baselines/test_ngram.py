@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.corpora.manual import reference_manual
 from rnnjax.baselines import NGram
 from rnnjax.data import (
     Vocabulary,
 )
+from rnnjax_experiments.corpora.manual import reference_manual
 
 NOTHING = np.array([], int)
 

@@ -17,13 +17,13 @@ from encoder_runs import TINY, lines_of
 from lm_runs import SMALL, finish, write_text
 from sentence_runs import write
 
-import experiments
-from experiments.lm import commands as lm
-from experiments.mlm import commands as mlm
-from experiments.shared.command_line import main
+import rnnjax_experiments
 from rnnjax import host
+from rnnjax_experiments.lm import commands as lm
+from rnnjax_experiments.mlm import commands as mlm
+from rnnjax_experiments.shared.command_line import main
 
-ROOT = Path(experiments.__file__).resolve().parents[1]
+ROOT = Path(rnnjax_experiments.__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def start_of(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(start_of):
-    return start_of("experiments.lm")
+    return start_of("rnnjax_experiments.lm")
 
 
 @pytest.fixture(scope="session")

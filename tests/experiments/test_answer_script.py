@@ -11,11 +11,11 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.answer import commands as answer
-from experiments.answer.report import exact, latest_answers
-from experiments.corpora.stories import StorySplits
 from rnnjax.data import Question, SentenceBatches, read_questions
 from rnnjax.trained import TrainedQuestionAnswerer
+from rnnjax_experiments.answer import commands as answer
+from rnnjax_experiments.answer.report import exact, latest_answers
+from rnnjax_experiments.corpora.stories import StorySplits
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -6,8 +6,8 @@ from lm_runs import assert_fails
 from sentence_runs import SMALL, table, write
 
 import rnnjax as rx
-from experiments.classify import commands as classify
 from rnnjax.data import Labelled, Paired, fit_indexer
+from rnnjax_experiments.classify import commands as classify
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

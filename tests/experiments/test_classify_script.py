@@ -12,11 +12,11 @@ import pytest
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL, table, write
 
-from experiments.classify import commands as classify
-from experiments.label import commands as label
-from experiments.sentences.data import check_labels
-from experiments.shared.command_line import print_table
 from rnnjax.data import Labelled, SentenceBatches, Splits
+from rnnjax_experiments.classify import commands as classify
+from rnnjax_experiments.label import commands as label
+from rnnjax_experiments.sentences.data import check_labels
+from rnnjax_experiments.shared.command_line import print_table
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

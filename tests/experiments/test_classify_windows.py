@@ -10,9 +10,9 @@ from lm_runs import assert_fails
 from sentence_runs import SMALL, table, write
 
 import rnnjax as rx
-from experiments.classify import commands as classify
-from experiments.classify.presets import ClassificationExperiment
-from experiments.classify.windows import words_seen
+from rnnjax_experiments.classify import commands as classify
+from rnnjax_experiments.classify.presets import ClassificationExperiment
+from rnnjax_experiments.classify.windows import words_seen
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("tyro")
 
 SCRIPT = """
-from experiments.shared.command_line import main
+from rnnjax_experiments.shared.command_line import main
 
 def say(lines: int = 1) -> None:
     for _ in range(lines):

@@ -12,11 +12,11 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL as SENTENCES
 from sentence_runs import table, write
 
-from experiments.classify import commands as classify
-from experiments.conditional import commands as conditional
-from experiments.conditional.training import measured
 from rnnjax.data import Labelled, SentenceBatches, Splits, read_labelled
 from rnnjax.trained import load_run
+from rnnjax_experiments.classify import commands as classify
+from rnnjax_experiments.conditional import commands as conditional
+from rnnjax_experiments.conditional.training import measured
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("tyro")
 
 import rnnjax as rx
-from experiments.lm.presets import LanguageModelExperiment
-from experiments.shared import cores
 from rnnjax import cells
+from rnnjax_experiments.lm.presets import LanguageModelExperiment
+from rnnjax_experiments.shared import cores
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from lm_runs import assert_fails
 from sentence_runs import table
 
 import rnnjax as rx
-from experiments.distill import commands as distill
-from experiments.distill.masked import School, hidden_words
-from experiments.distill.presets import MaskedStudents
-from experiments.mlm import commands as mlm
-from experiments.mlm.data import read_texts
-from experiments.mlm.presets import PretrainingExperiment
-from experiments.mlm.pretrained import load_pretrained
-from experiments.shared.run_folder import read_experiment
+from rnnjax_experiments.distill import commands as distill
+from rnnjax_experiments.distill.masked import School, hidden_words
+from rnnjax_experiments.distill.presets import MaskedStudents
+from rnnjax_experiments.mlm import commands as mlm
+from rnnjax_experiments.mlm.data import read_texts
+from rnnjax_experiments.mlm.presets import PretrainingExperiment
+from rnnjax_experiments.mlm.pretrained import load_pretrained
+from rnnjax_experiments.shared.run_folder import read_experiment
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

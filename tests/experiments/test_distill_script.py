@@ -11,15 +11,15 @@ from lm_runs import SMALL as SMALL_LM
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import SMALL, table, write
 
-from experiments.classify import commands as classify
-from experiments.distill import commands as distill
-from experiments.distill.commands import _architecture
-from experiments.distill.teachers import load_teachers, teach
-from experiments.finetune import commands as finetune
-from experiments.label import commands as label
-from experiments.lm import commands as lm
-from experiments.lm import presets as lm_presets
 from rnnjax.data import read_labelled
+from rnnjax_experiments.classify import commands as classify
+from rnnjax_experiments.distill import commands as distill
+from rnnjax_experiments.distill.commands import _architecture
+from rnnjax_experiments.distill.teachers import load_teachers, teach
+from rnnjax_experiments.finetune import commands as finetune
+from rnnjax_experiments.label import commands as label
+from rnnjax_experiments.lm import commands as lm
+from rnnjax_experiments.lm import presets as lm_presets
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

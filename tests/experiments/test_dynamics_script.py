@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from lm_runs import assert_fails
 
-from experiments.dynamics import commands as dynamics
-from experiments.dynamics import untrained as dynamics_untrained
-from experiments.dynamics import weights as dynamics_weights
-from experiments.dynamics.plots import plot_counting
-from experiments.dynamics.presets import CELLS, CountingWords, Task, make_cell
-from experiments.dynamics.training import TrainedCell, reach
+from rnnjax_experiments.dynamics import commands as dynamics
+from rnnjax_experiments.dynamics import untrained as dynamics_untrained
+from rnnjax_experiments.dynamics import weights as dynamics_weights
+from rnnjax_experiments.dynamics.plots import plot_counting
+from rnnjax_experiments.dynamics.presets import CELLS, CountingWords, Task, make_cell
+from rnnjax_experiments.dynamics.training import TrainedCell, reach
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

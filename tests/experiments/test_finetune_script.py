@@ -9,11 +9,11 @@ from encoder_runs import TINY, labelled, lines_of, paired, tagged
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
-from experiments.finetune import commands as finetune
-from experiments.finetune.tuned import load_tuned
-from experiments.mlm import commands as mlm
-from experiments.mlm.pretrained import load_pretrained
 from rnnjax.train.checkpoint import Checkpoints
+from rnnjax_experiments.finetune import commands as finetune
+from rnnjax_experiments.finetune.tuned import load_tuned
+from rnnjax_experiments.mlm import commands as mlm
+from rnnjax_experiments.mlm.pretrained import load_pretrained
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -13,11 +13,11 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.forecast import commands as forecast
-from experiments.forecast.data import Spans, origins_to_test
 from rnnjax.data import Series, Windows, read_series
 from rnnjax.metrics import rmse
 from rnnjax.trained import TrainedRegressor
+from rnnjax_experiments.forecast import commands as forecast
+from rnnjax_experiments.forecast.data import Spans, origins_to_test
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -230,7 +230,7 @@ def test_without_data_it_is_the_mackey_glass_series(cli, tmp_path, monkeypatch):
         raise ValueError("that is all")
 
     made = Series("", np.arange(1000), {"x": np.arange(1000.0)})
-    monkeypatch.setattr("experiments.forecast.data.mackey_glass", lambda: made)
+    monkeypatch.setattr("rnnjax_experiments.forecast.data.mackey_glass", lambda: made)
     monkeypatch.setattr(forecast, "_train", train)
     assert_fails(cli("train", "--out", tmp_path / "run"), "that is all")
     [(experiment, series)] = seen

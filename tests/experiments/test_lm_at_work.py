@@ -12,13 +12,13 @@ from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.lm import text as lm_text
-from experiments.lm.text import Suggester
-from experiments.shared.typed_input import typed_lines
 from rnnjax import load_run
 from rnnjax.data import Vocabulary
 from rnnjax.models import LanguageModel
 from rnnjax.trained import TrainedLanguageModel
+from rnnjax_experiments.lm import text as lm_text
+from rnnjax_experiments.lm.text import Suggester
+from rnnjax_experiments.shared.typed_input import typed_lines
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

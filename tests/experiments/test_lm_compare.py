@@ -5,7 +5,7 @@ import json
 import pytest
 from lm_runs import assert_fails, write_text
 
-from experiments.lm import compare
+from rnnjax_experiments.lm import compare
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

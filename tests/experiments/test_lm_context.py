@@ -10,13 +10,13 @@ from lm_runs import SMALL, assert_fails, write_text
 from sentence_runs import table
 
 import rnnjax as rx
-from experiments.lm import context, truncation
 from rnnjax import load_run
 from rnnjax.baselines import NGram
 from rnnjax.data import Chunks
 from rnnjax.decoding import log_probability
 from rnnjax.models import LanguageModel
 from rnnjax.train import model_loss
+from rnnjax_experiments.lm import context, truncation
 
 pytestmark = [
     pytest.mark.usefixtures("collected"),

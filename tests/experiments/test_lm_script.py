@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish, write_text
 
-from experiments.lm import baselines
-from experiments.lm import commands as lm
-from experiments.shared import recipe
 from rnnjax.data import Vocabulary
 from rnnjax.train import read_metrics
+from rnnjax_experiments.lm import baselines
+from rnnjax_experiments.lm import commands as lm
+from rnnjax_experiments.shared import recipe
 
 
 def test_train_leaves_all_that_a_run_needs(trained):

@@ -8,9 +8,9 @@ from encoder_runs import lines_of
 from lm_runs import assert_fails
 from sentence_runs import write
 
-from experiments.mlm import commands as mlm
-from experiments.mlm.pretrained import load_pretrained
-from experiments.mlm.retrieval import _centred, _found, _means
+from rnnjax_experiments.mlm import commands as mlm
+from rnnjax_experiments.mlm.pretrained import load_pretrained
+from rnnjax_experiments.mlm.retrieval import _centred, _found, _means
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -11,9 +11,9 @@ from encoder_runs import TINY, lines_of
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import write
 
-from experiments.mlm import commands as mlm
-from experiments.mlm.data import Text, make_rows, read_texts, split
 from rnnjax.data import MaskedBatches, Subwords
+from rnnjax_experiments.mlm import commands as mlm
+from rnnjax_experiments.mlm.data import Text, make_rows, read_texts, split
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -13,11 +13,11 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.music import baselines
-from experiments.music import commands as music
-from experiments.music.notes import chord_of, name_of
 from rnnjax.data import Music, MusicBatches, read_music
 from rnnjax.trained import TrainedPolyphonicModel
+from rnnjax_experiments.music import baselines
+from rnnjax_experiments.music import commands as music
+from rnnjax_experiments.music.notes import chord_of, name_of
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

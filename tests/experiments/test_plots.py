@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from experiments.distill.plots import plot_trade
-from experiments.sentences.plots import plot_confusion
-from experiments.shared.pictures import panels
+from rnnjax_experiments.distill.plots import plot_trade
+from rnnjax_experiments.sentences.plots import plot_confusion
+from rnnjax_experiments.shared.pictures import panels
 
 
 def size(picture):

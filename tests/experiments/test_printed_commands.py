@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.shared.command_line import main
 from rnnjax import host
+from rnnjax_experiments.shared.command_line import main
 
 ROOT = Path(__file__).resolve().parents[2]
-TASKS = "|".join(path.parent.name for path in sorted(ROOT.glob("experiments/*/commands.py")))
+TASKS = "|".join(path.parent.name for path in sorted(ROOT.glob("rnnjax_experiments/*/commands.py")))
 WHOLE = re.compile(rf"python -m experiments\.({TASKS})\b([^`|<>#&;\n]*)")
 SHORT = re.compile(rf"`({TASKS}) ([a-z][^`]*)`")  # in tables that say so
 
@@ -41,7 +41,7 @@ def test_commands_are_as_printed(page, monkeypatch):
     monkeypatch.setattr(host, "tune", lambda: "")
     for task, words, complete in commands_of(page):
         given = shlex.split(words)
-        commands = importlib.import_module(f"experiments.{task}.commands").COMMANDS
+        commands = importlib.import_module(f"rnnjax_experiments.{task}.commands").COMMANDS
         assert given[0] in commands, (task, words)
         calls = []
 

@@ -12,13 +12,13 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.corpora.digit_lines import digit_lines
-from experiments.recognize import commands as recognize
-from experiments.recognize import data as corpus
-from experiments.recognize.report import error_rate
 from rnnjax.data import Recording, SpeechBatches, read_manifest, read_wav, write_wav
 from rnnjax.decoding import TranscriptStream
 from rnnjax.trained import TrainedTranscriber
+from rnnjax_experiments.corpora.digit_lines import digit_lines
+from rnnjax_experiments.recognize import commands as recognize
+from rnnjax_experiments.recognize import data as corpus
+from rnnjax_experiments.recognize.report import error_rate
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

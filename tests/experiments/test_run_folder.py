@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from experiments.shared.run_folder import claim, is_run_of, read_digest, read_experiment
+from rnnjax_experiments.shared.run_folder import claim, is_run_of, read_digest, read_experiment
 
 
 @dataclass(frozen=True)

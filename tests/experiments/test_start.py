@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import experiments
+import rnnjax_experiments
 
 pytest.importorskip("tyro")
 
-ROOT = Path(experiments.__file__).resolve().parents[1]
-TASKS = sorted(path.parent.name for path in Path(experiments.__file__).parent.glob("*/__main__.py"))
+ROOT = Path(rnnjax_experiments.__file__).resolve().parents[1]
+TASKS = sorted(
+    path.parent.name for path in Path(rnnjax_experiments.__file__).parent.glob("*/__main__.py")
+)
 INTERRUPT = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(30)\n"
 
 
@@ -24,7 +26,7 @@ def run(task, *arguments, before="", path=""):
         signal.signal(signal.SIGINT, signal.default_int_handler)  # also if this is a background job
         {before}
         sys.argv = ["script", *{list(arguments)!r}]
-        runpy.run_module("experiments.{task}", run_name="__main__", alter_sys=True)
+        runpy.run_module("rnnjax_experiments.{task}", run_name="__main__", alter_sys=True)
     """
     environment = {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}"}
     done = subprocess.run(
@@ -78,7 +80,7 @@ def test_presets_without_the_extra_name_it():
         sys.modules["tyro"] = None
         for task in ("dynamics", "finetune", "mlm"):
             try:
-                importlib.import_module(f"experiments.{task}.presets")
+                importlib.import_module(f"rnnjax_experiments.{task}.presets")
             except ImportError as error:
                 print(task, "rnnjax[scripts]" in str(error))
     """

@@ -11,12 +11,12 @@ from lm_runs import assert_fails, assert_same_end
 from sentence_runs import table, write
 
 import rnnjax as rx
-from experiments.corpora.summaries import Docstring, DocstringSplits
-from experiments.summarize import commands as summarize
-from experiments.summarize.report import baselines, print_rouge
 from rnnjax.data import Lexicon, SentenceBatches, Translation
 from rnnjax.models import PointerGenerator
 from rnnjax.trained import TrainedSummarizer
+from rnnjax_experiments.corpora.summaries import Docstring, DocstringSplits
+from rnnjax_experiments.summarize import commands as summarize
+from rnnjax_experiments.summarize.report import baselines, print_rouge
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

@@ -12,11 +12,11 @@ from lm_runs import assert_fails
 from sentence_runs import write
 
 import rnnjax as rx
-from experiments.shared.parallel import PairFiles, SplitFiles
-from experiments.translate import commands as translate
-from experiments.translate.lengths import by_length
 from rnnjax.data.vocabularies.subwords import MASK, PAD, START, UNKNOWN
 from rnnjax.trained import load_run
+from rnnjax_experiments.shared.parallel import PairFiles, SplitFiles
+from rnnjax_experiments.translate import commands as translate
+from rnnjax_experiments.translate.lengths import by_length
 
 pytest.importorskip("sacrebleu")
 

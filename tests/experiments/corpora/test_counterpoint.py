@@ -5,8 +5,8 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from experiments.corpora.counterpoint import PHRASE, PHRASES, SHIFTS, counterpoint, entropy
-from experiments.corpora.counterpoint import exact_nats as nats
+from rnnjax_experiments.corpora.counterpoint import PHRASE, PHRASES, SHIFTS, counterpoint, entropy
+from rnnjax_experiments.corpora.counterpoint import exact_nats as nats
 
 MUSIC = counterpoint(train=200, valid=5, test=100)
 MAJOR = {0, 2, 4, 5, 7, 9, 11}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from elsewhere import digest_elsewhere
 
-from experiments.corpora import dates
-from experiments.corpora.dates import written_dates
+from rnnjax_experiments.corpora import dates
+from rnnjax_experiments.corpora.dates import written_dates
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -51,7 +51,7 @@ def test_dates_mean_what_they_say(splits):
 def test_the_seed_and_nothing_else_decides(splits):
     assert written_dates(seed=1).train != splits.train
     here = hashlib.sha256(repr(splits).encode()).hexdigest()
-    assert digest_elsewhere("experiments.corpora.dates", "written_dates") == here
+    assert digest_elsewhere("rnnjax_experiments.corpora.dates", "written_dates") == here
 
 
 def styles_of_training():

@@ -4,8 +4,8 @@ import pytest
 pytest.importorskip("sklearn")
 from scipy.ndimage import affine_transform
 
-from experiments.corpora import digit_lines as corpus
-from experiments.corpora.digit_lines import (
+from rnnjax_experiments.corpora import digit_lines as corpus
+from rnnjax_experiments.corpora.digit_lines import (
     FORMS,
     HEIGHT,
     MARGIN,

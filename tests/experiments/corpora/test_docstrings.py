@@ -3,9 +3,14 @@ import hashlib
 import pytest
 from elsewhere import digest_elsewhere
 
-from experiments.corpora.docstrings import PACKAGES, docstrings_by_package, library_texts, texts
-from experiments.corpora.manual import reference_manual
-from experiments.corpora.standard_library import Code, modules, parse, read
+from rnnjax_experiments.corpora.docstrings import (
+    PACKAGES,
+    docstrings_by_package,
+    library_texts,
+    texts,
+)
+from rnnjax_experiments.corpora.manual import reference_manual
+from rnnjax_experiments.corpora.standard_library import Code, modules, parse, read
 
 
 @pytest.fixture(scope="module")
@@ -109,4 +114,6 @@ def test_texts_without_labels_hold_nothing_that_is_held_out(labelled):
 @pytest.mark.slow  # reads the whole library once more
 def test_another_process_reads_the_same(labelled):
     digest = hashlib.sha256(repr(labelled).encode()).hexdigest()
-    assert digest_elsewhere("experiments.corpora.docstrings", "docstrings_by_package") == digest
+    assert (
+        digest_elsewhere("rnnjax_experiments.corpora.docstrings", "docstrings_by_package") == digest
+    )

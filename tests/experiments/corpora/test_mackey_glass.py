@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.corpora.mackey_glass import mackey_glass
+from rnnjax_experiments.corpora.mackey_glass import mackey_glass
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pydoc_data.topics import topics
 import pytest
 from elsewhere import digest_elsewhere
 
-from experiments.corpora.manual import reference_manual
+from rnnjax_experiments.corpora.manual import reference_manual
 
 
 @pytest.fixture(scope="module")
@@ -59,4 +59,4 @@ def test_held_out_text_has_no_character_that_training_text_lacks(manual):
 
 def test_another_process_reads_the_same(manual):
     here = hashlib.sha256(repr(manual).encode()).hexdigest()
-    assert digest_elsewhere("experiments.corpora.manual", "reference_manual") == here
+    assert digest_elsewhere("rnnjax_experiments.corpora.manual", "reference_manual") == here

@@ -6,10 +6,10 @@ import warnings
 import pytest
 from elsewhere import digest_elsewhere
 
-from experiments.corpora.identifiers import ROLES
-from experiments.corpora.roles import identifier_roles, roles
-from experiments.corpora.standard_library import Module, modules, read
 from rnnjax.data.readers.records import UNLABELLED
+from rnnjax_experiments.corpora.identifiers import ROLES
+from rnnjax_experiments.corpora.roles import identifier_roles, roles
+from rnnjax_experiments.corpora.standard_library import Module, modules, read
 
 
 @pytest.fixture(scope="module")
@@ -394,4 +394,4 @@ def test_the_sentences_of_a_module_are_in_its_split(tagged):
 @pytest.mark.full  # reads the whole library once more
 def test_another_process_reads_the_same(tagged):
     digest = hashlib.sha256(repr(tagged).encode()).hexdigest()
-    assert digest_elsewhere("experiments.corpora.roles", "identifier_roles") == digest
+    assert digest_elsewhere("rnnjax_experiments.corpora.roles", "identifier_roles") == digest

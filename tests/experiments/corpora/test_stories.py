@@ -1,6 +1,6 @@
 from collections import Counter
 
-from experiments.corpora.stories import _PEOPLE, TESTED, TRAINED, stories
+from rnnjax_experiments.corpora.stories import _PEOPLE, TESTED, TRAINED, stories
 
 SMALL = {"train": 300, "dev": 40, "of_each": 20}
 

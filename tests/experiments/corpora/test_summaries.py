@@ -1,7 +1,7 @@
 import pytest
 
-from experiments.corpora import summaries
-from experiments.corpora.summaries import Docstring, docstrings
+from rnnjax_experiments.corpora import summaries
+from rnnjax_experiments.corpora.summaries import Docstring, docstrings
 
 BODY = "This is a body of ten words or of a few more."
 

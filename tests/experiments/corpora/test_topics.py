@@ -3,7 +3,7 @@ from pydoc_data.topics import topics
 
 import pytest
 
-from experiments.corpora.topics import paragraphs_by_topic
+from rnnjax_experiments.corpora.topics import paragraphs_by_topic
 
 
 @pytest.fixture(scope="module")

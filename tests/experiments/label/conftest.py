@@ -4,7 +4,7 @@ import pytest
 from label_runs import conllu, names
 from sentence_runs import SMALL, write
 
-from experiments.label import commands as label
+from rnnjax_experiments.label import commands as label
 
 
 @pytest.fixture(scope="session")

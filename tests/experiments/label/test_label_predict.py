@@ -91,7 +91,7 @@ def test_predict_of_no_input_is_nothing(tagged, cli):
 def test_a_sentence_of_5000_tokens_is_tagged(run, start_of, request):
     folder, _ = request.getfixturevalue(run)
     # Not within this process, which optimises next to nothing.
-    call = start_of("experiments.label")
+    call = start_of("rnnjax_experiments.label")
     process = call("predict", "--run", folder, "--tokens", stdin=subprocess.PIPE)
     code, out, err = finish(process, "a dog " * 2_500 + "\n")
     assert code == 0, err
@@ -116,7 +116,9 @@ def test_conllu_is_known_by_what_is_in_it_and_its_column_by_the_run(cli, tmp_pat
 
 
 def test_standard_input_is_answered_line_by_line(tagged, start_of):
-    process = start_of("experiments.label")("predict", "--run", tagged[0], stdin=subprocess.PIPE)
+    process = start_of("rnnjax_experiments.label")(
+        "predict", "--run", tagged[0], stdin=subprocess.PIPE
+    )
     try:
         for word in ("dog", "sees"):
             process.stdin.write(f"{word}\n")

@@ -12,10 +12,10 @@ from label_runs import names
 from lm_runs import assert_fails, assert_same_end, final_state
 from sentence_runs import SMALL, table, write
 
-from experiments.label import commands as label
-from experiments.sentences import tagging
-from experiments.sentences.data import set_vectors
 from rnnjax.data import SentenceBatches, Splits, Tagged, WordIndexer, fit_indexer
+from rnnjax_experiments.label import commands as label
+from rnnjax_experiments.sentences import tagging
+from rnnjax_experiments.sentences.data import set_vectors
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [

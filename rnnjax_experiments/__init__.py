@@ -1,0 +1,1 @@
+"""Experiment scripts: one a task, each with named presets."""
