@@ -95,11 +95,12 @@ class GatedCell:
         recur          h @ w_h
         emit           state.h
         param_shapes   `w_x` (input, gates * hidden), `w_h` (width of h, gates * hidden),
-                       `b` (gates * hidden,), and `own_shapes`
+                       `b` (gates * hidden,) if `use_bias`, and `own_shapes`
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
         output_size    the width of h
-        init           draws `w_x`, `w_h` and `b`; a cell with other parameters adds them
+        init           draws `w_x`, `w_h` and, if `use_bias`, `b`; a cell with other parameters
+                       adds them
 
     The step, the kernels and the checks follow from these. Gates are packed along the last axis,
     in the order of `gate_names`.
@@ -115,6 +116,7 @@ class GatedCell:
         `rnnjax.initializers.identity()`, or `jax.nn.initializers.variance_scaling(3.0, "fan_in",
         "normal")` for N(0, 3/n).
       bias_init: initialiser of `b`.
+      use_bias: whether the cell has biases. A cell without them computes what it does with zeros.
       dtype: compute dtype; None promotes the dtypes of inputs and parameters.
       param_dtype: dtype of new parameters.
 
@@ -134,6 +136,7 @@ class GatedCell:
     kernel_init: Initializer = field(default=_GLOROT, kw_only=True, repr=False)
     recurrent_init: Initializer = field(default=_ORTHOGONAL, kw_only=True, repr=False)
     bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
+    use_bias: bool = field(default=True, kw_only=True)
     dtype: Any = field(default=None, kw_only=True)
     param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
 
@@ -185,7 +188,7 @@ class GatedCell:
         return hash((type(self), *sorted(vars(self).items(), key=lambda item: item[0])))
 
     def project(self, params: Params, x: Array) -> Array:
-        """Return the input's part of the gates, `g_x = x @ w_x + b`.
+        """Return the input's part of the gates, `g_x = x @ w_x + b`, or without b.
 
         Args:
           params: the cell's parameters.
@@ -194,7 +197,10 @@ class GatedCell:
         Returns:
           `(..., gates * hidden_size)`, in float32 or better.
         """
-        return affine(x, params["w_x"], params["b"], self.compute_dtype(params, x))
+        dtype = self.compute_dtype(params, x)
+        if not self.use_bias:
+            return product(x, params["w_x"], dtype)
+        return affine(x, params["w_x"], params["b"], dtype)
 
     def recur(self, params: Params, h: Array) -> Array:
         """Return the state's part of the gates, `g_h = h @ w_h`.
@@ -246,7 +252,8 @@ class GatedCell:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
         (h,) = self.state_shapes()["h"]
-        return {"w_x": (input_size, width), "w_h": (h, width), "b": (width,), **self.own_shapes()}
+        bias = {"b": (width,)} if self.use_bias else {}
+        return {"w_x": (input_size, width), "w_h": (h, width), **bias, **self.own_shapes()}
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters that `pointwise` reads, by name."""
@@ -285,7 +292,7 @@ class GatedCell:
         return slice(start, start + self.hidden_size)
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
-        """Return new parameters for inputs of width `input_size`: `w_x`, `w_h` and `b`."""
+        """Return new parameters for inputs of width `input_size`: `w_x`, `w_h` and maybe `b`."""
         check_positive(input_size=input_size)
         shapes, dtype = self.param_shapes(input_size), self.param_dtype
         key_x, key_h, key_b = jax.random.split(key, 3)
@@ -296,11 +303,13 @@ class GatedCell:
             gates = [init(k, (*shape[:-1], shape[-1] // self.num_gates), wide) for k in keys]
             return jnp.concatenate(gates, axis=-1).astype(dtype)
 
-        return {
+        params = {
             "w_x": per_gate(self.kernel_init, key_x, shapes["w_x"]),
             "w_h": per_gate(self.recurrent_init, key_h, shapes["w_h"]),
-            "b": self.bias_init(key_b, shapes["b"], dtype),
         }
+        if self.use_bias:
+            params["b"] = self.bias_init(key_b, shapes["b"], dtype)
+        return params
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> Any:
         """Return the zero state, leaves `(*batch_shape, ...)` as `state_shapes` says."""

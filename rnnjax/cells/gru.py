@@ -44,7 +44,8 @@ class GRU(GatedCell):
 
     Gates are packed r, z, n, as in PyTorch and cuDNN. With the reset after the product, this is a
     gated cell and uses the fast path. With the reset before it, there is no `b_hn`, a second
-    product waits for the first, and the cell runs with `scan`.
+    product waits for the first, and the cell runs with `scan`. Without a bias, there is neither `b`
+    nor `b_hn`.
 
     Args:
       hidden_size: width of the state and of the output.
@@ -74,12 +75,12 @@ class GRU(GatedCell):
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of the recurrent bias of n, which the reset gate scales."""
-        return {"b_hn": (self.hidden_size,)} if self.reset_after else {}
+        return {"b_hn": (self.hidden_size,)} if self.reset_after and self.use_bias else {}
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
         params = super().init(key, input_size)
-        if self.reset_after:
+        if "b_hn" in self.own_shapes():
             key = jax.random.fold_in(key, 1)
             params["b_hn"] = self.bias_init(key, (self.hidden_size,), self.param_dtype)
         return params
@@ -94,7 +95,8 @@ class GRU(GatedCell):
         # is a padding and a sum.
         xs, hs = jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1)
         r, z = _open(xs, hs)
-        return self._mix(z, jnp.tanh(xs[2] + r * (hs[2] + own["b_hn"])), state)
+        h_n = hs[2] + own["b_hn"] if self.use_bias else hs[2]
+        return self._mix(z, jnp.tanh(xs[2] + r * h_n), state)
 
     def step(self, params: Params, state: GRUState, x: Array) -> tuple[GRUState, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output."""

@@ -48,7 +48,7 @@ class LSTM(GatedCell):
     Args:
       hidden_size: width of the state and of the output.
       forget_bias: added to the initial bias of the forget gate in `b` (Jozefowicz, Zaremba and
-        Sutskever 2015 recommend 1).
+        Sutskever 2015 recommend 1); without a bias it adds nothing.
 
     Example:
       >>> cell = rx.LSTM(4)
@@ -70,8 +70,9 @@ class LSTM(GatedCell):
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
         params = super().init(key, input_size)
-        forget = params["b"].at[self.columns("f")]
-        return {**params, "b": forget.add(self.forget_bias)}
+        if self.use_bias:
+            params["b"] = params["b"].at[self.columns("f")].add(self.forget_bias)
+        return params
 
     def gates(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""

@@ -59,7 +59,7 @@ def of_project_and_recur(
 def _of_products(
     cell: GatedCell, params: Params, xs: Array, hs: Array, d_gates: Gates, dtype: Any
 ) -> tuple[Params, Array]:
-    """The same where `project` is x @ w_x + b and `recur` is h @ w_h.
+    """The same where `project` is x @ w_x + b, or without b, and `recur` is h @ w_h.
 
     The gradients of the additive gates are those of both products: with them, the gradients of
     both weights are one product. A taller matrix is nearer the machine's peak.
@@ -72,8 +72,9 @@ def _of_products(
     d_params = {
         "w_x": jnp.concatenate([w_x, w_x_others], -1),
         "w_h": jnp.concatenate([w_h, w_h_others], -1),
-        "b": jnp.concatenate([sum_rows(d_gates.both), sum_rows(d_gates.x)]),
     }
+    if cell.use_bias:
+        d_params["b"] = jnp.concatenate([sum_rows(d_gates.both), sum_rows(d_gates.x)])
     w_both, w_others = split(cell, params["w_x"])
     d_xs = product(d_gates.both, w_both.T, dtype) + product(d_gates.x, w_others.T, dtype)
     return d_params, d_xs.astype(xs.dtype)
