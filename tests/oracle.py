@@ -22,6 +22,12 @@ GATED = {
 }
 CELLS = {**GATED, "gru_before": rx.GRU(3, reset_after=False)}
 KERNELS = [(name, "scan") for name in CELLS] + [(name, "fused") for name in GATED]
+MERGES = {
+    "concat": lambda a, b: jnp.concatenate([a, b]),
+    "sum": jnp.add,
+    "mean": lambda a, b: 0.5 * a + 0.5 * b,
+    "mul": jnp.multiply,
+}
 FEATURES = 2
 TIME = 5
 
@@ -104,9 +110,9 @@ def read(core, params, pieces, state, reverse, ends):
         return tuple(finals), pieces
     if isinstance(core, rx.Bidirectional):
         ahead, ys = read(core.core, params["forward"], pieces, state[0], reverse, ends)
-        back, zs = read(core.core, params["backward"], pieces, state[1], not reverse, ends)
-        both = _pairwise(lambda a, b: jnp.concatenate([a, b]), ys, zs)
-        return rx.BidirectionalState(ahead, back), both
+        other = core.backward or core.core
+        back, zs = read(other, params["backward"], pieces, state[1], not reverse, ends)
+        return rx.BidirectionalState(ahead, back), _pairwise(MERGES[core.merge], ys, zs)
     if isinstance(core, rx.Reversed):
         return read(core.core, params, pieces, state, not reverse, ends)
     outputs = [[None] * len(piece) for piece in pieces]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
+from rnnjax.checks import check_choices
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
@@ -31,11 +32,13 @@ class BidirectionalState(NamedTuple):
 class Bidirectional(Composite):
     """A core that reads in both directions (Schuster and Paliwal 1997).
 
-    Outputs are those of both directions, forward first: `(time, *batch, 2 * output_size)`.
     Parameters are `{"forward": ..., "backward": ...}`.
 
     Args:
-      core: the core of each direction; each has its own parameters.
+      core: the core that reads forwards.
+      backward: the core that reads backwards; None is one like `core`, with its own parameters.
+      merge: what the outputs are: those of both directions side by side, forward first ("concat"),
+        or their "sum", "mean" or product ("mul"), for which both must have the same width.
 
     Example:
       >>> core = rx.Bidirectional(rx.GRU(4))
@@ -46,30 +49,58 @@ class Bidirectional(Composite):
     """
 
     core: Core
+    backward: Core | None = None
+    merge: Literal["concat", "sum", "mean", "mul"] = "concat"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name, core in (("core", self.core), ("backward", self._back)):
+            if not isinstance(core, Core):
+                raise ValueError(f"{name} must have init, initial_state and step, got {core!r}")
+        if self.merge != "concat":
+            ahead, back = output_size(self.core), output_size(self._back)
+            if ahead != back:
+                raise ValueError(
+                    f"core and backward must have the same output_size for merge {self.merge!r}, "
+                    f"got {ahead} and {back}"
+                )
 
     @property
     def output_size(self) -> int:
         """The width of the output."""
-        return 2 * output_size(self.core)
+        ahead = output_size(self.core)
+        return ahead + output_size(self._back) if self.merge == "concat" else ahead
 
     @property
     def reads_backwards(self) -> np.ndarray:
-        """Which output features are read backwards, `(output_size,)` bool."""
-        below = reads_backwards(self.core)
-        return np.concatenate([below, ~below])
+        """Which output features are read backwards, `(output_size,)` bool.
+
+        Raises:
+          ValueError: the outputs are merged, so that each is read in both directions.
+        """
+        if self.merge != "concat":
+            raise ValueError(
+                f"an output of both directions, merge {self.merge!r}, has no last step: "
+                "use another pooling than 'last', or merge 'concat'"
+            )
+        return np.concatenate([reads_backwards(self.core), ~reads_backwards(self._back)])
+
+    @property
+    def _back(self) -> Core:
+        return self.core if self.backward is None else self.backward
 
     def init(self, key: Array, input_size: int) -> dict[str, Params]:
         """Return new parameters for inputs of width `input_size`."""
         forward, backward = jax.random.split(key)
         return {
             "forward": self.core.init(forward, input_size),
-            "backward": self.core.init(backward, input_size),
+            "backward": self._back.init(backward, input_size),
         }
 
     def initial_state(self, batch_shape: Sequence[int] = ()) -> BidirectionalState:
         """Return the zero state of both directions."""
         return BidirectionalState(
-            self.core.initial_state(batch_shape), self.core.initial_state(batch_shape)
+            self.core.initial_state(batch_shape), self._back.initial_state(batch_shape)
         )
 
     def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
@@ -101,5 +132,13 @@ class Bidirectional(Composite):
             for reverse, key in zip(ways, keys, strict=True)
         )
         ahead, ys = forward.unroll(self.core, params["forward"], xs, initial_state.forward)
-        back, zs = backward.unroll(self.core, params["backward"], xs, initial_state.backward)
-        return BidirectionalState(ahead, back), jnp.concatenate([ys, zs], axis=-1)
+        back, zs = backward.unroll(self._back, params["backward"], xs, initial_state.backward)
+        return BidirectionalState(ahead, back), self._merge(ys, zs)
+
+    def _merge(self, ys: Array, zs: Array) -> Array:
+        """Return the outputs, of those of both directions."""
+        if self.merge == "concat":
+            return jnp.concatenate([ys, zs], axis=-1)
+        if self.merge == "mul":
+            return ys * zs
+        return ys + zs if self.merge == "sum" else (ys + zs) / 2

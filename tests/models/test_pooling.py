@@ -199,7 +199,15 @@ def test_an_unknown_way_is_named():
         (rx.Conditioned(rx.Bidirectional(rx.Elman(1)), 3), [0, 1]),
         (rx.Stack((rx.Conditioned(rx.Bidirectional(rx.GRU(1)), 1),), residual=True), [0, 1]),
         (rx.Bidirectional(rx.Bidirectional(rx.Elman(1))), [0, 1, 1, 0]),
+        (rx.Bidirectional(rx.Elman(1), rx.Reversed(rx.Elman(2))), [0, 0, 0]),
+        (rx.Bidirectional(rx.Elman(2), rx.Bidirectional(rx.GRU(1))), [0, 0, 1, 0]),
     ],
 )
 def test_a_core_says_which_outputs_end_at_the_first_step(core, backwards):
     assert reads_backwards(core).tolist() == list(map(bool, backwards))
+
+
+def test_a_sum_of_both_directions_has_no_last_step():
+    core = rx.Stack((rx.Elman(3), rx.Bidirectional(rx.Elman(2), merge="sum")))
+    with pytest.raises(ValueError, match="merge 'sum', has no last step: use another pooling"):
+        pool("last", core, jnp.ones((3, 2, 2)), jnp.array([3, 2]))

@@ -32,6 +32,10 @@ CORES = {
     "deep": rx.Stack((rx.Bidirectional(rx.LSTM(3)), rx.Bidirectional(rx.GRU(3)))),
     "nested": rx.Stack((rx.Stack((rx.LSTM(3), rx.GRU(3, reset_after=False))), rx.LSTM(3))),
     "reversed": rx.Stack((rx.GRU(3), rx.Reversed(rx.Stack((rx.LSTM(3), rx.Elman(2)))))),
+    "two kinds": rx.Bidirectional(rx.LSTM(3), rx.Stack((rx.GRU(2), rx.Reversed(rx.Elman(4))))),
+    "sum": rx.Bidirectional(rx.LSTM(3), rx.GRU(3, reset_after=False), merge="sum"),
+    "mean": rx.Stack((rx.Bidirectional(rx.GRU(3), merge="mean"), rx.Elman(2))),
+    "mul": rx.Bidirectional(rx.Elman(3), merge="mul"),
     "stack inside": rx.Bidirectional(rx.Stack((rx.LSTM(3), rx.LSTM(3)), residual=True)),
 }
 
@@ -52,6 +56,10 @@ def prepared(core, dtype=np.float64):
         ("nested", False),
         ("reversed", False),
         ("stack inside", False),
+        ("two kinds", True),
+        ("sum", False),
+        ("mul", True),
+        pytest.param("mean", False, marks=pytest.mark.full),
         pytest.param("residual", True, marks=pytest.mark.full),
     ],
 )
@@ -184,3 +192,30 @@ def test_no_step_in_both_directions():
     core = rx.Bidirectional(rx.LSTM(3))
     with pytest.raises(ValueError, match="Bidirectional has no step: use unroll"):
         core.step(core.init(jax.random.key(0), 2), core.initial_state(), jnp.ones(2))
+
+
+def test_directions_of_two_kinds():
+    core = CORES["two kinds"]
+    params = core.init(jax.random.key(0), 2)
+    assert params["forward"]["w_x"].shape == (2, 12)
+    assert set(params["backward"]) == {"layer_0", "layer_1"}
+    assert core.output_size == 3 + 4
+    assert core.initial_state((2,)).backward[0].h.shape == (2, 2)
+    assert [CORES[name].output_size for name in ("sum", "mean", "mul")] == [3, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            (rx.LSTM(3), rx.GRU(4), "sum"),
+            "core and backward must have the same output_size for merge 'sum', got 3 and 4",
+        ),
+        ((rx.LSTM(3), None, "ave"), "merge must be one of 'concat', 'sum', 'mean', 'mul', got 'a"),
+        ((rx.LSTM(3), "sum"), "backward must have init, initial_state and step, got 'sum'"),
+        ((3,), "core must have init, initial_state and step, got 3"),
+    ],
+)
+def test_directions_that_do_not_fit(args, message):
+    with pytest.raises(ValueError, match=message):
+        rx.Bidirectional(*args)

@@ -74,6 +74,7 @@ def test_every_cell_that_is_exported_can_be_described():
         cell(3) for cell in found if issubclass(cell, rx.GatedCell) and cell is not rx.GatedCell
     ]
     assert len(made) >= 3
+    made += [rx.Bidirectional(rx.GRU(3), rx.LSTM(3, use_bias=False), merge="mean")]
     made += [CORE, rx.Window(4, 3, dtype=jnp.bfloat16), rx.GRU(3, param_dtype=np.dtype("float16"))]
     for core in made:
         built = rebuild(json.loads(json.dumps(describe(core))))
@@ -96,3 +97,8 @@ def test_a_core_of_ones_own_is_refused(core):
 def test_what_this_version_does_not_know_is_named(described):
     with pytest.raises(ValueError, match=r"(Grue|LSTM) is not a module or core of this version"):
         rebuild(described)
+
+
+def test_descriptions_of_before():
+    old = {"class": "Bidirectional", "core": {"class": "GRU", "hidden_size": 3, "dtype": None}}
+    assert rebuild(old) == rx.Bidirectional(rx.GRU(3))
