@@ -94,27 +94,31 @@ def _put_together(vectors, shape):
     return jnp.stack(vectors).reshape(*shape, -1) if vectors else jnp.zeros((*shape, 0))
 
 
-def read(core, params, pieces, state, reverse, ends):
+def read(core, params, pieces, state, reverse, ends, fresh):
     """Read the pieces of one sequence, lists of vectors; return the final state and outputs.
 
-    `ends` says whether there is a cut before the first and after the last of them.
+    `ends` says whether there is a cut before the first and after the last of them, and `fresh` has
+    the state to start from at each cut, before the pieces and behind the last.
     """
     if isinstance(core, rx.Stack):
         finals = []
         for i, layer in enumerate(core.layers):
-            args = (pieces, state[i], reverse, ends)
+            args = (pieces, state[i], reverse, ends, [start[i] for start in fresh])
             final, above = read(layer, params[f"layer_{i}"], *args)
             finals.append(final)
             add = core.residual and pieces[0][0].shape == above[0][0].shape
             pieces = _pairwise(jnp.add, above, pieces) if add else above
         return tuple(finals), pieces
     if isinstance(core, rx.Bidirectional):
-        ahead, ys = read(core.core, params["forward"], pieces, state[0], reverse, ends)
-        other = core.backward or core.core
-        back, zs = read(other, params["backward"], pieces, state[1], not reverse, ends)
+        halves = core.core, core.backward or core.core
+        starts = [[start[way] for start in fresh] for way in (0, 1)]
+        args = (pieces, state[0], reverse, ends, starts[0])
+        ahead, ys = read(halves[0], params["forward"], *args)
+        args = (pieces, state[1], not reverse, ends, starts[1])
+        back, zs = read(halves[1], params["backward"], *args)
         return rx.BidirectionalState(ahead, back), _pairwise(MERGES[core.merge], ys, zs)
     if isinstance(core, rx.Reversed):
-        return read(core.core, params, pieces, state, not reverse, ends)
+        return read(core.core, params, pieces, state, not reverse, ends, fresh)
     outputs = [[None] * len(piece) for piece in pieces]
     order = [(i, j) for i, piece in enumerate(pieces) for j in range(len(piece))]
     if reverse:
@@ -122,7 +126,7 @@ def read(core, params, pieces, state, reverse, ends):
     for number, (i, j) in enumerate(order):
         starts = j == (len(pieces[i]) - 1 if reverse else 0)
         if starts and (number > 0 or ends[reverse]):
-            state = jax.tree.map(jnp.zeros_like, state)
+            state = fresh[i + 1 if reverse else i]
         state, outputs[i][j] = _step(core, params, state, pieces[i][j])
     return state, outputs
 
@@ -132,23 +136,32 @@ def _pairwise(function, many, others):
     return [[function(x, y) for x, y in zip(a, b, strict=True)] for a, b in pairs]
 
 
-def oracle(core, params, xs, state, lengths=None, resets=None, reverse=False):
-    """Return what `unroll` has to return: (final state, outputs)."""
+def oracle(core, params, xs, state, lengths=None, resets=None, reset_state=None, reverse=False):
+    """Return what `unroll` has to return: (final state, outputs).
+
+    `reset_state` has leaves `(time + 1, *batch, ...)`.
+    """
     time, batch = xs.shape[0], xs.shape[1:-1]
     lengths = np.broadcast_to(time if lengths is None else lengths, batch).ravel()
     resets = np.zeros((time, *batch), bool) if resets is None else np.asarray(resets)
     vectors = _take_apart(xs, len(batch) + 1)
+    structure = jax.tree.structure(state)
     states = [_take_apart(leaf, len(batch)) for leaf in jax.tree.leaves(state)]
+    starts = [_take_apart(leaf, len(batch) + 1) for leaf in jax.tree.leaves(reset_state)]
     nothing = np.zeros(core.output_size, xs.dtype)
     finals, ys = [], [nothing] * len(vectors)
     for row, length in enumerate(lengths):
-        own = jax.tree.unflatten(jax.tree.structure(state), [leaf[row] for leaf in states])
+        own = structure.unflatten([leaf[row] for leaf in states])
         if length:
             cuts = [*resets.reshape(len(resets), -1)[:, row], False]
             borders = [0, *(t for t in range(1, length) if cuts[t]), int(length)]
             steps = vectors[row :: lengths.size]
             pieces = [steps[a:b] for a, b in pairwise(borders)]
-            own, outputs = read(core, params, pieces, own, reverse, (cuts[0], cuts[length]))
+            fresh = [jax.tree.map(jnp.zeros_like, own)] * len(borders)
+            if starts:
+                at = [t * lengths.size + row for t in borders]
+                fresh = [structure.unflatten([leaf[k] for leaf in starts]) for k in at]
+            own, outputs = read(core, params, pieces, own, reverse, (cuts[0], cuts[length]), fresh)
             for t, y in enumerate(chain.from_iterable(outputs)):
                 ys[t * lengths.size + row] = y
         finals.append(own)
@@ -171,9 +184,14 @@ def evaluate(function, params, xs, state):
 
 def expected(core, params, xs, state, **masked):
     """Return what `evaluate` has to return, by the oracle."""
+    return by_hand(lambda *args: oracle(core, *args, **masked), params, xs, state)
+
+
+def by_hand(function, params, xs, state):
+    """Return what `evaluate` returns, for a function that calls the oracle."""
     # Not one program: its few small ones serve all lengths and resets.
     with jax.debug_nans(False):  # the oracle takes the padding's vectors apart too
-        return _evaluate(lambda *args: oracle(core, *args, **masked), params, xs, state)
+        return _evaluate(function, params, xs, state)
 
 
 def _evaluate(function, params, xs, state):

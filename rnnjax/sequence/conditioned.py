@@ -11,7 +11,6 @@ from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
 from rnnjax.checks import check_positive
-from rnnjax.sequence.masks import clear, make_masks
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
@@ -95,30 +94,44 @@ class Conditioned(Composite):
     ) -> tuple[ConditionedState, Array]:
         """Run the core over inputs and vector; see `unroll`."""
         self._check(initial_state, xs.shape[1:-1])
-        final = initial_state.condition
-        conditions = jnp.broadcast_to(final[None], (xs.shape[0], *final.shape))
-        reverse = options.reverse
-        options_of = (options.lengths, options.resets, options.mask)
-        masks = make_masks(xs.shape[0], *options_of, reverse=reverse)
-        if masks.fresh is not None and xs.shape[0] != 0:
-            # After a reset the state is the initial state, whose condition is zero.
-            behind = jax.lax.cummax(masks.fresh.astype(jnp.int32), axis=0, reverse=reverse) > 0
-            conditions, final = clear(behind, conditions), clear(behind.any(axis=0), final)
+        condition = initial_state.condition
+        if options.resets is None:
+            conditions = jnp.broadcast_to(condition[None], (xs.shape[0], *condition.shape))
+        else:
+            condition, conditions = options.unroll(_Held(self), {}, xs, condition)
         wide = _join(xs, conditions)
         core, ys = options.unroll(self.core, params, wide, initial_state.core)
-        return ConditionedState(core, final), ys
+        return ConditionedState(core, condition), ys
 
     def _check(self, state: ConditionedState, batch: tuple[int, ...]) -> None:
         if not isinstance(state, ConditionedState):
             raise ValueError(
                 f"the state of a Conditioned must be a ConditionedState, got {type(state).__name__}"
             )
-        want = (*batch, self.size)
-        if jnp.shape(state.condition) != want:
-            raise ValueError(
-                f"state.condition must have shape {want}, got {jnp.shape(state.condition)}"
-            )
+        # Of a `Start`, the initial vector.
+        want, got = (*batch, self.size), jnp.shape(jax.tree.leaves(state.condition)[0])
+        if got != want:
+            raise ValueError(f"state.condition must have shape {want}, got {got}")
 
 
 def _join(xs: Array, conditions: Array) -> Array:
     return jnp.concatenate([xs, conditions.astype(xs.dtype)], axis=-1)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The vector as a core: its state and its output are the vector, whatever it reads."""
+
+    conditioned: Conditioned
+
+    def __repr__(self) -> str:
+        return repr(self.conditioned)  # what a user knows
+
+    def init(self, key: Array, input_size: int) -> Params:
+        return {}
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> Array:
+        return self.conditioned.initial_state(batch_shape).condition
+
+    def step(self, params: Params, state: Array, x: Array) -> tuple[Array, Array]:
+        return state, state

@@ -1,4 +1,4 @@
-"""The masks of `lengths`, `resets` and `mask`, with the same meaning for every kernel."""
+"""What `lengths`, `resets` and `mask` mean, the same for every kernel."""
 
 from typing import Any, NamedTuple
 
@@ -15,12 +15,14 @@ class Masks(NamedTuple):
 
     Attributes:
       valid: `(time, *batch)` bool; a step that is not valid does not change the state.
-      fresh: `(time, *batch)` bool; before this step, in reading order, the state is the core's
+      fresh: `(time, *batch)` bool; before this step, in reading order, the state is `start`.
+      start: the state to start from at each step, leaves `(time, *batch, ...)`; None is the core's
         initial state.
     """
 
     valid: Array | None
     fresh: Array | None
+    start: State = None
 
 
 def inside(time: int, lengths: Array) -> Array:
@@ -62,15 +64,42 @@ def make_masks(
         valid = mask if valid is None else valid & mask
     if resets is None:
         return Masks(valid, None)
-    if reverse:
-        # Of the rows 1 to time + 1, the last may not be there.
-        resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
-    fresh = resets[:time]
+    fresh = _rows_of_steps(resets, jnp.zeros_like(resets[:1]), time, reverse)
     if valid is None:
         return Masks(valid, fresh)
     if reverse and mask is not None:
         return Masks(valid, fresh & _cut_behind(valid, lengths))
     return Masks(valid, fresh & valid)
+
+
+def start_of_steps(xs: Array, reset: State, state: State, *, reverse: bool) -> State:
+    """Return the state to start from at each step, leaves `(time, *batch, ...)`; see `Masks`.
+
+    Args:
+      xs: `(time, *batch, features)`.
+      reset: the state after a reset: leaves `(*batch, ...)`, `(...)`, or `(rows, *batch, ...)` with
+        the rows of `resets`.
+      state: the initial state, leaves `(*batch, ...)`; the result has its dtypes.
+      reverse: whether the steps are read from the last to the first.
+    """
+    time = xs.shape[0]
+
+    def rows(reset: Array, leaf: Array) -> Array:
+        if reset.ndim > leaf.ndim:
+            return _rows_of_steps(reset, reset[:1], time, reverse)
+        return jnp.broadcast_to(reset, (time, *leaf.shape))
+
+    start = cast(jax.tree.map(rows, reset, state), state)
+    return select(jnp.ones_like(xs[..., 0], bool), start, start)  # as in `beside`
+
+
+def _rows_of_steps(rows: Array, more: Array, time: int, reverse: bool) -> Array:
+    """Return the row of each step, given those of the cuts, of which the first is before step 0.
+
+    Read backwards, a step starts at the cut behind it; `more` is the row of the end, if that has
+    none.
+    """
+    return jnp.concatenate([rows[1:], more])[:time] if reverse else rows[:time]
 
 
 def _cut_behind(valid: Array, lengths: Array | None) -> Array:
@@ -102,7 +131,7 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
 def restart(fresh: Array | None, start: State, state: State) -> State:
     """Return `start` where a `(*batch,)` mask is True, and `state` elsewhere, in its dtypes.
 
-    `start` is the core's initial state for that batch. A mask of None restarts nothing.
+    A mask of None restarts nothing.
     """
     if fresh is None:
         return state

@@ -17,7 +17,8 @@ from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
-from rnnjax.sequence.masks import Masks, beside, cast, clear, make_masks
+from rnnjax.sequence.leaves import Start, apart, starts
+from rnnjax.sequence.masks import Masks, beside, cast, clear, make_masks, start_of_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,11 @@ class Options:
         if isinstance(core, Composite):
             options = replace(self, lengths=lengths, resets=resets, mask=mask)
             return core.over_time(params, xs, state, options)
+        state, reset = apart(Start, state)
         state = beside(xs, _in_step_dtypes(core, params, xs, state))
+        if reset is not None:
+            start = start_of_steps(xs, reset, state, reverse=self.reverse)
+            masks = masks._replace(start=start)
         return self._run(Call(core, params, xs), state, masks)
 
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Array]:
@@ -120,6 +125,7 @@ def unroll(
     *,
     lengths: Array | Sequence[int] | None = None,
     resets: Array | None = None,
+    reset_state: State | None = None,
     mask: Array | None = None,
     reverse: bool = False,
     implementation: Implementation = "auto",
@@ -144,6 +150,9 @@ def unroll(
         step t - 1. So concatenated sequences have the same outputs as separate ones in both
         directions. At the end that is read first, a reset discards the given `initial_state`: at
         0 forwards, at `length` (without lengths at time, in the row for the end) backwards.
+      reset_state: the state after a reset, a tree like the state; None is `core.initial_state`. Its
+        leaves have the batch axes or not, `(*batch, ...)` or `(...)`, or hold the state of each
+        reset, `(time, *batch, ...)`, as many rows as `resets`. Gradients flow to it.
       mask: `(time, *batch)` bool, for padding that is not at the end, such as in front or in gaps.
         Steps where it is False do not count, as those after `lengths`: the results are those of
         the sequence without them. None counts all.
@@ -184,6 +193,11 @@ def unroll(
         recompute=recompute,
         dropout_key=dropout_key,
     )
+    if reset_state is not None and resets is not None:
+        _check_names(core, implementation)
+        xs, batch = _check_inputs(xs)
+        state = core.initial_state(batch) if initial_state is None else initial_state
+        initial_state = starts(state, reset_state, batch, jnp.shape(resets)[:1])
     if implementation not in ("auto", "scan"):  # `scan` refuses nothing
         _check_some_part_takes(core, params, xs, initial_state, options)
     return options.unroll(core, params, xs, initial_state)

@@ -54,14 +54,17 @@ def test_steps_that_the_mask_leaves_out_are_as_if_cut_out(name, reverse):
     xs = random_inputs(TIME, (5,))
 
     weights = random_inputs(TIME, (5,), core.output_size, seed=3)
+    start = random_state(core, (5,), seed=4)
 
     def run(xs, weights, **options):
-        def loss(params, xs, state):
-            final, ys = rx.unroll(core, params, xs, state, reverse=reverse, **options)
+        def loss(params, xs, states):
+            state, start = states
+            options.update(reset_state=start, reverse=reverse)
+            final, ys = rx.unroll(core, params, xs, state, **options)
             squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(final))
             return jnp.sum(weights * ys) + squares, (final, ys)
 
-        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, xs, state)
+        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, xs, (state, start))
 
     dirty = np.where(COUNTS[..., None], xs, np.nan)
     got = run(dirty, weights, mask=MASK, lengths=LENGTHS, resets=RESETS)

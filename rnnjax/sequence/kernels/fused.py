@@ -124,7 +124,7 @@ def _forward(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[State, tuple[State, Gates]]:
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
-    start, narrow = cell.initial_state(xs.shape[1:-1]), cast(params, dtype)
+    initial, narrow = cell.initial_state(xs.shape[1:-1]), cast(params, dtype)
     g_x = cell.project(params, xs)
     own = cell.own(params, g_x.ndim - 1, dtype)
     # If gates are used separately, each is a separate array: XLA's CPU backend does not vectorise
@@ -133,8 +133,8 @@ def _forward(
     parts = [g_x] if alike else jnp.split(g_x, cell.num_gates, -1)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
-        parts, (valid, fresh) = inputs
-        state = restart(fresh, start, state)
+        parts, (valid, fresh, start) = inputs
+        state = restart(fresh, initial if start is None else start, state)
         g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, state.h.astype(dtype))
         state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
         gates = gathered(cell, g_x, g_h)
@@ -150,18 +150,19 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[A
     d_final, d_ys = cotangents
     before = _states_before(plan, kept)
     d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_ys, dtype)
-    d_state, d_own, d_gates, d_states = _backward(plan, kept, before, d_final, d_emitted)
+    d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, before.h, d_gates)
     d_matrices = gradients.of_pointwise(cell, params, kept.gates, before, d_states, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
-    primals = (params, xs, kept.state)
-    return *gradient_of(primals, (d_params, d_xs, d_state)), None
+    primals = (params, xs, kept.state, kept.masks.start)
+    *d_primals, d_start = gradient_of(primals, (d_params, d_xs, d_state, d_start))
+    return *d_primals, Masks(None, None, d_start)
 
 
 def _backward(
     plan: Plan, kept: Kept, before: State, d_final: State, d_emitted: dict[str, Array]
-) -> tuple[State, Params, Gates, State]:
-    """Return the gradients of the first state, of own vectors, of the gates, and of the states.
+) -> tuple[State, Params, Gates, State, State]:
+    """Return the gradients of the first state, own vectors, gates, states, and of `Masks.start`.
 
     Those of the states are of what `pointwise` returned at each step; None where no matrix of
     `pointwise` needs them.
@@ -184,23 +185,25 @@ def _backward(
 
     def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
         d_state, d_own = carry
-        d_emitted, gates, before, (valid, fresh) = inputs
+        d_emitted, gates, before, (valid, fresh, start) = inputs
         d_state = _add(d_state, d_emitted)
         _, pullback = jax.vjp(run, gates, before, own_rows)
         d_after = select(valid, d_state, _zeros(d_state))
         d_gates, d_before, d_own_now = pullback(d_after)
         d_before = _add(d_before, {"h": transpose(d_gates.as_g_h(), before.h)})
-        d_state = clear(fresh, select(valid, d_before, d_state))
+        d_state = select(valid, d_before, d_state)
+        d_start = None if start is None else clear(~fresh, d_state)
+        d_state = clear(fresh, d_state)
         d_own = jax.tree.map(jnp.add, d_own, d_own_now)
-        return (d_state, d_own), (d_gates, d_after if matrices else None)
+        return (d_state, d_own), (d_gates, d_after if matrices else None, d_start)
 
-    (d_state, d_own), (d_gates, d_states) = jax.lax.scan(
+    (d_state, d_own), (d_gates, d_states, d_start) = jax.lax.scan(
         body,
         (d_final, _zeros(own_rows)),
         (d_emitted, kept.gates, before, kept.masks),
         reverse=not plan.reverse,
     )
-    return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states
+    return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states, d_start
 
 
 def _states_before(plan: Plan, kept: Kept) -> State:
@@ -211,7 +214,9 @@ def _states_before(plan: Plan, kept: Kept) -> State:
             return jnp.concatenate([after[1:], first[None]])
         return jnp.concatenate([first[None], after[:-1]])
 
-    start = plan.cell.initial_state(kept.xs.shape[:-1])
+    start = kept.masks.start
+    if start is None:
+        start = plan.cell.initial_state(kept.xs.shape[:-1])
     return restart(kept.masks.fresh, start, jax.tree.map(shift, kept.state, kept.states))
 
 

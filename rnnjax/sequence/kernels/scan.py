@@ -30,11 +30,11 @@ def scan(
     Returns:
       The final state, and the outputs `(time, *batch, ...)`, zero at padding.
     """
-    start = core.initial_state(xs.shape[1:-1])
+    initial = core.initial_state(xs.shape[1:-1])
 
     def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Array]:
-        x, (valid, fresh) = inputs
-        state = restart(fresh, start, state)
+        x, (valid, fresh, start) = inputs
+        state = restart(fresh, initial if start is None else start, state)
         new, y = core.step(params, state, x)
         invalid = None if valid is None else ~valid
         return select(valid, new, state), clear(invalid, y)
