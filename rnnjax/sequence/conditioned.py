@@ -95,7 +95,7 @@ class Conditioned(Composite):
         """Run the core over inputs and vector; see `unroll`."""
         self._check(initial_state, xs.shape[1:-1])
         condition = initial_state.condition
-        if options.resets is None:
+        if options.resets is None and not options.return_states:
             conditions = jnp.broadcast_to(condition[None], (xs.shape[0], *condition.shape))
         else:
             condition, conditions = options.unroll(_Held(self), {}, xs, condition)

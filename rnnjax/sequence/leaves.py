@@ -22,6 +22,13 @@ class Start(NamedTuple):
     reset: Array  # after a reset: (*batch, ...), (...), or with one row for each row of `resets`
 
 
+class Course(NamedTuple):
+    """A leaf of the state that a part returns, with `return_states`."""
+
+    final: Array  # after the last step
+    states: Array  # after each step, (time, *batch, ...)
+
+
 def apart(kind: Any, tree: Any) -> tuple[Any, Any]:
     """Return two trees, of the first and of the second entries of the leaves of class `kind`.
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ from jax import Array
 from rnnjax.cells.base import Core, GatedCell, Params, State
 from rnnjax.checks import check_flags, check_lengths, is_known
 from rnnjax.sequence.blocks import in_blocks
-from rnnjax.sequence.kernels.kernel import Call
+from rnnjax.sequence.kernels.kernel import Call, Steps
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
-from rnnjax.sequence.leaves import Start, apart, starts
+from rnnjax.sequence.leaves import Course, Start, apart, starts
 from rnnjax.sequence.masks import Masks, beside, cast, clear, make_masks, start_of_steps
 
 
@@ -43,13 +43,15 @@ class Options:
     implementation: Implementation = "auto"
     recompute: bool = False
     dropout_key: Array | None = None
+    return_states: bool = False
 
     def unroll(
         self, core: Core, params: Params, xs: Array, initial_state: State | None = None
     ) -> tuple[State, Array]:
         """Run a part with these options; return its final state and outputs.
 
-        A part that cannot use `implementation` takes what "auto" gives.
+        A part that cannot use `implementation` takes what "auto" gives. With `reset_state` or
+        `return_states`, the leaves of the states are pairs (`sequence/leaves.py`).
         """
         xs, batch = _check_inputs(xs)
         lengths = check_lengths(self.lengths, xs.shape[0], batch)
@@ -69,12 +71,14 @@ class Options:
         if reset is not None:
             start = start_of_steps(xs, reset, state, reverse=self.reverse)
             masks = masks._replace(start=start)
-        return self._run(Call(core, params, xs), state, masks)
+        final, (ys, states) = self._run(Call(core, params, xs), state, masks)
+        return final if states is None else jax.tree.map(Course, final, states), ys
 
-    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Array]:
+    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
         """Run the kernel that is chosen for one core."""
         xs, kernel = call.xs, KERNELS[choose(call, self.implementation)]
-        run = partial(kernel.run, call.core, call.params, reverse=self.reverse)
+        options = {"reverse": self.reverse, "return_states": self.return_states}
+        run = partial(kernel.run, call.core, call.params, **options)
         if not self.recompute:
             return run(xs, state, masks)
         # Besides inputs and outputs, only the states between blocks are stored for the backward
@@ -95,11 +99,11 @@ class _DryRun(Options):
 
     refusals: list[str | None] = field(default_factory=list)
 
-    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Array]:
+    def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
         self.refusals.append(refusal(call, self.implementation))
         # Outputs of the right shape, as cheap to trace as one step.
         _, ys = jax.vmap(partial(call.core.step, call.params, state))(call.xs)
-        return state, ys
+        return state, Steps(ys)
 
 
 class Composite:
@@ -117,6 +121,55 @@ class Composite:
         """Do the work of `unroll`, by calling `options.unroll` on each part."""
 
 
+class _Given(TypedDict, total=False):
+    """The arguments of `unroll` on which the type of its results does not depend."""
+
+    lengths: Array | Sequence[int] | None
+    resets: Array | None
+    reset_state: State | None
+    mask: Array | None
+    reverse: bool
+    implementation: Implementation
+    recompute: bool
+    dropout_key: Array | None
+
+
+@overload
+def unroll(
+    core: Core,
+    params: Params,
+    xs: Array,
+    initial_state: State | None = None,
+    *,
+    return_states: Literal[False] = False,
+    **given: Unpack[_Given],
+) -> tuple[State, Array]: ...
+
+
+@overload
+def unroll(
+    core: Core,
+    params: Params,
+    xs: Array,
+    initial_state: State | None = None,
+    *,
+    return_states: Literal[True],
+    **given: Unpack[_Given],
+) -> tuple[State, Array, State]: ...
+
+
+@overload
+def unroll(
+    core: Core,
+    params: Params,
+    xs: Array,
+    initial_state: State | None = None,
+    *,
+    return_states: bool,
+    **given: Unpack[_Given],
+) -> tuple[State, Array] | tuple[State, Array, State]: ...
+
+
 def unroll(
     core: Core,
     params: Params,
@@ -131,7 +184,8 @@ def unroll(
     implementation: Implementation = "auto",
     recompute: bool = False,
     dropout_key: Array | None = None,
-) -> tuple[State, Array]:
+    return_states: bool = False,
+) -> tuple[State, Array] | tuple[State, Array, State]:
     """Run a core over a batch of sequences.
 
     Args:
@@ -168,9 +222,12 @@ def unroll(
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
+      return_states: return the state after each step too, such as the c of an LSTM.
 
     Returns:
-      The final state, and the outputs `(time, *batch, output_size)`.
+      The final state, and the outputs `(time, *batch, output_size)`. With `return_states`, also the
+      states, a tree like the state with leaves `(time, *batch, ...)`; at a step that does not
+      count, the state is the one before it, in reading order.
 
     Raises:
       ValueError: an argument has a wrong shape, dtype or name, or concrete `lengths` are out of
@@ -183,6 +240,9 @@ def unroll(
       >>> final, ys = rx.unroll(cell, params, xs, lengths=jnp.array([5, 2]))
       >>> ys.shape, bool((ys[2:, 1] == 0).all()), bool((final.h[1] == ys[1, 1]).all())
       ((5, 2, 4), True, True)
+      >>> final, ys, states = rx.unroll(cell, params, xs, return_states=True)
+      >>> states.h.shape
+      (5, 2, 4)
     """
     # `Options.unroll` checks them.
     given: Any = {"lengths": lengths, "resets": resets, "mask": mask}
@@ -192,6 +252,7 @@ def unroll(
         implementation=implementation,
         recompute=recompute,
         dropout_key=dropout_key,
+        return_states=return_states,
     )
     if reset_state is not None and resets is not None:
         _check_names(core, implementation)
@@ -200,7 +261,15 @@ def unroll(
         initial_state = starts(state, reset_state, batch, jnp.shape(resets)[:1])
     if implementation not in ("auto", "scan"):  # `scan` refuses nothing
         _check_some_part_takes(core, params, xs, initial_state, options)
-    return options.unroll(core, params, xs, initial_state)
+    end, ys = options.unroll(core, params, xs, initial_state)
+    if not return_states:
+        return end, ys
+    final, states = apart(Course, end)
+    if states is None:
+        raise ValueError(
+            f"return_states needs a core whose states are those of its parts, got {core!r}"
+        )
+    return final, ys, states
 
 
 def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:

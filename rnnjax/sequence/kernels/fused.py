@@ -21,7 +21,7 @@ from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels import gradients
 from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
-from rnnjax.sequence.kernels.kernel import Call, Kernel
+from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 from rnnjax.varying import gradient_of
@@ -36,6 +36,7 @@ class Plan(NamedTuple):
 
     cell: GatedCell
     reverse: bool
+    return_states: bool
 
 
 class Kept(NamedTuple):
@@ -57,7 +58,8 @@ def fused(
     masks: Masks,
     *,
     reverse: bool,
-) -> tuple[State, Array]:
+    return_states: bool = False,
+) -> tuple[State, Steps]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
     It has reverse-mode derivatives of any order and can be vmapped over any argument. It has no
@@ -68,10 +70,12 @@ def fused(
     leaf of the state, one for each additive gate, two for each other gate.
     """
     if xs.shape[0] == 0:  # there is no step to run, and no previous state
-        return scan(cell, params, xs, state, masks, reverse=reverse)
+        options = {"reverse": reverse, "return_states": return_states}
+        return scan(cell, params, xs, state, masks, **options)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
     try:
-        final, ys = _run(Plan(cell, reverse), dict(params), xs, state, masks)
+        plan = Plan(cell, reverse, return_states)
+        final, steps = _run(plan, dict(params), xs, state, masks)
     except TypeError as error:
         # JAX says so here, but under jit only when it compiles, which is out of reach.
         if "forward-mode" not in str(error):
@@ -81,7 +85,8 @@ def fused(
             "for jax.jvp, jax.jacfwd and jax.linearize"
         ) from error
     invalid = None if masks.valid is None else ~masks.valid
-    return final, clear(invalid, ys.astype(cell.compute_dtype(params, xs)))
+    ys = clear(invalid, steps.ys.astype(cell.compute_dtype(params, xs)))
+    return final, steps._replace(ys=ys)
 
 
 def _refuses(call: Call) -> str | None:
@@ -93,12 +98,12 @@ KERNEL = Kernel(fused, _refuses)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
-    """Return the final state, and the outputs before they are cleared at padding."""
+def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> tuple[State, Steps]:
+    """Return the final state, and what each step gives before it is cleared at padding."""
 
-    def run(xs: Array, state: State, masks: Masks) -> tuple[State, Array]:
+    def run(xs: Array, state: State, masks: Masks) -> tuple[State, Steps]:
         final, (states, _) = _forward(plan, params, xs, state, masks)
-        return final, _emit(plan.cell, params, xs, states)
+        return final, _steps(plan, params, xs, states)
 
     if not is_known(*xs.shape):
         return run(xs, state, masks)
@@ -110,14 +115,15 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
 
 def _run_fwd(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
-) -> tuple[tuple[State, Array], Kept]:
+) -> tuple[tuple[State, Steps], Kept]:
     final, (states, gates) = _forward(plan, params, xs, state, masks)
     kept = Kept(params, xs, state, masks, states, gates)
-    return (final, _emit(plan.cell, params, xs, states)), kept
+    return (final, _steps(plan, params, xs, states)), kept
 
 
-def _emit(cell: GatedCell, params: Params, xs: Array, states: State) -> Array:
-    return cell.emit(cast(params, cell.compute_dtype(params, xs)), states)
+def _steps(plan: Plan, params: Params, xs: Array, states: State) -> Steps:
+    ys = plan.cell.emit(cast(params, plan.cell.compute_dtype(params, xs)), states)
+    return Steps(ys, states if plan.return_states else None)
 
 
 def _forward(
@@ -145,11 +151,13 @@ def _forward(
     return final, (states, Gates(both, x, h))
 
 
-def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Array]) -> tuple[Any, ...]:
+def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[Any, ...]:
     cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
-    d_final, d_ys = cotangents
+    d_final, d_steps = cotangents
     before = _states_before(plan, kept)
-    d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_ys, dtype)
+    d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_steps.ys, dtype)
+    if plan.return_states:
+        d_emitted = _add(d_steps.states, d_emitted)._asdict()
     d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, before.h, d_gates)
     d_matrices = gradients.of_pointwise(cell, params, kept.gates, before, d_states, dtype)

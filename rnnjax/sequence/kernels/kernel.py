@@ -9,6 +9,18 @@ from jax import Array
 from rnnjax.cells.base import Core, Params, State
 
 
+class Steps(NamedTuple):
+    """What a kernel returns of every step.
+
+    Attributes:
+      ys: the outputs `(time, *batch, ...)`, zero at padding.
+      states: the states, leaves `(time, *batch, ...)`; None if nobody asked for them.
+    """
+
+    ys: Array
+    states: State = None
+
+
 class Call(NamedTuple):
     """A call of `unroll` on one core, as it is known before the computation.
 
@@ -28,10 +40,10 @@ class Kernel:
     """A way to run one core over time.
 
     Attributes:
-      run: takes `core, params, xs, state, masks` and `reverse=`, with the meaning of `scan`, and
-        returns the final state and the outputs.
+      run: takes the arguments of `scan`, with the same meaning, and returns the final state and
+        `Steps`.
       refuses: returns why the kernel cannot run a call, as the end of a sentence, or None.
     """
 
-    run: Callable[..., tuple[State, Array]]
+    run: Callable[..., tuple[State, Steps]]
     refuses: Callable[[Call], str | None]

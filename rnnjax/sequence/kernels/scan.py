@@ -4,7 +4,7 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
-from rnnjax.sequence.kernels.kernel import Kernel
+from rnnjax.sequence.kernels.kernel import Kernel, Steps
 from rnnjax.sequence.masks import Masks, clear, restart, select
 
 
@@ -16,7 +16,8 @@ def scan(
     masks: Masks,
     *,
     reverse: bool,
-) -> tuple[State, Array]:
+    return_states: bool = False,
+) -> tuple[State, Steps]:
     """Run any core that has a `step`; every other kernel must agree with this one.
 
     Args:
@@ -26,18 +27,21 @@ def scan(
       state: the state before the first step read.
       masks: which steps count, and where sequences start.
       reverse: read from the last step to the first.
+      return_states: whether to return the states too; at a step that does not count, the state is
+        the one before it.
 
     Returns:
-      The final state, and the outputs `(time, *batch, ...)`, zero at padding.
+      The final state, and what each step gives.
     """
     initial = core.initial_state(xs.shape[1:-1])
 
-    def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Array]:
+    def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Steps]:
         x, (valid, fresh, start) = inputs
         state = restart(fresh, initial if start is None else start, state)
         new, y = core.step(params, state, x)
         invalid = None if valid is None else ~valid
-        return select(valid, new, state), clear(invalid, y)
+        state = select(valid, new, state)
+        return state, Steps(clear(invalid, y), state if return_states else None)
 
     return jax.lax.scan(body, state, (xs, masks), reverse=reverse)
 
