@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, GatedCell, Params, State
-from rnnjax.checks import check_flags, check_lengths, is_known
+from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Steps
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
@@ -44,6 +44,7 @@ class Options:
     recompute: bool = False
     dropout_key: Array | None = None
     return_states: bool = False
+    unroll_factor: int = 1
 
     def unroll(
         self, core: Core, params: Params, xs: Array, initial_state: State | None = None
@@ -58,6 +59,7 @@ class Options:
         resets = check_flags("resets", self.resets, xs.shape[:-1], end=True)
         mask = check_flags("mask", self.mask, xs.shape[:-1])
         _check_names(core, self.implementation)
+        check_positive(unroll_factor=self.unroll_factor)
         masks = make_masks(xs.shape[0], lengths, resets, mask, reverse=self.reverse)
         if masks.valid is not None:
             # Clear the inputs too: a NaN makes NaN gradients even if it is dropped later.
@@ -77,8 +79,14 @@ class Options:
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
         """Run the kernel that is chosen for one core."""
         xs, kernel = call.xs, KERNELS[choose(call, self.implementation)]
-        options = {"reverse": self.reverse, "return_states": self.return_states}
-        run = partial(kernel.run, call.core, call.params, **options)
+        run = partial(
+            kernel.run,
+            call.core,
+            call.params,
+            reverse=self.reverse,
+            return_states=self.return_states,
+            unroll_factor=self.unroll_factor if is_known(xs.shape[0]) else 1,
+        )
         if not self.recompute:
             return run(xs, state, masks)
         # Besides inputs and outputs, only the states between blocks are stored for the backward
@@ -132,6 +140,7 @@ class _Given(TypedDict, total=False):
     implementation: Implementation
     recompute: bool
     dropout_key: Array | None
+    unroll_factor: int
 
 
 @overload
@@ -185,6 +194,7 @@ def unroll(
     recompute: bool = False,
     dropout_key: Array | None = None,
     return_states: bool = False,
+    unroll_factor: int = 1,
 ) -> tuple[State, Array] | tuple[State, Array, State]:
     """Run a core over a batch of sequences.
 
@@ -223,6 +233,9 @@ def unroll(
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
       return_states: return the state after each step too, such as the c of an LSTM.
+      unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`.
+        Results are equal to rounding. A program takes longer to compile, in proportion. A program
+        for any number of steps (`jax.export`) has one step a turn.
 
     Returns:
       The final state, and the outputs `(time, *batch, output_size)`. With `return_states`, also the
@@ -253,6 +266,7 @@ def unroll(
         recompute=recompute,
         dropout_key=dropout_key,
         return_states=return_states,
+        unroll_factor=unroll_factor,
     )
     if reset_state is not None and resets is not None:
         _check_names(core, implementation)

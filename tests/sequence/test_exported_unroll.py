@@ -37,7 +37,7 @@ def test_a_program_for_all_lengths(name):
     def run(params, xs, state, lengths, resets):
         masks = {"lengths": lengths, "resets": resets, "dropout_key": jax.random.key(3)}
         masked = rx.unroll(core, params, xs, state, implementation="scan", **masks)
-        backwards = rx.unroll(core, params, xs, state, reverse=True, **masks)
+        backwards = rx.unroll(core, params, xs, state, reverse=True, unroll_factor=2, **masks)
         return masked, backwards
 
     params = random_params(core, dtype=np.float32)

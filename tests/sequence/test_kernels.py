@@ -149,6 +149,28 @@ def test_a_name_on_a_mesh_of_explicit_axes():
     assert ys.sharding.spec[1] == "data"
 
 
+@pytest.mark.parametrize(("core", "implementation"), [(BEFORE, "scan"), (rx.LSTM(3), "fused")])
+def test_several_steps_a_turn_of_the_loop(core, implementation):
+    params = random_params(core, dtype=np.float32)
+
+    def loss(params, factor):
+        options = {"implementation": implementation, "lengths": [4, 2]}
+        return (rx.unroll(core, params, XS, unroll_factor=factor, **options)[1] ** 2).sum()
+
+    slope = jax.value_and_grad(loss)
+    want = jax.jit(slope, static_argnums=1)(params, 1)
+    for factor in (3, 9):  # with steps left over, and more than there are
+        assert_close(jax.jit(slope, static_argnums=1)(params, factor), want, 1e-5, 1e-6)
+    loops = re.findall(r"unroll=(\d+)", str(jax.make_jaxpr(partial(slope, factor=3))(params)))
+    assert set(loops) == {"3"}  # forwards and backwards
+
+
+def test_a_factor_that_is_no_number_of_steps():
+    for factor in (0, True, 2.0):
+        with pytest.raises(ValueError, match=f"unroll_factor must be .* at least 1, got {factor}"):
+            unroll(rx.LSTM(3), unroll_factor=factor)
+
+
 @dataclass(frozen=True)
 class Twice(Composite):
     """A user's composite: it reads the sequence forwards, and what that gives backwards."""

@@ -37,6 +37,7 @@ class Plan(NamedTuple):
     cell: GatedCell
     reverse: bool
     return_states: bool
+    unroll_factor: int
 
 
 class Kept(NamedTuple):
@@ -59,6 +60,7 @@ def fused(
     *,
     reverse: bool,
     return_states: bool = False,
+    unroll_factor: int = 1,
 ) -> tuple[State, Steps]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
@@ -70,11 +72,10 @@ def fused(
     leaf of the state, one for each additive gate, two for each other gate.
     """
     if xs.shape[0] == 0:  # there is no step to run, and no previous state
-        options = {"reverse": reverse, "return_states": return_states}
-        return scan(cell, params, xs, state, masks, **options)
+        return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
     try:
-        plan = Plan(cell, reverse, return_states)
+        plan = Plan(cell, reverse, return_states, unroll_factor)
         final, steps = _run(plan, dict(params), xs, state, masks)
     except TypeError as error:
         # JAX says so here, but under jit only when it compiles, which is out of reach.
@@ -146,7 +147,8 @@ def _forward(
         gates = gathered(cell, g_x, g_h)
         return state, (state, gates.both, gates.h)
 
-    final, (states, both, h) = jax.lax.scan(body, state, (parts, masks), reverse=plan.reverse)
+    loop = partial(jax.lax.scan, reverse=plan.reverse, unroll=plan.unroll_factor)
+    final, (states, both, h) = loop(body, state, (parts, masks))
     _, x = split(cell, jnp.concatenate(parts, -1))
     return final, (states, Gates(both, x, h))
 
@@ -210,6 +212,7 @@ def _backward(
         (d_final, _zeros(own_rows)),
         (d_emitted, kept.gates, before, kept.masks),
         reverse=not plan.reverse,
+        unroll=plan.unroll_factor,
     )
     return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states, d_start
 

@@ -17,6 +17,7 @@ def scan(
     *,
     reverse: bool,
     return_states: bool = False,
+    unroll_factor: int = 1,
 ) -> tuple[State, Steps]:
     """Run any core that has a `step`; every other kernel must agree with this one.
 
@@ -29,6 +30,7 @@ def scan(
       reverse: read from the last step to the first.
       return_states: whether to return the states too; at a step that does not count, the state is
         the one before it.
+      unroll_factor: how many steps are one turn of the loop.
 
     Returns:
       The final state, and what each step gives.
@@ -43,7 +45,7 @@ def scan(
         state = select(valid, new, state)
         return state, Steps(clear(invalid, y), state if return_states else None)
 
-    return jax.lax.scan(body, state, (xs, masks), reverse=reverse)
+    return jax.lax.scan(body, state, (xs, masks), reverse=reverse, unroll=unroll_factor)
 
 
 KERNEL = Kernel(scan, refuses=lambda call: None)
