@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import (
     Any,
     ClassVar,
+    Generic,
     Protocol,
+    TypeVar,
     runtime_checkable,
 )
 
@@ -22,6 +24,7 @@ from rnnjax.products import accumulator, affine, as_given, cast, common_dtype, l
 
 Params = Mapping[str, Any]
 State = Any
+StateT = TypeVar("StateT")
 Initializer = Callable[..., Array]
 
 # Made once, so that two cells with default initialisers compare and hash equal.
@@ -31,7 +34,7 @@ _ZEROS = initializers.zeros
 
 
 @runtime_checkable
-class Core(Protocol):
+class Core(Protocol[StateT]):
     """Anything that runs over time: a cell, a `Stack`, a `Bidirectional`, or your own.
 
     A core has no arrays. Your own core needs only these three methods. Below another layer of a
@@ -52,12 +55,15 @@ class Core(Protocol):
 
     def init(self, key: Array, input_size: int) -> Params:
         """Return new parameters for inputs of width `input_size`."""
+        ...
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
         """Return the state before the first step; all leaves start with the axes `batch_shape`."""
+        ...
 
-    def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
+        ...
 
 
 def output_size(core: Core) -> int:
@@ -78,7 +84,7 @@ def reads_backwards(core: Core) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class GatedCell:
+class GatedCell(Generic[StateT]):
     """A cell in which only one linear map of the state waits for the previous step.
 
         g_x = project(params, x)                      all time steps at once
@@ -217,7 +223,7 @@ class GatedCell:
         return product(h, params["w_h"], h.dtype)
 
     @abstractmethod
-    def pointwise(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
+    def pointwise(self, g_x: Array, g_h: Array, state: StateT, **own: Array) -> StateT:
         """Return the state after a step.
 
         Args:
@@ -240,7 +246,7 @@ class GatedCell:
         """
         return state.h
 
-    def gates(self, g_x: Array, g_h: Array, state: Any, **own: Array) -> Any:
+    def gates(self, g_x: Array, g_h: Array, state: StateT, **own: Array) -> Any:
         """Return the activated gates of `pointwise` by name, for the same arguments.
 
         This is a NamedTuple of arrays `(*batch, hidden_size)` with fields from `gate_names`, for
@@ -311,13 +317,13 @@ class GatedCell:
             params["b"] = self.bias_init(key_b, shapes["b"], dtype)
         return params
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> Any:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
         """Return the zero state, leaves `(*batch_shape, ...)` as `state_shapes` says."""
         dtype, shapes = accumulator(self.dtype or self.param_dtype), self.state_shapes()
         leaves = {name: jnp.zeros((*batch_shape, *shape), dtype) for name, shape in shapes.items()}
         return self.state_type(**leaves)
 
-    def step(self, params: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
 
         The state comes back in the dtypes that were given, so that it can be the carry of a
@@ -332,7 +338,7 @@ class GatedCell:
         after = self.pointwise(g_x, g_h, before, **own)
         return as_given(after, state), self.emit(cast(params, dtype), after).astype(dtype)
 
-    def widen(self, params: Params, state: Any, x: Array) -> Any:
+    def widen(self, params: Params, state: StateT, x: Array) -> StateT:
         """Return `state` in the dtype of the computation, float32 or wider.
 
         Raises:

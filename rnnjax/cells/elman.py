@@ -28,7 +28,7 @@ class ElmanState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Elman(GatedCell):
+class Elman(GatedCell[ElmanState]):
     """Simple recurrent network (Elman 1990, "Finding structure in time").
 
         h' = activation(x @ w_x + b + h @ w_h)

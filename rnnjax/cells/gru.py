@@ -34,7 +34,7 @@ class GRUGates(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class GRU(GatedCell):
+class GRU(GatedCell[GRUState]):
     """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
 
         r, z = sigmoid(x @ w_x + b + h @ w_h)

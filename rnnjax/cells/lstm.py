@@ -36,7 +36,7 @@ class LSTMGates(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LSTM(GatedCell):
+class LSTM(GatedCell[LSTMState]):
     """Long short-term memory with forget gates (Gers, Schmidhuber and Cummins 2000).
 
         i, f, o = sigmoid(x @ w_x + b + h @ w_h);   g = tanh(the same)

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
 from rnnjax.checks import check_choices
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
+Merge = Literal["concat", "sum", "mean", "mul"]
+AheadT = TypeVar("AheadT")
+BackT = TypeVar("BackT")
+
 
 @serializable
-class BidirectionalState(NamedTuple):
+class BidirectionalState(NamedTuple, Generic[AheadT, BackT]):
     """The states of the two directions.
 
     Example:
@@ -24,12 +28,12 @@ class BidirectionalState(NamedTuple):
       (2, 4)
     """
 
-    forward: State
-    backward: State
+    forward: AheadT
+    backward: BackT
 
 
 @dataclass(frozen=True)
-class Bidirectional(Composite):
+class Bidirectional(Composite, Generic[AheadT, BackT]):
     """A core that reads in both directions (Schuster and Paliwal 1997).
 
     Parameters are `{"forward": ..., "backward": ...}`.
@@ -48,9 +52,26 @@ class Bidirectional(Composite):
       ((5, 2, 8), (2, 4))
     """
 
-    core: Core
-    backward: Core | None = None
-    merge: Literal["concat", "sum", "mean", "mul"] = "concat"
+    core: Core[AheadT]
+    backward: Core[BackT] | None = None
+    merge: Merge = "concat"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "Bidirectional[StateT, StateT]",
+            core: Core[StateT],
+            backward: None = None,
+            merge: Merge = "concat",
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self, core: Core[AheadT], backward: Core[BackT], merge: Merge = "concat"
+        ) -> None: ...
+
+        def __init__(self, core: Any, backward: Any = None, merge: Merge = "concat") -> None: ...
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -86,8 +107,9 @@ class Bidirectional(Composite):
         return np.concatenate([reads_backwards(self.core), ~reads_backwards(self._back)])
 
     @property
-    def _back(self) -> Core:
-        return self.core if self.backward is None else self.backward
+    def _back(self) -> Core[BackT]:
+        same: Any = self.core
+        return same if self.backward is None else self.backward
 
     def init(self, key: Array, input_size: int) -> dict[str, Params]:
         """Return new parameters for inputs of width `input_size`."""
@@ -97,13 +119,15 @@ class Bidirectional(Composite):
             "backward": self._back.init(backward, input_size),
         }
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> BidirectionalState:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> BidirectionalState[AheadT, BackT]:
         """Return the zero state of both directions."""
         return BidirectionalState(
             self.core.initial_state(batch_shape), self._back.initial_state(batch_shape)
         )
 
-    def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+    def step(
+        self, params: Params, state: BidirectionalState[AheadT, BackT], x: Array
+    ) -> tuple[BidirectionalState[AheadT, BackT], Array]:
         """Raise `ValueError`, as the backward direction needs the end of the sequence first."""
         raise ValueError("Bidirectional has no step: use unroll, which reads the whole sequence")
 
@@ -111,9 +135,9 @@ class Bidirectional(Composite):
         self,
         params: Params,
         xs: Array,
-        initial_state: State,
+        initial_state: BidirectionalState[AheadT, BackT],
         options: Options,
-    ) -> tuple[BidirectionalState, Array]:
+    ) -> tuple[BidirectionalState[AheadT, BackT], Array]:
         """Run both directions; see `unroll`."""
         if sorted(params) != ["backward", "forward"]:
             raise ValueError(

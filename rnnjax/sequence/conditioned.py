@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
 from rnnjax.checks import check_positive
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
 
 @serializable
-class ConditionedState(NamedTuple):
+class ConditionedState(NamedTuple, Generic[StateT]):
     """The state of the core, and the vector.
 
     Example:
@@ -25,12 +25,12 @@ class ConditionedState(NamedTuple):
       (2, 3)
     """
 
-    core: State
+    core: StateT
     condition: Array  # (*batch, size)
 
 
 @dataclass(frozen=True)
-class Conditioned(Composite):
+class Conditioned(Composite, Generic[StateT]):
     """A core that reads the same vector with every input of a sequence.
 
         x' = [x, condition];   everything else is the core's
@@ -52,7 +52,7 @@ class Conditioned(Composite):
       (5, 2, 4)
     """
 
-    core: Core
+    core: Core[StateT]
     size: int
 
     def __post_init__(self) -> None:
@@ -72,14 +72,14 @@ class Conditioned(Composite):
         """Return new parameters for inputs of width `input_size`."""
         return self.core.init(key, input_size + self.size)
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> ConditionedState:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> ConditionedState[StateT]:
         """Return the zero state."""
         condition = jnp.zeros((*batch_shape, self.size))
         return ConditionedState(self.core.initial_state(batch_shape), condition)
 
     def step(
-        self, params: Params, state: ConditionedState, x: Array
-    ) -> tuple[ConditionedState, Array]:
+        self, params: Params, state: ConditionedState[StateT], x: Array
+    ) -> tuple[ConditionedState[StateT], Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
         self._check(state, x.shape[:-1])
         core, y = self.core.step(params, state.core, _join(x, state.condition))
@@ -89,9 +89,9 @@ class Conditioned(Composite):
         self,
         params: Params,
         xs: Array,
-        initial_state: ConditionedState,
+        initial_state: ConditionedState[StateT],
         options: Options,
-    ) -> tuple[ConditionedState, Array]:
+    ) -> tuple[ConditionedState[StateT], Array]:
         """Run the core over inputs and vector; see `unroll`."""
         self._check(initial_state, xs.shape[1:-1])
         condition = initial_state.condition

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
 from rnnjax.sequence.unroll import Composite, Options
 
 
 @dataclass(frozen=True)
-class Reversed(Composite):
+class Reversed(Composite, Generic[StateT]):
     """A core that reads from the last element to the first.
 
     `unroll` with it is `unroll` of the core with the other `reverse`. As a layer, it can be stacked
@@ -29,7 +30,7 @@ class Reversed(Composite):
       True
     """
 
-    core: Core
+    core: Core[StateT]
 
     @property
     def output_size(self) -> int:
@@ -45,17 +46,17 @@ class Reversed(Composite):
         """Return new parameters for inputs of width `input_size`."""
         return self.core.init(key, input_size)
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
         """Return the core's initial state."""
         return self.core.initial_state(batch_shape)
 
-    def step(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
         """Raise `ValueError`, as the end of the sequence is read first."""
         raise ValueError("Reversed has no step: use unroll, which reads the whole sequence")
 
     def over_time(
-        self, params: Params, xs: Array, initial_state: State, options: Options
-    ) -> tuple[State, Array]:
+        self, params: Params, xs: Array, initial_state: StateT, options: Options
+    ) -> tuple[StateT, Array]:
         """Run the core in the other direction; see `unroll`."""
         turned = replace(options, reverse=not options.reverse)
         return turned.unroll(self.core, params, xs, initial_state)

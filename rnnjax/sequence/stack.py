@@ -1,21 +1,27 @@
 """Layers of cores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import jax
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.unroll import Composite, Options
 
+StatesT = TypeVar("StatesT", bound=tuple[Any, ...])
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
 
 @dataclass(frozen=True)
-class Stack(Composite):
+class Stack(Composite, Generic[StatesT]):
     """Layers of cores: each layer reads the outputs of the layer below.
 
     The state is a tuple of the states of the layers; parameters are `{"layer_0": ..., ...}`.
@@ -38,6 +44,51 @@ class Stack(Composite):
     layers: tuple[Core, ...]
     dropout: float = 0.0
     residual: bool = False
+
+    if TYPE_CHECKING:
+        # A type of a tuple of states for each tuple of cores, which no single type says.
+
+        @overload
+        def __init__(
+            self: "Stack[tuple[A]]",
+            layers: tuple[Core[A]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "Stack[tuple[A, B]]",
+            layers: tuple[Core[A], Core[B]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "Stack[tuple[A, B, C]]",
+            layers: tuple[Core[A], Core[B], Core[C]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "Stack[tuple[A, B, C, D]]",
+            layers: tuple[Core[A], Core[B], Core[C], Core[D]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "Stack[tuple[StateT, ...]]",
+            layers: Sequence[Core[StateT]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
+        def __init__(self, layers: Any, dropout: float = 0.0, residual: bool = False) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -67,13 +118,11 @@ class Stack(Composite):
             input_size = output_size(layer)
         return params
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> tuple[State, ...]:
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> StatesT:
         """Return the zero state of every layer."""
-        return tuple(layer.initial_state(batch_shape) for layer in self.layers)
+        return self._states(layer.initial_state(batch_shape) for layer in self.layers)
 
-    def step(
-        self, params: Params, state: tuple[State, ...], x: Array
-    ) -> tuple[tuple[State, ...], Array]:
+    def step(self, params: Params, state: StatesT, x: Array) -> tuple[StatesT, Array]:
         """Read one input `(*batch, input_size)` through all layers, for streaming; no dropout."""
         self._check(params, state)
         states = []
@@ -81,15 +130,15 @@ class Stack(Composite):
             new, y = layer.step(params[name], below, x)
             states.append(new)
             x = self._join(x, y)
-        return tuple(states), x
+        return self._states(states), x
 
     def over_time(
         self,
         params: Params,
         xs: Array,
-        initial_state: tuple[State, ...],
+        initial_state: StatesT,
         options: Options,
-    ) -> tuple[tuple[State, ...], Array]:
+    ) -> tuple[StatesT, Array]:
         """Run all layers; see `unroll`."""
         self._check(params, initial_state)
         finals = []
@@ -104,7 +153,7 @@ class Stack(Composite):
             final, ys = own.unroll(layer, params[name], xs, state)
             finals.append(final)
             xs = self._join(xs, ys)
-        return tuple(finals), xs
+        return self._states(finals), xs
 
     def _each(self, values: Any) -> list[tuple[str, Core, Any]]:
         """Return (parameter name, layer, value) for each layer."""
@@ -114,7 +163,11 @@ class Stack(Composite):
     def _join(self, below: Array, above: Array) -> Array:
         return above + below if self.residual and below.shape == above.shape else above
 
-    def _check(self, params: Params, state: tuple[State, ...]) -> None:
+    def _states(self, states: Iterable[Any]) -> StatesT:
+        together: Any = tuple(states)
+        return together
+
+    def _check(self, params: Params, state: StatesT) -> None:
         names = [f"layer_{i}" for i in range(len(self.layers))]
         if sorted(params) != sorted(names):
             raise ValueError(f"params of a Stack must hold {names}, got {sorted(params)}")

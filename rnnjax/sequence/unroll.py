@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, GatedCell, Params, State
+from rnnjax.cells.base import Core, GatedCell, Params, State, StateT
 from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Steps
@@ -145,49 +145,49 @@ class _Given(TypedDict, total=False):
 
 @overload
 def unroll(
-    core: Core,
+    core: Core[StateT],
     params: Params,
     xs: Array,
-    initial_state: State | None = None,
+    initial_state: StateT | None = None,
     *,
     return_states: Literal[False] = False,
     **given: Unpack[_Given],
-) -> tuple[State, Array]: ...
+) -> tuple[StateT, Array]: ...
 
 
 @overload
 def unroll(
-    core: Core,
+    core: Core[StateT],
     params: Params,
     xs: Array,
-    initial_state: State | None = None,
+    initial_state: StateT | None = None,
     *,
     return_states: Literal[True],
     **given: Unpack[_Given],
-) -> tuple[State, Array, State]: ...
+) -> tuple[StateT, Array, StateT]: ...
 
 
 @overload
 def unroll(
-    core: Core,
+    core: Core[StateT],
     params: Params,
     xs: Array,
-    initial_state: State | None = None,
+    initial_state: StateT | None = None,
     *,
     return_states: bool,
     **given: Unpack[_Given],
-) -> tuple[State, Array] | tuple[State, Array, State]: ...
+) -> tuple[StateT, Array] | tuple[StateT, Array, StateT]: ...
 
 
 def unroll(
-    core: Core,
+    core: Core[StateT],
     params: Params,
     xs: Array,
-    initial_state: State | None = None,
+    initial_state: StateT | None = None,
     *,
     lengths: Array | Sequence[int] | None = None,
     resets: Array | None = None,
-    reset_state: State | None = None,
+    reset_state: StateT | None = None,
     mask: Array | None = None,
     reverse: bool = False,
     implementation: Implementation = "auto",
@@ -195,7 +195,7 @@ def unroll(
     dropout_key: Array | None = None,
     return_states: bool = False,
     unroll_factor: int = 1,
-) -> tuple[State, Array] | tuple[State, Array, State]:
+) -> tuple[StateT, Array] | tuple[StateT, Array, StateT]:
     """Run a core over a batch of sequences.
 
     Args:
