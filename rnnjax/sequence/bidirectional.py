@@ -71,7 +71,9 @@ class Bidirectional(Composite, Generic[AheadT, BackT]):
             self, core: Core[AheadT], backward: Core[BackT], merge: Merge = "concat"
         ) -> None: ...
 
-        def __init__(self, core: Any, backward: Any = None, merge: Merge = "concat") -> None: ...
+        def __init__(
+            self, core: Core, backward: Core | None = None, merge: Merge = "concat"
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         check_choices(self)

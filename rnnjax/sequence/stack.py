@@ -88,7 +88,9 @@ class Stack(Composite, Generic[StatesT]):
             residual: bool = False,
         ) -> None: ...
 
-        def __init__(self, layers: Any, dropout: float = 0.0, residual: bool = False) -> None: ...
+        def __init__(
+            self, layers: Sequence[Core], dropout: float = 0.0, residual: bool = False
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
