@@ -1,6 +1,6 @@
 """What type checkers know of results: `make lint` checks it, and pytest runs the calls."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,8 @@ def test_of_cores_made_of_cores() -> None:
     mixed = rx.Bidirectional(rx.Reversed(rx.GRU(4)), rx.LSTM(4))
     both, _ = rx.unroll(mixed, mixed.init(KEY, 3), XS)
     assert_type(both, rx.BidirectionalState[rx.GRUState, rx.LSTMState])
+    many = rx.Stack((rx.GRU(4), rx.LSTM(4), rx.GRU(4), rx.LSTM(4), rx.GRU(4)))
+    assert_type(rx.unroll(many, many.init(KEY, 3), XS)[0], tuple[Any, ...])
     depth: int = 5
     deep = rx.Stack([rx.GRU(4)] * depth)
     assert_type(rx.unroll(deep, deep.init(KEY, 3), XS)[0], tuple[rx.GRUState, ...])

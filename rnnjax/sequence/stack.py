@@ -88,6 +88,14 @@ class Stack(Composite, Generic[StatesT]):
             residual: bool = False,
         ) -> None: ...
 
+        @overload
+        def __init__(
+            self: "Stack[tuple[Any, ...]]",
+            layers: Sequence[Core[Any]],
+            dropout: float = 0.0,
+            residual: bool = False,
+        ) -> None: ...
+
         def __init__(
             self, layers: Sequence[Core], dropout: float = 0.0, residual: bool = False
         ) -> None: ...
