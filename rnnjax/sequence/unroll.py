@@ -70,7 +70,7 @@ class Options:
             return core.over_time(params, xs, state, options)
         state, reset = apart(Start, state)
         state = beside(xs, _in_step_dtypes(core, params, xs, state))
-        if reset is not None:
+        if reset is not None and masks.fresh is not None:
             start = start_of_steps(xs, reset, state, reverse=self.reverse)
             masks = masks._replace(start=start)
         final, (ys, states) = self._run(Call(core, params, xs), state, masks)
