@@ -234,8 +234,9 @@ def unroll(
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
       return_states: return the state after each step too, such as the c of an LSTM.
       unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`.
-        Results are equal to rounding. A program takes longer to compile, in proportion. A program
-        for any number of steps (`jax.export`) has one step a turn.
+        Results are equal to rounding, and compilation takes longer. Measure before you use it: on
+        CPU, some programs become faster and others slower. A program for any number of steps
+        (`jax.export`) has one step a turn.
 
     Returns:
       The final state, and the outputs `(time, *batch, output_size)`. With `return_states`, also the
