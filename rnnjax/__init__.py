@@ -26,6 +26,7 @@ from rnnjax.cells import ElmanState as ElmanState
 from rnnjax.cells import GatedCell as GatedCell
 from rnnjax.cells import GRUState as GRUState
 from rnnjax.cells import LSTMState as LSTMState
+from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
 from rnnjax.sequence import Bidirectional as Bidirectional
 from rnnjax.sequence import BidirectionalState as BidirectionalState
 from rnnjax.sequence import Conditioned as Conditioned

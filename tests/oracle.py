@@ -19,6 +19,7 @@ GATED = {
     "relu": rx.Elman(3, activation="relu"),
     "lstm": rx.LSTM(3),
     "gru": rx.GRU(3),
+    "projected": rx.ProjectedLSTM(4, projection_size=2),
 }
 CELLS = {**GATED, "gru_before": rx.GRU(3, reset_after=False)}
 KERNELS = [(name, "scan") for name in CELLS] + [(name, "fused") for name in GATED]

@@ -8,3 +8,4 @@ from rnnjax.cells.gru import GRU as GRU
 from rnnjax.cells.gru import GRUState as GRUState
 from rnnjax.cells.lstm import LSTM as LSTM
 from rnnjax.cells.lstm import LSTMState as LSTMState
+from rnnjax.cells.lstm import ProjectedLSTM as ProjectedLSTM
