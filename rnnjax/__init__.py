@@ -45,6 +45,7 @@ _ROOMS = (
     "decoding",
     "host",
     "inference",
+    "interop",
     "linen",
     "losses",
     "metrics",

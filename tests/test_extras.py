@@ -21,7 +21,8 @@ def test_importing_rnnjax_needs_no_extra():
     # What the scripts alone need must not be imported by the library.
     program = (
         "import sys\n"
-        "for name in ('matplotlib', 'tyro', 'tensorboardX'): sys.modules[name] = None\n"
+        "names = 'matplotlib tyro tensorboardX torch keras haiku equinox safetensors'\n"
+        "for name in names.split(): sys.modules[name] = None\n"
         "import rnnjax as rx\n"
         "for room in rx._ROOMS: getattr(rx, room)\n"
     )

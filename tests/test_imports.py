@@ -16,7 +16,7 @@ FLOORS = (
     ("initializers", "baselines", "sequence"),
     ("analysis", "crf", "linen", "losses"),
     ("models",),
-    ("decoding", "inference", "train"),
+    ("decoding", "inference", "interop", "train"),
     ("trained",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

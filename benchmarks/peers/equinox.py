@@ -6,7 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+import rnnjax as rx
 from benchmarks.cases import LayerCase, Unsupported
+from benchmarks.peers.ours import core_of, params_of
 from benchmarks.peers.through_jax import layer_programs, only
 from benchmarks.program import Program
 from benchmarks.reference import make_work
@@ -20,14 +22,11 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     if case.dtype == "bfloat16":
         raise Unsupported("equinox: bfloat16 is not compared")
     work, hidden = make_work(case), case.width
-    w = work.weights[0][0]
+    arrays = rx.interop.equinox.dump(core_of(case), params_of(work.weights))
     kind = {"LSTM": eqx.nn.LSTMCell, "GRU": eqx.nn.GRUCell}[case.cell]
-    values = [jnp.asarray(w["w_x"].T), jnp.asarray(w["w_h"].T), jnp.asarray(w["b"])]
-    where: Any = lambda c: [c.weight_ih, c.weight_hh, c.bias]  # noqa: E731
-    if case.cell == "GRU":
-        values.append(jnp.asarray(w["b_hn"]))
-        where = lambda c: [c.weight_ih, c.weight_hh, c.bias, c.bias_n]  # noqa: E731
-    cell = eqx.tree_at(where, kind(hidden, hidden, key=jax.random.key(0)), values)
+    where: Any = lambda cell: [getattr(cell, name) for name in arrays]  # noqa: E731
+    cell = kind(hidden, hidden, key=jax.random.key(0))
+    cell = eqx.tree_at(where, cell, [jnp.asarray(array) for array in arrays.values()])
     params, static = eqx.partition(cell, eqx.is_array)
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:

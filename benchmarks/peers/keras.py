@@ -7,9 +7,10 @@ os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it only at its first import
 
 import jax
 import keras
-import numpy as np
 
+import rnnjax as rx
 from benchmarks.cases import LayerCase, Unsupported
+from benchmarks.peers.ours import core_of, params_of
 from benchmarks.peers.through_jax import layer_programs, only
 from benchmarks.program import Program
 from benchmarks.reference import make_work
@@ -29,18 +30,5 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     def apply(params: Any, xs: jax.Array) -> jax.Array:
         return rnn.stateless_call(params, fixed, xs)[0]
 
-    params = _params(case.cell, work.weights[0][0])
+    params = rx.interop.keras.dump(core_of(case), params_of(work.weights))
     return layer_programs(case, work, apply, params, batch_first=True)
-
-
-def _params(cell: str, w: dict[str, Any]) -> list[Any]:
-    """Return kernel, recurrent kernel and bias; the GRU's gates are z, r, n, with two biases."""
-    if cell != "GRU":
-        return [w["w_x"], w["w_h"], w["b"]]
-
-    def turned(matrix: Any) -> Any:
-        r, z, n = np.split(matrix, 3, -1)
-        return np.concatenate([z, r, n], -1)
-
-    recurrent = np.concatenate([np.zeros(2 * len(w["b_hn"]), np.float32), w["b_hn"]])
-    return [turned(w["w_x"]), turned(w["w_h"]), np.stack([turned(w["b"]), recurrent])]

@@ -12,7 +12,7 @@ import rnnjax as rx
 from benchmarks.cases import LayerCase, Unsupported
 from benchmarks.peers.through_jax import layer_programs
 from benchmarks.program import Program
-from benchmarks.reference import make_work
+from benchmarks.reference import Weights, make_work
 from rnnjax import host
 
 # Run a whole loop as one CUDA graph, instead of launching each kernel of each step.
@@ -32,6 +32,14 @@ def core_of(case: LayerCase) -> Any:
     return layer if case.layers == 1 else rx.Stack((layer,) * case.layers)
 
 
+def params_of(weights: Weights) -> Any:
+    """Return the weights of a case as the parameters of its core."""
+    layers: list[Any] = [
+        w[0] if len(w) == 1 else {"forward": w[0], "backward": w[1]} for w in weights
+    ]
+    return layers[0] if len(layers) == 1 else {f"layer_{i}": w for i, w in enumerate(layers)}
+
+
 def layer(
     case: LayerCase,
     *,
@@ -49,10 +57,7 @@ def layer(
         host.tune(devices)
         place = _over_devices
     work, core = make_work(case), core_of(case)
-    params: Any = [
-        w[0] if len(w) == 1 else {"forward": w[0], "backward": w[1]} for w in work.weights
-    ]
-    params = params[0] if case.layers == 1 else {f"layer_{i}": w for i, w in enumerate(params)}
+    params = params_of(work.weights)
     masks: dict[str, Any] = {
         "lengths": None if work.lengths is None else jnp.asarray(work.lengths),
         "resets": None if work.resets is None else jnp.asarray(work.resets),

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 
+import rnnjax as rx
 from benchmarks.cases import LayerCase, Unsupported
+from benchmarks.peers.ours import core_of, params_of
 from benchmarks.peers.through_torch import DEVICE, program, set_precision, tensor
 from benchmarks.program import Program
 from benchmarks.reference import Weights, check, make_work
@@ -53,15 +54,6 @@ def module_of(case: LayerCase) -> Any:
 
 
 def fill(module: Any, case: LayerCase, weights: Weights) -> None:
-    """Set the weights of a module; the first bias is all of it except the GRU's b_hn."""
-    for layer, directions in enumerate(weights):
-        for direction, w in enumerate(directions):
-            suffix = f"l{layer}" + "_reverse" * direction
-            b_hh = np.zeros_like(w["b"])
-            if case.cell == "GRU":
-                b_hh[2 * case.width :] = w["b_hn"]
-            values = {"weight_ih": w["w_x"].T, "weight_hh": w["w_h"].T}
-            values |= {"bias_ih": w["b"], "bias_hh": b_hh}
-            for name, value in values.items():
-                parameter = getattr(module, f"{name}_{suffix}")
-                parameter.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+    """Set the weights of a module."""
+    state_dict = rx.interop.torch.dump(core_of(case), params_of(weights))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state_dict.items()})

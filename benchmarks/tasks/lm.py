@@ -176,6 +176,7 @@ def _flax(case: Case) -> tuple[Program, float]:
 def _torch(case: Case) -> tuple[Program, float]:
     import torch
 
+    import rnnjax as rx
     from benchmarks.peers.through_torch import DEVICE, program, set_precision, tensor
 
     set_precision(case.dtype)
@@ -191,9 +192,9 @@ def _torch(case: Case) -> tuple[Program, float]:
         }
     )
     values = {"embed.weight": arrays["embedding"], "head.weight": arrays["kernel"].T}
-    for i, w in enumerate(arrays["cores"]):
-        values |= {f"rnn.weight_ih_l{i}": w["w_x"].T, f"rnn.weight_hh_l{i}": w["w_h"].T}
-        values |= {f"rnn.bias_ih_l{i}": w["b"]}
+    core = rx.Stack((rx.LSTM(case.width),) * case.layers)
+    cores = {f"layer_{i}": w for i, w in enumerate(arrays["cores"])}
+    values |= rx.interop.torch.dump(core, cores, prefix="rnn.")
     for name, parameter in parts.named_parameters():
         parameter.data.zero_()
         if name in values:

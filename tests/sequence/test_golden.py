@@ -20,19 +20,6 @@ CELLS = {
 }
 
 
-def cell_params(arrays, cell, suffix):
-    """Return torch's weights of one layer and direction in rnnjax's layout."""
-    w_ih, w_hh, b_ih, b_hh = (
-        arrays[f"param.{name}_{suffix}"]
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    params = {"w_x": w_ih.T, "w_h": w_hh.T, "b": b_ih + b_hh}
-    if isinstance(cell, rx.GRU):
-        params["b"] = b_ih + np.where(np.arange(b_hh.size) < 2 * HIDDEN, b_hh, 0)
-        params["b_hn"] = b_hh[2 * HIDDEN :]
-    return params
-
-
 def cell_grads(arrays, cell, suffix):
     """Return torch's gradients in rnnjax's layout: a bias that is a sum has that of each term."""
     d_ih, d_hh, d_b, d_b_hh = (
@@ -73,8 +60,8 @@ def compare(name, implementation, dtype, rtol, atol):
     cell = CELLS[kind]
     core = rx.Stack((rx.Bidirectional(cell),) * 2) if deep else cell
 
-    def params_of(get):
-        return as_params(arranged(arrays, cell, deep, lambda s, _: get(arrays, cell, s)), deep)
+    named = {n.removeprefix("param."): a for n, a in arrays.items() if n.startswith("param.")}
+    _, params = rx.interop.torch.load(named, core)
 
     def state_of(key):
         parts = arranged(arrays, cell, deep, lambda _, i: cell_state(arrays, cell, key, i))
@@ -92,10 +79,11 @@ def compare(name, implementation, dtype, rtol, atol):
         )
         return sum(jnp.sum(weight * a + a**2) for a, weight in pairs), (final, ys)
 
-    args = jax.tree.map(jnp.asarray, (params_of(cell_params), arrays["xs"], state_of("?0")))
+    args = jax.tree.map(jnp.asarray, (params, arrays["xs"], state_of("?0")))
     grads, results = jax.jit(jax.grad(function, (0, 1, 2), has_aux=True))(*args)
     assert_close(results, (state_of("?"), arrays["ys"]), rtol, atol)
-    want = (params_of(cell_grads), arrays["grad.xs"], state_of("grad.?0"))
+    parts = arranged(arrays, cell, deep, lambda suffix, _: cell_grads(arrays, cell, suffix))
+    want = (as_params(parts, deep), arrays["grad.xs"], state_of("grad.?0"))
     assert_close(grads, want, rtol, atol)
 
 
