@@ -10,13 +10,14 @@ from jax.sharding import PartitionSpec
 from rnnjax.cells import LSTM
 from rnnjax.linen import RNN
 from rnnjax.models.embedding import Embedding
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.bidirectional import Bidirectional
 from rnnjax.sharding import automatic, spec_of
 
 PAD = 0  # the id of padding
 
 
-class CharacterLSTM(nn.Module):
+class CharacterLSTM(Recurrent):
     """The final states of a bidirectional LSTM over a word's characters.
 
     Source: Ling et al. 2015, arXiv:1508.02096; Lample et al. 2016, arXiv:1603.01360.
@@ -26,6 +27,7 @@ class CharacterLSTM(nn.Module):
       features: width of the result, half of it for each direction; even.
       embed_size: width of a character's embedding.
       dtype: compute dtype.
+      implementation: see `rnnjax.unroll`.
     """
 
     num_characters: int
@@ -41,7 +43,7 @@ class CharacterLSTM(nn.Module):
         words = _as_rows(characters)
         xs = _embedding(self)(words.T)
         core = Bidirectional(LSTM(self.features // 2, dtype=self.dtype))
-        final, _ = RNN(core)(xs, lengths=(words != PAD).sum(axis=-1))
+        final, _ = RNN(core, self.implementation)(xs, lengths=(words != PAD).sum(axis=-1))
         both = jnp.concatenate([final.forward.h, final.backward.h], axis=-1)
         # States are float32 or wider; the features of a word have the compute dtype.
         return _from_rows(both.astype(xs.dtype), characters)

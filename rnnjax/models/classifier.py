@@ -14,10 +14,11 @@ from rnnjax.models.label_head import LabelHead
 from rnnjax.models.label_model import LabelModel
 from rnnjax.models.pooled_reader import PooledReader, ReaderState, initial_reader_state
 from rnnjax.models.pooling import Pooling
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.masks import within
 
 
-class Classifier(LabelModel):
+class Classifier(LabelModel, Recurrent):
     """Classifies sentences.
 
         u = pool(core(embedder(words, characters)))
@@ -35,6 +36,7 @@ class Classifier(LabelModel):
       dropout: dropout rate of the pooled vector, and of the hidden layer.
       dtype: compute dtype of the last layers; embedder and core have their own. Logits are float32.
       hidden: width of a hidden layer between pooling and logits; None for no such layer.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -55,7 +57,9 @@ class Classifier(LabelModel):
 
     def setup(self) -> None:
         """Make the parts."""
-        self.reader = PooledReader(self.core, self.pooling, self.dtype)
+        self.reader = PooledReader(
+            self.core, self.pooling, self.dtype, implementation=self.implementation
+        )
         self.head = LabelHead(self.labels, self.hidden, self.dropout, self.dtype)
 
     def __call__(

@@ -1,5 +1,6 @@
 """Vectors of words, from embeddings and characters."""
 
+from functools import partial
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -10,9 +11,10 @@ from jax.nn import initializers
 from rnnjax.checks import check_positive, check_range, check_rate
 from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
 from rnnjax.models.embedding import Embedding
+from rnnjax.models.recurrent import Recurrent
 
 
-class TokenEmbedder(nn.Module):
+class TokenEmbedder(Recurrent):
     """Embeds words, and optionally their characters; the two vectors are concatenated.
 
     Dropout is on if and only if `apply` gets a "dropout" rng, independently for each feature of
@@ -26,6 +28,7 @@ class TokenEmbedder(nn.Module):
       character_features: width of the encoded characters.
       dropout: dropout rate of the result.
       dtype: compute dtype.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -53,7 +56,8 @@ class TokenEmbedder(nn.Module):
             # A standard deviation that trains as fast as the features of characters, below 1.
             embedding_init=initializers.normal(0.1),
         )
-        encoders: dict[str, Any] = {"lstm": CharacterLSTM, "convolution": CharacterConvolution}
+        lstm = partial(CharacterLSTM, implementation=self.implementation)
+        encoders: dict[str, Any] = {"lstm": lstm, "convolution": CharacterConvolution}
         if self.characters is not None:
             check_positive(num_characters=self.num_characters)
             if self.characters not in encoders:

@@ -23,6 +23,7 @@ from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.attention import Attention, AttentionKind
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.models.states import state_width, unpack_state
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
@@ -58,7 +59,7 @@ def _shapes(state: State) -> Any:
     return jax.tree.structure(state), [leaf.shape for leaf in jax.tree.leaves(state)]
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Recurrent):
     """Writes a sequence with attention over another one.
 
     Source: Bahdanau et al. 2015, arXiv:1409.0473.
@@ -99,6 +100,7 @@ class EncoderDecoder(nn.Module):
       tie_embeddings: use the target's embedding in the output layer (Press and Wolf 2017).
       dropout: dropout rate of the embeddings, the memory, and the input of the output layer.
       dtype: compute dtype of all parts except the cores, which have their own; logits are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> model = rx.models.EncoderDecoder(
@@ -146,9 +148,10 @@ class EncoderDecoder(nn.Module):
         self.source_embedding = (
             self.target_embedding if self.shared else self._embedding(self.source_size)
         )
-        self.encoder_rnn, self.decoder_rnn = RNN(self.encoder), RNN(self.decoder)
+        self.encoder_rnn = RNN(self.encoder, self.implementation)
+        self.decoder_rnn = RNN(self.decoder, self.implementation)
         if self.upper is not None:
-            self.upper_rnn = RNN(self.upper)
+            self.upper_rnn = RNN(self.upper, self.implementation)
         if self.attention is not None:
             self.attend = Attention(self.attention_size, self.attention, self.dtype)
         if self.bridge == "dense":

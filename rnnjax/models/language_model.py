@@ -17,11 +17,12 @@ from rnnjax.linen import RNN
 from rnnjax.losses import linear_cross_entropy
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.products import affine
 from rnnjax.sequence.dropout import sequence_dropout
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Recurrent):
     """Predicts each next token from the previous ones.
 
     Sources: Mikolov et al. 2010; Zaremba et al. 2014, arXiv:1409.2329.
@@ -41,6 +42,7 @@ class LanguageModel(nn.Module):
       embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
       kernel_init: initialiser of the output layer and of the projection.
       dtype: compute dtype of embedding and output layer; the core has its own. Logits are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
@@ -69,7 +71,7 @@ class LanguageModel(nn.Module):
             check_steps("core", self.core)
         if self.tie_embeddings and self.embed_size is None:
             raise ValueError("embed_size must be given if tie_embeddings is True, got None")
-        self.rnn = RNN(self.running_core)
+        self.rnn = RNN(self.running_core, self.implementation)
         width = output_size(self.core)
         if self.embed_size is not None:
             self.embedding = Embedding(

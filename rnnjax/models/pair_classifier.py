@@ -13,10 +13,11 @@ from rnnjax.models.label_head import LabelHead
 from rnnjax.models.label_model import LabelModel
 from rnnjax.models.pooled_reader import PooledReader
 from rnnjax.models.pooling import Pooling
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.masks import within
 
 
-class PairClassifier(LabelModel):
+class PairClassifier(LabelModel, Recurrent):
     """Classifies pairs of sentences, each of which a recurrent reader makes a vector of.
 
         u = pool(core(embedder(first)));  v = pool(core(embedder(second)))
@@ -34,6 +35,7 @@ class PairClassifier(LabelModel):
       dropout: dropout rate of the features, and of the hidden layer.
       dtype: compute dtype of the last layers; embedder and core have their own. Logits are float32.
       hidden: width of a hidden layer before the logits; None for no such layer.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -55,9 +57,13 @@ class PairClassifier(LabelModel):
 
     def setup(self) -> None:
         """Make the parts."""
-        self.reader = PooledReader(self.core, self.pooling, self.dtype)
+        self.reader = PooledReader(
+            self.core, self.pooling, self.dtype, implementation=self.implementation
+        )
         if not self.shared:
-            self.second_reader = PooledReader(self.core, self.pooling, self.dtype)
+            self.second_reader = PooledReader(
+                self.core, self.pooling, self.dtype, implementation=self.implementation
+            )
         self.head = LabelHead(self.labels, self.hidden, self.dropout, self.dtype)
 
     def __call__(

@@ -14,6 +14,7 @@ from rnnjax.data.readers.music import KEYS
 from rnnjax.linen import RNN
 from rnnjax.losses import binary_cross_entropy, nade_logits
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.products import accumulator
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
@@ -21,7 +22,7 @@ from rnnjax.sequence.masks import within
 Head = Literal["nade", "independent"]
 
 
-class PolyphonicModel(nn.Module):
+class PolyphonicModel(Recurrent):
     """Predicts the chord of each step of a piece from the chords before it.
 
         h_t = (core(start, chord_1, ..., chord_{t-1}), chord_{t-1})
@@ -42,6 +43,7 @@ class PolyphonicModel(nn.Module):
       keys: number of keys.
       dropout: dropout rate of the core's outputs.
       dtype: compute dtype of the head; the core has its own. Logits are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> model = rx.models.PolyphonicModel(rx.GRU(4), head_size=3)
@@ -65,7 +67,7 @@ class PolyphonicModel(nn.Module):
         check_rate("dropout", self.dropout)
         if self.is_initializing():  # once is enough, as it traces the core
             check_steps("core", self.core)
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.core, self.implementation)
         # At first a key in twenty sounds, about as many as in music.
         self.output = nn.Dense(self.keys, dtype=self.dtype, bias_init=initializers.constant(-3.0))
         if self.head == "nade":

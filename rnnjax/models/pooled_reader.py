@@ -17,6 +17,7 @@ from rnnjax.models.pooling import (
     pool,
     pool_step,
 )
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.serialization import serializable
 
 
@@ -28,7 +29,7 @@ class ReaderState(NamedTuple):
     pooled: PoolState
 
 
-class PooledReader(nn.Module):
+class PooledReader(Recurrent):
     """Reads a sequence into one vector: a core, and the pooling of its outputs.
 
         u = pool(core(xs))
@@ -40,6 +41,7 @@ class PooledReader(nn.Module):
       core: the recurrent core. The method `step` needs one that can step.
       pooling: how the outputs become one vector: "last", "mean", "max" or "attention".
       dtype: compute dtype of the scores; vectors are float32.
+      implementation: see `rnnjax.unroll`.
     """
 
     core: Core
@@ -49,7 +51,7 @@ class PooledReader(nn.Module):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_pooling(self.pooling)
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.core, self.implementation)
         if self.pooling == "attention":
             self.attention = nn.Dense(output_size(self.core), dtype=self.dtype)
             self.query = nn.Dense(1, use_bias=False, dtype=self.dtype)

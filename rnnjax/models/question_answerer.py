@@ -15,13 +15,14 @@ from rnnjax.models.attention import Attention
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.pooled_reader import PooledReader
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.masks import within
 
 # The logit of what cannot be: finite, so that rows without any place have no NaN.
 _NEVER = -1e9
 
 
-class QuestionAnswerer(nn.Module):
+class QuestionAnswerer(Recurrent):
     """Answers a question about a story by pointing at where the answer starts and ends.
 
         q = pool(question_core(embed(question)))
@@ -44,6 +45,7 @@ class QuestionAnswerer(nn.Module):
         comes later.
       dropout: dropout rate of the embeddings, of the story's outputs, and of the question's vector.
       dtype: compute dtype of all parts except the cores, which have their own; logits are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> model = rx.models.QuestionAnswerer(
@@ -75,9 +77,11 @@ class QuestionAnswerer(nn.Module):
             dtype=self.dtype,
             embedding_init=nn.initializers.normal(0.1),
         )
-        self.question_reader = PooledReader(self.question_core, "attention", self.dtype)
+        self.question_reader = PooledReader(
+            self.question_core, "attention", self.dtype, implementation=self.implementation
+        )
         self.align = Attention(self.embed_size, "dot", self.dtype)
-        self.story_reader = RNN(self.story_core)
+        self.story_reader = RNN(self.story_core, self.implementation)
         width = self.story_width
         self.start = nn.Dense(width, use_bias=False, dtype=self.dtype)
         self.end = nn.Dense(width, use_bias=False, dtype=self.dtype)

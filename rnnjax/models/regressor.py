@@ -12,11 +12,12 @@ from rnnjax.checks import check_lengths, check_positive, check_rate, check_steps
 from rnnjax.linen import RNN
 from rnnjax.models.forecast_heads import GaussianHead, Head
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
 
 
-class Regressor(nn.Module):
+class Regressor(Recurrent):
     """Forecasts a series: at each step, the values `horizons` steps later.
 
         x[t] = [inputs[t], where known, or 0; whether inputs[t] is known]
@@ -38,6 +39,7 @@ class Regressor(nn.Module):
       hidden: width of the hidden layer of each forecast.
       dropout: dropout rate of the core's outputs, with one mask per sequence.
       dtype: compute dtype of the last layers; the core has its own. Outputs are float32.
+      implementation: see `rnnjax.unroll`.
 
     Raises:
       ValueError: an attribute is out of range, or the core cannot step.
@@ -63,7 +65,7 @@ class Regressor(nn.Module):
         check_positive(**{f"horizons[{i}]": each for i, each in enumerate(self.horizons)})
         check_rate("dropout", self.dropout)
         check_steps("core", self.core)
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.core, self.implementation)
         self.of_core = nn.Dense(len(self.horizons) * self.hidden, dtype=self.dtype)
         self.of_known = nn.Dense(self.hidden, use_bias=False, dtype=self.dtype)
         self.output = nn.Dense(self.head.size, dtype=self.dtype)

@@ -16,12 +16,13 @@ from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
 
 
-class Tagger(nn.Module):
+class Tagger(Recurrent):
     """Tags each token of a sentence (Huang et al. 2015; Lample et al. 2016, arXiv:1603.01360).
 
         emissions = core(embedder(words, characters)) @ kernel + bias
@@ -41,6 +42,7 @@ class Tagger(nn.Module):
       dropout: dropout rate of the core's outputs, with one mask per sentence.
       dtype: compute dtype of the last layer; embedder and core have their own. Emissions are
         float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> embedder = rx.models.TokenEmbedder(vocab_size=9, embed_size=3)
@@ -70,7 +72,7 @@ class Tagger(nn.Module):
             raise ValueError(f"crf must be True for scheme {self.scheme!r}, got False")
         if self.scheme is not None:
             allowed(self.tags, self.scheme)  # raises if the scheme does not have a tag
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.core, self.implementation)
         self.head = nn.Dense(len(self.tags), dtype=self.dtype)
         if self.crf:
             count = len(self.tags)

@@ -11,10 +11,11 @@ from rnnjax.checks import check_range, check_tokens
 from rnnjax.linen import RNN
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.pooling import pool
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.masks import within
 
 
-class TextReader(nn.Module):
+class TextReader(Recurrent):
     """Makes a vector of a text: the last output of a core.
 
     Attributes:
@@ -22,6 +23,7 @@ class TextReader(nn.Module):
       embed_size: width of a token's embedding.
       core: the recurrent core; the vector has the width of its output.
       dtype: compute dtype of the embedding; vectors are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> reader = rx.models.TextReader(vocab_size=9, embed_size=3, core=rx.GRU(4))
@@ -50,5 +52,5 @@ class TextReader(nn.Module):
         xs = Embedding(self.vocab_size, self.embed_size, dtype=self.dtype, name="embedding")(
             tokens.T
         )
-        _, ys = RNN(self.core, name="rnn")(xs, lengths=lengths)
+        _, ys = RNN(self.core, self.implementation, name="rnn")(xs, lengths=lengths)
         return pool("last", self.core, ys.astype(jnp.float32), lengths)

@@ -13,12 +13,13 @@ from rnnjax.checks import check_positive, check_rate, check_token
 from rnnjax.linen import RNN
 from rnnjax.losses import ctc_loss
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.masks import within
 from rnnjax.sharding import automatic, spec_of
 
 
-class Transcriber(nn.Module):
+class Transcriber(Recurrent):
     """Transcribes frames, such as those of speech or the columns of an image of text.
 
         logits = core(stacked frames) @ kernel + bias
@@ -39,6 +40,7 @@ class Transcriber(nn.Module):
       blank: the class that writes nothing.
       dropout: dropout rate of the core's outputs, with one mask per sequence.
       dtype: compute dtype of the last layer; the core has its own. Logits are float32.
+      implementation: see `rnnjax.unroll`.
 
     Example:
       >>> model = rx.models.Transcriber(vocab_size=5, core=rx.GRU(4), stack=2)
@@ -60,7 +62,7 @@ class Transcriber(nn.Module):
         check_positive(vocab_size=self.vocab_size, stack=self.stack)
         check_token("blank", self.blank, self.vocab_size)
         check_rate("dropout", self.dropout)
-        self.rnn = RNN(self.core)
+        self.rnn = RNN(self.core, self.implementation)
         self.head = nn.Dense(self.vocab_size, dtype=self.dtype)
 
     def __call__(self, frames: Array, lengths: Array | None = None) -> tuple[Array, Array]:
