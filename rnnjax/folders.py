@@ -1,7 +1,10 @@
 """Folders that hold what is to be written there."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,3 +35,22 @@ def check_name(path: Path) -> None:
         raise ValueError(
             f"the name of a folder of checkpoints must be UTF-8, got {os.fsencode(whole)!r}"
         ) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder; it is renamed to `path` without an error, and removed otherwise.
+
+    Raises:
+      ValueError: there is something at `path`, or the folder cannot be made.
+    """
+    if path.exists() or path.is_symlink():
+        raise ValueError(f"{path} must be a new folder, and is there already")
+    make_folder(path.absolute().parent)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

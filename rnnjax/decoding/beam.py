@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import check_positive, check_token, check_tokens
+from rnnjax.checks import check_positive, check_token, check_tokens, is_known
 from rnnjax.serialization import serializable
 
 # (state, tokens (rows,)) -> (state, logits (rows, vocab)); the first axis of state leaves is rows
@@ -102,7 +102,9 @@ def beam_search(
 
 def check_search(beam: int, num_tokens: int, length_penalty: float) -> None:
     """Raise `ValueError` if an option of `beam_search` is out of range."""
-    check_positive(beam=beam, num_tokens=num_tokens)
+    check_positive(beam=beam)
+    if is_known(num_tokens):
+        check_positive(num_tokens=num_tokens)
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
 

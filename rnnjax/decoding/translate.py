@@ -10,7 +10,7 @@ from jax import Array
 from jax.sharding import PartitionSpec
 from jax.typing import ArrayLike
 
-from rnnjax.checks import check_token
+from rnnjax.checks import check_token, is_known
 from rnnjax.decoding.beam import Hypotheses, check_search, repeat, run_search
 from rnnjax.decoding.padding import cut, grown, padded_text
 from rnnjax.models.encoder_decoder import EncoderDecoder
@@ -78,7 +78,8 @@ def translate(
     check_token("stop_token", stop_token, model.target_size)
     for token in never:
         check_token("never", token, model.target_size)
-    options = (start_token, stop_token, grown(num_tokens), beam, length_penalty, never)
+    places = grown(num_tokens) if is_known(num_tokens) else num_tokens
+    options = (start_token, stop_token, places, beam, length_penalty, never)
     run, given = partial(_translate, models, options), (each, source, lengths)
     spec = PartitionSpec(*spec_of(lengths))
     found = automatic(run, *given, jnp.int32(num_tokens), spec=spec)

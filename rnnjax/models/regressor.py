@@ -1,5 +1,6 @@
 """Forecasts of real values, at every step for one or several steps ahead."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -134,6 +135,10 @@ class Regressor(Recurrent):
         """
         state, y = self.rnn.step(state, _with_indicator(inputs))
         return state, self._outputs(y, known, inputs.shape[:1])
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> State:
+        """Return the core's zero state."""
+        return self.core.initial_state(batch_shape)
 
     def _read(self, inputs: Array, lengths: Array | None) -> tuple[State, Array]:
         """Return the state and the outputs of the core, `(batch, time, width)`."""

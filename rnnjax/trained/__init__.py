@@ -5,10 +5,13 @@ from rnnjax.trained.base import Trained as Trained
 from rnnjax.trained.conditional import TrainedConditionalModel as TrainedConditionalModel
 from rnnjax.trained.description import describe as describe
 from rnnjax.trained.description import rebuild as rebuild
+from rnnjax.trained.export import Parts as Parts
 from rnnjax.trained.language_model import TrainedLanguageModel as TrainedLanguageModel
 from rnnjax.trained.load import load_run as load_run
 from rnnjax.trained.masked import TrainedMaskedModel as TrainedMaskedModel
 from rnnjax.trained.polyphonic import TrainedPolyphonicModel as TrainedPolyphonicModel
+from rnnjax.trained.programs import Argument as Argument
+from rnnjax.trained.programs import Program as Program
 from rnnjax.trained.regressor import Forecast as Forecast
 from rnnjax.trained.regressor import TrainedRegressor as TrainedRegressor
 from rnnjax.trained.sentences import TrainedSentenceModel as TrainedSentenceModel

@@ -1,13 +1,14 @@
 """A trained model that answers questions about stories."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rnnjax.data import Answer, Encoded, Question, WordIndexer, split_words
 from rnnjax.data.encoding.encoded import joined, ragged
@@ -15,8 +16,12 @@ from rnnjax.decoding.padding import grown
 from rnnjax.inference import answer
 from rnnjax.models import QuestionAnswerer
 from rnnjax.models.interface import Batch
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import COUNT, IDS, Argument, Program
+from rnnjax.trained.sentence_exports import spaced
 
 Questions = Sequence[Question]
 
@@ -75,6 +80,38 @@ class TrainedQuestionAnswerer(Trained):
         """
         split = [Question(split_words(story), split_words(asked)) for story, asked in questions]
         return self.texts(split)
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that gives the first and the last word of each answer.
+
+        An example is a story and a question with a tab between them.
+        """
+
+        def run(params: Any, lengths: Array, **given: Array) -> dict[str, Array]:
+            nothing = jnp.zeros_like(lengths)
+            answers = {"starts": nothing, "ends": nothing, "starts_known": nothing > 0}
+            batch = {**given, "lengths": lengths, **answers}
+            found, _ = self.model.apply({"params": params}, batch, method="batch_answers")
+            return {"spans": found}
+
+        arguments = {
+            "words": IDS,
+            "lengths": COUNT,
+            "question": Argument("batch, words", "int32"),
+            "question_lengths": COUNT,
+        }
+        few = " ".join(self.indexer.words.symbols[:5])
+        script = run_files.script(
+            'Answer questions: python run.py ["A STORY<tab>A QUESTION" ...].',
+            run_files.look_up(self.indexer.words),
+            run_files.ANSWER,
+        )
+        cut = [spaced(text) for text in examples or [f"{few}\t{few}"]]
+        return Parts(
+            {"predict": Program(run, arguments)},
+            {"words": asdict(self.indexer.words), "examples": cut},
+            script,
+        )
 
     def texts(self, questions: Questions) -> list[str]:
         """Return the answer to each question as text."""

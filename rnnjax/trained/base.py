@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,6 +13,7 @@ import jax
 
 from rnnjax.files import write_with_digest
 from rnnjax.trained.description import describe
+from rnnjax.trained.export import Parts, write_export
 
 DESCRIPTION = "model.json"
 
@@ -71,6 +73,36 @@ class Trained:
     def initialized(self, seed: int) -> Self:
         """Return a copy with new parameters."""
         return dataclasses.replace(self, params=self.init(seed))
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return what `export` writes; ValueError if there is nothing.
+
+        Args:
+          examples: see `export`.
+        """
+        raise ValueError(f"{type(self).__name__} must have programs to export, and has none")
+
+    def export(
+        self,
+        folder: str | Path,
+        programs: Sequence[str] = (),
+        examples: Sequence[str] = (),
+    ) -> None:
+        """Write programs of the model that run without rnnjax, and `run.py`, to a new folder.
+
+        The folder is written completely or not at all. See docs/how_to/export.md.
+
+        Args:
+          folder: the folder.
+          programs: their names; by default all that the model has.
+          examples: texts that `run.py` reads; by default some that the model has the words for.
+
+        Raises:
+          ValueError: there is such a folder or it cannot be made, or the model has no such program,
+            as no step of a core that reads backwards.
+          ImportError: the package flatbuffers is missing.
+        """
+        write_export(self.exports(examples), self.params, Path(folder), programs)
 
     def save(self, folder: Path) -> None:
         """Write everything except the parameters to `folder`, each file completely or not at all.

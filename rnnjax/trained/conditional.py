@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,10 @@ from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
+from rnnjax.trained.language_model import language_programs
+from rnnjax.trained.programs import Argument
+from rnnjax.trained.run_files import CODES, CONDITIONAL, script
 
 Texts = Sequence[Labelled]
 
@@ -77,6 +81,20 @@ class TrainedConditionalModel(Trained):
     def classes(self) -> tuple[str, ...]:
         """The classes; the id of a class is its index."""
         return tuple(self.shares)
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program for whole texts, and one for each token of a stream."""
+        text = {
+            **asdict(self.vocabulary),
+            "start": self.vocabulary.start,
+            "stop": self.vocabulary.start,
+            "classes": self.classes,
+            "shares": dict(self.shares),
+            "examples": [self.line(text.split()) for text in examples or [""]],
+        }
+        title = 'Write a text of each class: python run.py ["THE BEGINNING" ...].'
+        programs = language_programs(self.model, {"condition": Argument("batch", "int32")})
+        return Parts(programs, text, script(title, CODES[self.vocabulary.kind], *CONDITIONAL))
 
     def encode(self, texts: Texts) -> Encoded:
         """Return texts as arrays: tokens, next tokens, and the class of each text."""

@@ -1,14 +1,16 @@
 """A trained language model, which scores and continues text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rnnjax.baselines import Spelling
 from rnnjax.data import (
@@ -23,6 +25,9 @@ from rnnjax.decoding.padding import grown
 from rnnjax.inference import evaluate
 from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import Argument, Program, step_program
+from rnnjax.trained.run_files import CODES, LANGUAGE_MODEL, script
 
 _SPELLING = "spelling.json"
 _AT_ONCE = 64  # texts scored in parallel
@@ -82,6 +87,18 @@ class TrainedLanguageModel(Trained):
             "vocabulary": Vocabulary.load(folder / "vocabulary.json"),
             "spelling": Spelling.load(path) if path.exists() else None,
         }
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program for whole texts, and one for each token of a stream."""
+        text = {
+            **asdict(self.vocabulary),
+            "start": self.vocabulary.start,
+            "stop": self.vocabulary.start if self.sentences else None,
+            "examples": examples or [""],
+        }
+        title = 'Go on with texts: python run.py ["THE BEGINNING" ...].'
+        source = script(title, CODES[self.vocabulary.kind], *LANGUAGE_MODEL)
+        return Parts(language_programs(self.model), text, source)
 
     def nats(self, tokens: np.ndarray) -> float:
         """Return the mean cross-entropy of a long text in nats per token.
@@ -183,6 +200,25 @@ class TrainedLanguageModel(Trained):
         # With another stop, the model may go on behind the end, where it never was in training.
         texts = [self.vocabulary.decode(_before(row[:count], end)) for row, count in pairs]
         return texts[: len(prompts)]
+
+
+def language_programs(
+    model: LanguageModel, condition: Mapping[str, Argument] = MappingProxyType({})
+) -> dict[str, Program]:
+    """Return the programs of a language model, which reads the token before each next one."""
+
+    def run(params: Any, **given: Any) -> dict[str, Any]:
+        state, logits = cast(tuple[Any, Array], model.apply({"params": params}, **given))
+        return {"logits": logits, "state": jax.tree.leaves(state)}
+
+    arguments = {
+        "tokens": Argument("batch, time", "int32"),
+        "lengths": Argument("batch", "int32"),
+        **condition,
+    }
+    token = {"token": Argument("batch", "int32")}
+    step = step_program(model, model.running_core, token, "logits", condition)
+    return {"text": Program(run, arguments), "step": step}
 
 
 def start_ids(vocabulary: Vocabulary, text: str, *, end: bool = False) -> np.ndarray:

@@ -8,13 +8,17 @@ from typing import Any, ClassVar, cast
 
 import jax
 import numpy as np
+from jax import Array
 
 from rnnjax.checks import check_positive
 from rnnjax.data import Subwords
 from rnnjax.data.vocabularies.subwords import END, MASK, SPECIAL, START
 from rnnjax.decoding.padding import grown
 from rnnjax.models import MaskedLanguageModel
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import COUNT, IDS, Program
 from rnnjax.trained.sentences import init_encoder
 
 
@@ -61,6 +65,35 @@ class TrainedMaskedModel(Trained):
         """Return the tokeniser."""
         return {"subwords": Subwords.load(folder / "tokenizer.json")}
 
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that gives the probability of each piece at each place of a text."""
+        arguments = {"tokens": IDS, "lengths": COUNT}
+        if self.languages:
+            arguments["languages"] = IDS
+
+        def run(params: Any, **given: Any) -> dict[str, Array]:
+            logits = cast(Array, self.model.apply({"params": params}, **given))
+            return {"probabilities": jax.nn.softmax(logits)}
+
+        few = f"{self.subwords.decode(self.subwords.ordinary[:8])} {SPECIAL[MASK]}"
+        stored = [
+            {"text": text, "inputs": {"tokens": self._encode(text).tolist()}}
+            for text in examples or [few]
+        ]
+        pieces = [self.subwords.tokenizer.id_to_token(i) for i in range(len(self.subwords))]
+        script = run_files.script(
+            "Fill the masks in the examples of export.json: python run.py.",
+            run_files.ZEROS,
+            run_files.EXAMPLES.format(program="fill", file="tokenizer.json"),
+            run_files.FILL,
+        )
+        return Parts(
+            {"fill": Program(run, arguments, (f"time <= {self.model.config.max_length}",))},
+            {"pieces": pieces, "mask": MASK, "languages": self.languages, "examples": stored},
+            script,
+            {"tokenizer.json": self.subwords.tokenizer.to_str()},
+        )
+
     def fill(
         self, text: str, top: int = 5, language: str | None = None
     ) -> list[list[tuple[str, float]]]:
@@ -75,10 +108,7 @@ class TrainedMaskedModel(Trained):
           ValueError: the text is too long, or the model does not know the language.
         """
         check_positive(top=top)
-        spoken = language_id(self.languages, language)
-        parts = [self.subwords.encode(part).ids for part in text.split(SPECIAL[MASK])]
-        between = [ids for part in parts for ids in ([MASK], part)][1:]
-        tokens = np.concatenate([[START], *between, [END]]).astype(np.int32)[None]
+        spoken, tokens = language_id(self.languages, language), self._encode(text)[None]
         longest = self.model.config.max_length
         if tokens.shape[1] > longest:
             raise ValueError(
@@ -91,6 +121,12 @@ class TrainedMaskedModel(Trained):
         languages = None if spoken is None else np.full_like(tokens, spoken)
         shares = _shares(self.model, self.variables, tokens, np.array([length]), languages)
         return [self._likeliest(row, top) for row in np.asarray(shares)[0, masked]]
+
+    def _encode(self, text: str) -> np.ndarray:
+        """Return the ids of a text, `(tokens,)` int32."""
+        parts = [self.subwords.encode(part).ids for part in text.split(SPECIAL[MASK])]
+        between = [ids for part in parts for ids in ([MASK], part)][1:]
+        return np.concatenate([[START], *between, [END]]).astype(np.int32)
 
     def _likeliest(self, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
         name = self.subwords.tokenizer.id_to_token

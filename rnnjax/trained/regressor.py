@@ -15,7 +15,10 @@ from rnnjax.data import Series, SeriesEncoder, Windows
 from rnnjax.decoding import sample_paths
 from rnnjax.models import Regressor
 from rnnjax.models.interface import Batch
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import COUNT, Argument, Program, step_program
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -108,6 +111,37 @@ class TrainedRegressor(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return nothing to compare: the parameters are of the encoder's sizes."""
         return None, None
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that forecasts after whole windows, and one for each step of a stream.
+
+        Inputs and outputs are scaled as `SeriesEncoder` does; NaN is a missing value. Examples,
+        which are texts, are not read.
+        """
+        model, encoder = self.model, self.encoder
+
+        def run(params: Any, **batch: Array) -> dict[str, Array]:
+            outputs = _outputs(model, params, batch)
+            return {"outputs": outputs, "mean": outputs[..., 0]}
+
+        whole = {"inputs": Argument(f"batch, time, {encoder.input_size}", "float32")}
+        step = {"inputs": Argument(f"batch, {encoder.input_size}", "float32")}
+        if encoder.known_size:
+            ahead = f"batch, {len(model.horizons)}, {encoder.known_size}"
+            whole["known"] = step["known"] = Argument(ahead, "float32")
+        programs = {
+            "forecast": Program(run, {**whole, "lengths": COUNT}),
+            "step": step_program(model, model.core, step, "outputs"),
+        }
+        text = {
+            **vars(encoder),
+            "frequency": vars(encoder.frequency),
+            "history": self.history,
+            "horizons": model.horizons,
+        }
+        title = "Forecast a wave: python run.py."
+        script = run_files.script(title, run_files.ZEROS, run_files.FORECAST)
+        return Parts(programs, text, script)
 
     def forecast(
         self,

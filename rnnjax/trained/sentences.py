@@ -24,6 +24,8 @@ from rnnjax.models import Classifier, PairClassifier, Tagger, TransformerClassif
 from rnnjax.models.interface import Batch
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
+from rnnjax.trained.sentence_exports import piece_exports, spaced, word_exports
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,19 @@ class TrainedSentenceModel(Trained):
     def batches(self, sentences: Sentences) -> list[tuple[np.ndarray, Batch]]:
         """Return batches of sentences for `rnnjax.inference`."""
         return batches_in_order(self.indexer.encode(sentences), self.shapes, self.batch_size)
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program for whole sentences, and of a reader of words one for each word.
+
+        An example for a model of pairs is two texts with a tab between them.
+        """
+        if isinstance(self.indexer, WordIndexer):
+            return word_exports(self.model, self.indexer, examples)
+        few = self.indexer.subwords.decode(self.indexer.subwords.ordinary[:8])
+        given = examples or ["\t".join([few] * (1 + self.indexer.paired))]
+        texts = [spaced(text) for text in given]
+        encoded = self.indexer.encode([self._unlabelled(text) for text in texts])
+        return piece_exports(self.model, self.indexer, texts, encoded)
 
     def _unlabelled(self, text: str | Sequence[str]) -> Any:
         if self.indexer.paired:

@@ -1,13 +1,14 @@
 """A trained model that summarises texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rnnjax.data import Encoded, Lexicon, Translation, WordIndexer, split_words
 from rnnjax.data.encoding.encoded import joined, ragged
@@ -15,8 +16,15 @@ from rnnjax.data.vocabularies.lexicon import PAD, UNKNOWN
 from rnnjax.decoding import translate
 from rnnjax.models import EncoderDecoder, PointerGenerator
 from rnnjax.models.interface import Batch
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import COUNT, IDS, Program
+from rnnjax.trained.sentence_exports import spaced
+
+# The id 0 stands before and after each summary, and no summary has an unknown word.
+_TOKENS: dict[str, Any] = {"start_token": PAD, "stop_token": PAD, "never": (UNKNOWN,)}
 
 
 class Pair(Protocol):
@@ -93,6 +101,28 @@ class TrainedSummarizer(Trained):
         """Return the words."""
         return {"indexer": WordIndexer.load(folder / "indexer.json")}
 
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that writes the likeliest word at each step: `summarize` with beam 1."""
+
+        def run(params: Any, source: Array, lengths: Array) -> dict[str, Array]:
+            options = {**_TOKENS, "num_tokens": self.summary_words, "beam": 1}
+            found = translate(self.model, {"params": params}, source, lengths, **options)
+            return {"tokens": found.tokens[:, 0]}
+
+        text = {
+            "words": asdict(self.words),
+            "source_words": self.source_words,
+            "copies": self._copies,
+            "examples": [spaced(t) for t in examples or [" ".join(self.words.symbols[:20])]],
+        }
+        script = run_files.script(
+            'Summarise texts: python run.py ["A TEXT" ...].',
+            run_files.look_up(self.words),
+            run_files.SUMMARIZE,
+        )
+        programs = {"summarize": Program(run, {"source": IDS, "lengths": COUNT})}
+        return Parts(programs, text, script)
+
     def summarize(
         self,
         texts: Sequence[str],
@@ -117,12 +147,10 @@ class TrainedSummarizer(Trained):
                 self.variables,
                 batch["source"],
                 batch["source_lengths"],
-                start_token=PAD,
-                stop_token=PAD,
+                **_TOKENS,
                 num_tokens=self.summary_words if most is None else most,
                 beam=self.beam if beam is None else beam,
                 length_penalty=self.length_penalty if length_penalty is None else length_penalty,
-                never=(UNKNOWN,),
             )
             for row, tokens in zip(rows, np.asarray(found.tokens[:, 0]).tolist(), strict=True):
                 if row >= 0 and texts[row].split():
@@ -156,9 +184,12 @@ class TrainedSummarizer(Trained):
         }
         return Encoded(starts, {"source": joined(sources)}, {}, wholes)
 
+    @property
+    def _copies(self) -> bool:
+        return isinstance(self.model, PointerGenerator)
+
     def _read(self, text: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the ids of a text, and its own words: those that the vocabulary lacks."""
         words = split_words(text)[: self.source_words]
-        copies = isinstance(self.model, PointerGenerator)
-        more = self.words.missing(words) if copies else ()
+        more = self.words.missing(words) if self._copies else ()
         return self.words.encode(words, more), more

@@ -18,9 +18,12 @@ from rnnjax.decoding import best_path, prefix_beam_search
 from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.models import Transcriber
 from rnnjax.models.interface import Batch
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
 from rnnjax.trained.language_model import TrainedLanguageModel
+from rnnjax.trained.programs import COUNT, Argument, Program, step_program
 
 Frames = Sequence[np.ndarray]
 
@@ -98,6 +101,30 @@ class TrainedTranscriber(Trained):
         if features is None:
             raise ValueError("paths must be none: the model has not learnt recordings")
         return [features(read_wav(path, features.rate).samples) for path in paths]
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program for the best path of whole sequences, and one for each step of a stream.
+
+        Examples, which are texts, are not read.
+        """
+        model, width = self.model, self.inputs
+
+        def run(params: Any, frames: Array, lengths: Array) -> dict[str, Array]:
+            logits, steps = _logits(model, params, {"frames": frames, "lengths": lengths})
+            symbols, counts = best_path(logits, steps, blank=model.blank)
+            return {"logits": logits, "symbols": symbols, "counts": counts}
+
+        frames = {"frames": Argument(f"batch, {model.stack}, {width}", "float32")}
+        whole = {"frames": Argument(f"batch, time, {width}", "float32"), "lengths": COUNT}
+        programs = {
+            "transcribe": Program(run, whole),
+            "step": step_program(model, model.core, frames, "logits"),
+        }
+        features = None if self.features is None else dataclasses.asdict(self.features)
+        text = {**dataclasses.asdict(self.vocabulary), "blank": model.blank, "features": features}
+        title = "Transcribe arrays (time, features): python run.py [FILE.npy ...]."
+        script = run_files.script(title, run_files.ZEROS, run_files.TRANSCRIBE)
+        return Parts(programs, text, script)
 
     def transcribe(
         self,

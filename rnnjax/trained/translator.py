@@ -9,13 +9,17 @@ from typing import Any, ClassVar, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rnnjax.data import Subwords, encode_source
 from rnnjax.data.vocabularies.subwords import END, MASK, PAD, START, UNKNOWN
 from rnnjax.decoding import translate as search
 from rnnjax.models import EncoderDecoder
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts, rows_of
+from rnnjax.trained.programs import COUNT, IDS, Program
 
 # Tokens that are never written.
 _NEVER = (PAD, UNKNOWN, START, MASK)
@@ -70,6 +74,43 @@ class TrainedTranslator(Trained):
         sides = ("source", "target")
         return {"tokenizers": tuple(Subwords.load(folder / f"{side}.json") for side in sides)}
 
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that writes the likeliest token at each step: `translate` with beam 1.
+
+        It writes at most 20 tokens more than twice as many as the longest source is padded to.
+        """
+        source, target = self.tokenizers
+        texts = [plain(text) for text in examples or [source.decode(source.ordinary[:8])]]
+        stored = [
+            {"text": text, "inputs": row}
+            for text, row in zip(texts, rows_of(encode_source(texts, source)), strict=True)
+        ]
+        pieces = [target.tokenizer.id_to_token(i) for i in range(len(target))]
+        script = run_files.script(
+            "Translate the examples of export.json: python run.py.",
+            run_files.ZEROS,
+            run_files.EXAMPLES.format(program="translate", file="source.json"),
+            run_files.TRANSLATE,
+        )
+        return Parts(
+            {"translate": Program(self._greedy, {"source": IDS, "lengths": COUNT})},
+            {"pieces": pieces, "end": END, "examples": stored},
+            script,
+            {"source.json": source.tokenizer.to_str(), "target.json": target.tokenizer.to_str()},
+        )
+
+    def _greedy(self, params: Any, source: Array, lengths: Array) -> dict[str, Array]:
+        found = search(
+            self.model,
+            {"params": params},
+            source,
+            lengths,
+            **_options(source.shape[1]),
+            beam=1,
+            length_penalty=0.0,
+        )
+        return {"tokens": found.tokens[:, 0]}
+
     def translate(
         self,
         texts: Sequence[str],
@@ -99,18 +140,21 @@ class TrainedTranslator(Trained):
                 [each.variables for each in models],
                 batch["source"],
                 batch["lengths"],
-                start_token=START,
-                stop_token=END,
-                num_tokens=2 * batch["source"].shape[1] + 20,
+                **_options(batch["source"].shape[1]),
                 beam=self.beam if beam is None else beam,
                 length_penalty=self.length_penalty if length_penalty is None else length_penalty,
-                never=_NEVER,
             )
             best = zip(rows, np.asarray(found.tokens[:, 0]), strict=True)
             for row, tokens in best:
                 if row >= 0 and encoded.lengths[row]:  # an empty text has an empty translation
                     written[row] = self.tokenizers[1].decode(tokens)
         return written
+
+
+def _options(places: int) -> dict[str, Any]:
+    """Return what every search for translations of texts padded to `places` is told."""
+    num_tokens = 2 * places + 20
+    return {"start_token": START, "stop_token": END, "num_tokens": num_tokens, "never": _NEVER}
 
 
 def plain(text: str) -> str:

@@ -28,6 +28,7 @@ from rnnjax_experiments.answer.report import exact, facts, latest_answers, plot_
 from rnnjax_experiments.corpora.stories import stories
 from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -177,4 +178,4 @@ def _typed(line: str, tokens: bool) -> Question:
     return Question(cells[0], cells[1])
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}

@@ -28,6 +28,7 @@ from rnnjax_experiments.sentences.pairs import conditions, read_pairs_where, typ
 from rnnjax_experiments.sentences.report import print_metrics, say_unseen
 from rnnjax_experiments.sentences.training import train_recurrent
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -179,4 +180,5 @@ COMMANDS: Commands = {
     "evaluate": evaluate,
     "predict": predict,
     "windows": windows,
+    "export": export,
 }

@@ -30,6 +30,7 @@ from rnnjax_experiments.sentences.classifying import measure, print_labels
 from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.sentences.report import print_metrics, say_unseen
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, typed_lines
@@ -227,4 +228,5 @@ COMMANDS: Commands = {
     "evaluate": evaluate,
     "generate": generate,
     "predict": predict,
+    "export": export,
 }

@@ -38,6 +38,7 @@ from rnnjax_experiments.sentences.pairs import conditions, read_pairs_where, typ
 from rnnjax_experiments.sentences.report import print_metrics, say_unseen
 from rnnjax_experiments.sentences.training import train_sentences
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.run_folder import digest
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -254,4 +255,4 @@ def _name(experiment: TuningExperiment, encoder: Path, data: Sequence[Path]) -> 
     return f"{task}-{'scratch' if experiment.scratch else encoder.resolve().name}"
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}

@@ -37,6 +37,7 @@ from rnnjax_experiments.forecast.report import (
     tested,
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 
@@ -203,4 +204,4 @@ def _forecast_rows(trained: TrainedRegressor, series: Series) -> list[tuple[str,
     ]
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}

@@ -28,6 +28,7 @@ from rnnjax_experiments.sentences.tagging import (
 )
 from rnnjax_experiments.sentences.training import train_recurrent
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, typed_lines
@@ -113,4 +114,4 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
     say_unknown(*unknown)
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}

@@ -33,6 +33,7 @@ from rnnjax_experiments.lm.text import Suggester, load, single_token
 from rnnjax_experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
 from rnnjax_experiments.lm.truncation import truncation
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.run_folder import digest, read_digest
 from rnnjax_experiments.shared.typed_input import input_lines
 from rnnjax_experiments.shared.unknown_words import say_unknown, unknown_in_lines
@@ -249,4 +250,5 @@ COMMANDS: Commands = {
     "pairs": pairs,
     "context": context,
     "truncation": truncation,
+    "export": export,
 }

@@ -26,6 +26,7 @@ from rnnjax_experiments.mlm.pretrained import load_pretrained, tokenizer_digest
 from rnnjax_experiments.mlm.retrieval import retrieve
 from rnnjax_experiments.mlm.training import masked_batches, train_masked
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.typed_input import typed_lines
 
 if TYPE_CHECKING:
@@ -113,4 +114,10 @@ def _print_loss(title: str, nats: float) -> None:
     print_table("", header, [row])
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "fill": fill, "retrieve": retrieve}
+COMMANDS: Commands = {
+    "train": train,
+    "evaluate": evaluate,
+    "fill": fill,
+    "retrieve": retrieve,
+    "export": export,
+}

@@ -37,6 +37,7 @@ from rnnjax_experiments.recognize.report import (
     print_isolated,
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.recipe import train as train_run
 
 if TYPE_CHECKING:
@@ -280,4 +281,10 @@ def _images(files: Sequence[Path]) -> list[np.ndarray]:
     return found
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "join": join}
+COMMANDS: Commands = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "join": join,
+    "export": export,
+}

@@ -16,6 +16,7 @@ from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedSummarizer
 from rnnjax_experiments.corpora.summaries import DocstringSplits, docstrings
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.parallel import (
     NO_PAIRS,
     NO_SPLITS,
@@ -146,4 +147,4 @@ def _unknown(trained: TrainedSummarizer, lines: list[str]) -> np.ndarray:
     return trained.words.encode(words) == UNKNOWN
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS: Commands = {"train": train, "evaluate": evaluate, "predict": predict, "export": export}

@@ -18,6 +18,7 @@ from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedTranslator
 from rnnjax_experiments.corpora.dates import written_dates
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.parallel import (
     NO_PAIRS,
     NO_SPLITS,
@@ -168,4 +169,5 @@ COMMANDS: Commands = {
     "evaluate": evaluate,
     "translate": translate,
     "lengths": lengths,
+    "export": export,
 }
