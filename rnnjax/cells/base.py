@@ -389,6 +389,6 @@ class GatedCell(Generic[StateT]):
                 f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
             )
         for name, shape in self.state_shapes().items():
-            want, got = (*x.shape[:-1], *shape), jnp.shape(getattr(state, name))
+            want, got = (*x.shape[:-1], *shape), getattr(state, name).shape
             if got != want:
                 raise ValueError(f"state.{name} must have shape {want}, got {got}")

@@ -112,6 +112,9 @@ class Conditioned(Composite, Generic[StateT]):
         want, got = (*batch, self.size), jnp.shape(jax.tree.leaves(state.condition)[0])
         if got != want:
             raise ValueError(f"state.condition must have shape {want}, got {got}")
+        want = (*batch, self.size)
+        if state.condition.shape != want:
+            raise ValueError(f"state.condition must have shape {want}, got {state.condition.shape}")
 
 
 def _join(xs: Array, conditions: Array) -> Array:
