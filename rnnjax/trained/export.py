@@ -28,6 +28,13 @@ class Parts(NamedTuple):
       text: what makes arrays of text and text of arrays, as values of JSON.
       script: the source of `run.py`.
       files: the texts of further files, by name.
+
+    Example:
+      >>> vocabulary = rx.data.Vocabulary.characters("hello")
+      >>> model = rx.models.LanguageModel(len(vocabulary), rx.GRU(4), embed_size=3)
+      >>> parts = rx.trained.TrainedLanguageModel(model, None, vocabulary).exports()
+      >>> list(parts.programs)
+      ['text', 'step']
     """
 
     programs: Mapping[str, Program]
