@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jax import Array
 
@@ -73,10 +73,16 @@ def spaced(text: str) -> str:
 
 def _whole(model: Any, arguments: Mapping[str, Argument], limits: tuple[str, ...] = ()) -> Program:
     def run(params: Any, **batch: Array) -> dict[str, Any]:
-        ids = batch["words" if "words" in batch else "tokens"]
-        unknown = jnp.zeros(ids.shape if model.per_token else ids.shape[:1], jnp.int32)
-        batch |= {"targets": unknown, "targets_known": unknown > 0}
-        answers, _ = model.apply({"params": params}, batch, method="batch_answers")
+        # Not `batch_answers`, whose loss would be part of the program.
+        variables = {"params": params}
+        if isinstance(model, Tagger):
+            lengths = batch["lengths"]
+            read = batch["words"], batch.get("characters"), lengths
+            emissions = model.apply(variables, *read)
+            answers = model.apply(variables, emissions, lengths, method="predict")
+        else:
+            logits = model.apply(variables, batch, method="batch_logits")
+            answers = logits.argmax(axis=-1) if model.per_token else jax.nn.softmax(logits)
         return {_result(model): answers}
 
     return Program(run, arguments, limits)
