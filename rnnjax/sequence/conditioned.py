@@ -109,12 +109,9 @@ class Conditioned(Composite, Generic[StateT]):
                 f"the state of a Conditioned must be a ConditionedState, got {type(state).__name__}"
             )
         # Of a `Start`, the initial vector.
-        want, got = (*batch, self.size), jnp.shape(jax.tree.leaves(state.condition)[0])
+        want, got = (*batch, self.size), jax.tree.leaves(state.condition)[0].shape
         if got != want:
             raise ValueError(f"state.condition must have shape {want}, got {got}")
-        want = (*batch, self.size)
-        if state.condition.shape != want:
-            raise ValueError(f"state.condition must have shape {want}, got {state.condition.shape}")
 
 
 def _join(xs: Array, conditions: Array) -> Array:
