@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from orbax.checkpoint import v1 as ocp
+
 from rnnjax.folders import check_name
 
-try:
-    import orbax.checkpoint.v1 as ocp
-except ImportError:  # its name up to Orbax 0.12
-    import orbax.checkpoint.experimental.v1 as ocp
+# Where a checkpoint holds its arrays. Orbax's functions that name no such item were renamed in 0.12.
+_ITEM = "state"
 
 
 class Checkpoints:
@@ -65,7 +65,9 @@ class Checkpoints:
             ) as checkpointer:
                 data = _without_keys(tree)
                 saved = {"tree": data, "digest": _digest(data)}
-                checkpointer.save(step, saved, force=True, overwrite=True)
+                checkpointer.save_checkpointables(
+                    step, {_ITEM: saved}, force=True, overwrite=True
+                )
         except Exception as error:  # tensorstore has its own types for a full disk
             raise OSError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
 
@@ -98,7 +100,7 @@ def _load(path: Path, like: Any) -> Any:
     """Return the tree of a checkpoint; an exception says what is wrong with it."""
     wanted = {"tree": _without_keys(like), "digest": _digest(())}
     _check_fits(path, wanted)
-    saved = ocp.load(path, jax.tree.map(_abstract, wanted))
+    saved = ocp.load_checkpointables(path, {_ITEM: jax.tree.map(_abstract, wanted)})[_ITEM]
     if not np.array_equal(np.asarray(saved["digest"]), _digest(saved["tree"])):
         raise ValueError("it is damaged: its arrays are not those that were saved")
     return jax.tree.map(_with_key, saved["tree"], like)
@@ -148,7 +150,7 @@ def _check_fits(path: Path, like: Any) -> None:
 
     Check before loading, as Orbax warns about every array that does not fit.
     """
-    stored, wanted = _shapes(ocp.metadata(path).metadata), _shapes(like)
+    stored, wanted = _shapes(ocp.checkpointables_metadata(path).metadata[_ITEM]), _shapes(like)
     if "digest" not in stored:  # Orbax returns less where files were cut
         raise ValueError("it is damaged: it has no digest of its arrays")
     for name in sorted({*stored, *wanted}):
