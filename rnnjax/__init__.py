@@ -15,6 +15,7 @@ Examples in docstrings assume these imports:
 """
 
 import importlib
+import importlib.metadata
 from typing import Any
 
 from rnnjax import initializers as initializers
@@ -61,8 +62,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"rnnjax.{name}")
     if name == "load_run":
         return importlib.import_module("rnnjax.trained").load_run
+    if name == "__version__":
+        return importlib.metadata.version("rnnjax")
     raise AttributeError(f"module 'rnnjax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS, "load_run"])
+    return sorted([*globals(), *_ROOMS, "load_run", "__version__"])

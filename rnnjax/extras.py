@@ -10,5 +10,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{module} is not installed; it comes with: pip install 'rnnjax[{extra}]'"
+            f'{module} is not installed; it comes with: pip install "rnnjax[{extra}]"'
         ) from error

@@ -47,7 +47,7 @@ def final_state(folder):
     newest = max((folder / "latest").iterdir(), key=lambda p: int(p.name))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it was not told the arrays' shardings
-        return newest.name, ocp.load(newest)["tree"]
+        return newest.name, ocp.load_checkpointables(newest)["state"]["tree"]
 
 
 def assert_same_end(folder, other):

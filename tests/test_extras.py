@@ -13,7 +13,7 @@ def test_require_imports_what_is_there():
 
 @pytest.mark.fast
 def test_what_is_missing_names_itself_and_its_extra():
-    with pytest.raises(ImportError, match=r"not_a_module is not .*'rnnjax\[plots\]'"):
+    with pytest.raises(ImportError, match=r'not_a_module is not .*"rnnjax\[plots\]"'):
         require("not_a_module", "plots")
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from orbax.checkpoint import v1 as ocp
 
 from rnnjax.folders import check_name
 
-# Where a checkpoint holds its arrays. Orbax's functions that name no such item were renamed in 0.12.
+# Where a checkpoint holds its arrays. The functions that name no item were renamed in Orbax 0.12.
 _ITEM = "state"
 
 
@@ -65,9 +64,7 @@ class Checkpoints:
             ) as checkpointer:
                 data = _without_keys(tree)
                 saved = {"tree": data, "digest": _digest(data)}
-                checkpointer.save_checkpointables(
-                    step, {_ITEM: saved}, force=True, overwrite=True
-                )
+                checkpointer.save_checkpointables(step, {_ITEM: saved}, force=True, overwrite=True)
         except Exception as error:  # tensorstore has its own types for a full disk
             raise OSError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
 

@@ -1,1 +1,1 @@
-"""Answering questions about stories."""
+"""Answer questions about a story with a span of it."""

@@ -1,1 +1,1 @@
-"""Text classification."""
+"""Classify texts, or pairs of sentences."""

@@ -1,1 +1,1 @@
-"""Language models conditioned on a class."""
+"""Model texts given their class, and classes given the text."""

@@ -1,1 +1,1 @@
-"""Distillation."""
+"""Train small models to imitate large ones."""

@@ -1,1 +1,1 @@
-"""What recurrent cells can learn, and where their gradients go."""
+"""Measure gradients, activations and what cells can learn."""

@@ -1,1 +1,1 @@
-"""Fine-tuning a pre-trained encoder."""
+"""Tune a pre-trained encoder for labels, classes or sentence pairs."""

@@ -1,1 +1,1 @@
-"""Forecasting series of real values."""
+"""Forecast series of real values, with intervals."""

@@ -1,1 +1,1 @@
-"""Sequence labelling."""
+"""Label the words of sentences."""

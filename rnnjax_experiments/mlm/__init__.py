@@ -1,1 +1,1 @@
-"""Masked-language-model pre-training."""
+"""Pre-train an encoder with masked tokens."""

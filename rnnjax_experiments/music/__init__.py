@@ -1,1 +1,1 @@
-"""Polyphonic music."""
+"""Model polyphonic music, and write pieces."""

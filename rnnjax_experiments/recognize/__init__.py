@@ -1,1 +1,1 @@
-"""Recognition: lines of handwritten digits, and speech."""
+"""Transcribe frames: lines of handwritten digits, speech."""

@@ -1,1 +1,1 @@
-"""Summaries of texts."""
+"""Summarise texts, with words copied from them."""

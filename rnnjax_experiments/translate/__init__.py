@@ -1,1 +1,1 @@
-"""Translation with an encoder and a decoder."""
+"""Translate; by default, written dates into ISO 8601."""

@@ -246,4 +246,4 @@ def test_data_needs_the_library_only_where_it_is_used():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "pip install 'rnnjax[subwords]'" in done.stdout
+    assert 'pip install "rnnjax[subwords]"' in done.stdout
