@@ -39,9 +39,9 @@ def start():
 
 
 def run(folder, batch_at=batch_at, evaluate=evaluate, step=STEP, **schedule):
-    options = {"monitor": schedule.pop("monitor", "loss"), "tokens_per_step": 8}
+    options = {name: schedule.pop(name) for name in ("monitor", "on_record") if name in schedule}
     schedule = Schedule(**{"total_steps": STEPS, "evaluations": 3, "log_every": 2, **schedule})
-    return fit(folder, start(), step, batch_at, evaluate, schedule, **options)
+    return fit(folder, start(), step, batch_at, evaluate, schedule, tokens_per_step=8, **options)
 
 
 def literal():

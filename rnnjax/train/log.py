@@ -1,11 +1,10 @@
-"""Logging metrics to a file and to TensorBoard."""
+"""Logging metrics to a file."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from rnnjax.extras import require
 from rnnjax.files import write_whole
 
 
@@ -14,7 +13,6 @@ class MetricsLog:
 
     Args:
       path: the file.
-      tensorboard: folder for TensorBoard events (extra "tensorboard"); None writes none.
 
     Example:
       >>> log = rx.train.MetricsLog(Path("metrics.jsonl"))
@@ -23,31 +21,19 @@ class MetricsLog:
       '{"split": "train", "step": 20, "loss": 1.5}\\n'
     """
 
-    def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._writer: Any = None
-        if tensorboard is not None:
-            writer = require("tensorboardX", "tensorboard").SummaryWriter
-            self._writer = writer(str(tensorboard), flush_secs=5)
 
     def rewind(self, step: int) -> None:
         """Delete records after `step`, and an incomplete last line."""
         kept = [r for r in read_metrics(self._path) if r["step"] <= step]
         write_whole(self._path, "".join(json.dumps(r) + "\n" for r in kept))
 
-    def close(self) -> None:
-        """Write the remaining TensorBoard events."""
-        if self._writer is not None:
-            self._writer.close()
-
     def append(self, split: str, step: int, values: dict[str, float]) -> None:
         """Append one record; a value that is not finite becomes null."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"split": split, "step": step, **finite}) + "\n")
-        if self._writer is not None:
-            for name, value in values.items():
-                self._writer.add_scalar(f"{split}/{name}", value, step)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

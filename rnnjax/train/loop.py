@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +99,7 @@ def fit(
     *,
     tokens_per_step: int,
     monitor: str = "loss",
-    tensorboard: bool = False,
+    on_record: Callable[[dict[str, Any]], None] | None = None,
 ) -> FitResult:
     """Train to the end of the schedule, and resume if the folder has an unfinished run.
 
@@ -117,7 +116,10 @@ def fit(
       schedule: length of the run, and when to log, evaluate and save.
       tokens_per_step: number of tokens in a batch, for the rates in the log.
       monitor: the metric that decides which evaluation is the best; lower is better.
-      tensorboard: whether to write TensorBoard events to `tensorboard/`.
+      on_record: called with each record, right after it was written to `metrics.jsonl`: a dict of
+        "split" ("train" or "valid"), "step" and the numbers. They are as they are: NaN, where the
+        file has null. A run that resumes repeats the records since its last checkpoint. An
+        exception ends the run, which can be resumed.
 
     Raises:
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
@@ -143,7 +145,7 @@ def fit(
     """
     make_folder(folder)
     with owned(folder) as is_there:
-        run = _Run(folder, is_there, evaluate, schedule, monitor, tensorboard)
+        run = _Run(folder, is_there, evaluate, schedule, monitor, on_record)
         return _fit(run, state, train_step, batch_at, tokens_per_step)
 
 
@@ -159,7 +161,6 @@ def _fit(
     first = int(jax.device_get(state.step))
     pending: Metrics | None = None
     with (
-        closing(run.log),
         deferred_interrupts() as interrupted,
         ProgressReport(schedule.total_steps, first, tokens_per_step) as progress,
     ):
@@ -200,7 +201,7 @@ class _Run:
         evaluate: Callable[[Any], dict[str, float]],
         schedule: Schedule,
         monitor: str,
-        tensorboard: bool,
+        on_record: Callable[[dict[str, Any]], None] | None,
     ) -> None:
         self.folder, self.schedule, self.monitor = folder, schedule, monitor
         self.best, self._since_best = float("inf"), 0
@@ -208,9 +209,7 @@ class _Run:
         self._saved_step = 0
         self._latest = Checkpoints(folder / "latest", keep=2)
         self._best = Checkpoints(folder / "best", keep=1)
-        self.log = MetricsLog(
-            folder / "metrics.jsonl", folder / "tensorboard" if tensorboard else None
-        )
+        self._log, self._on_record = MetricsLog(folder / "metrics.jsonl"), on_record
         self._recent: list[dict[str, float]] = []  # of the steps since the last record
         self._saved = self._start = time.monotonic()
 
@@ -221,13 +220,13 @@ class _Run:
     def resume(self, state: TrainState) -> TrainState:
         restored = self._latest.restore(self._tree(state))
         if restored is None:
-            self.log.rewind(0)
+            self._log.rewind(0)
             return state
         step, tree = restored
         self.best, self._since_best = float(tree["best"]), int(tree["since_best"])
         self._start -= float(tree["seconds"])
         self._saved_step = step
-        self.log.rewind(step)
+        self._log.rewind(step)
         print(f"resuming at step {step} of {self.schedule.total_steps}")
         return tree["state"]
 
@@ -254,7 +253,7 @@ class _Run:
             values["tokens_per_second"] = progress.rate(step)
             values["seconds"] = self.seconds
             self._check_folder(step)
-            self.log.append("train", step, values)
+            self._write("train", step, values)
             self._recent.clear()
         if values["skipped_in_a_row"] >= self.schedule.max_skipped:
             raise DivergedError(
@@ -275,12 +274,17 @@ class _Run:
             if best:
                 self.best = float(value)
                 self._best.save(step, {"params": state.params})
-            self.log.append("valid", step, {**values, "seconds": self.seconds})
+            self._write("valid", step, {**values, "seconds": self.seconds})
             progress.evaluated(step, self.monitor, value, best)
         self._check_folder(step)
         self._latest.save(step, self._tree(state))
         self._saved, self._saved_step = time.monotonic(), step
         progress.pause(self._saved - start)
+
+    def _write(self, split: str, step: int, values: dict[str, float]) -> None:
+        self._log.append(split, step, values)
+        if self._on_record is not None:
+            self._on_record({"split": split, "step": step, **values})
 
     def _check_folder(self, step: int) -> None:
         """Stop the run if its folder has another place now: a save would be half of a run."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -9,6 +10,7 @@ from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, model_loss
 from rnnjax.train.step import LossFn
 from rnnjax_experiments.shared.run_folder import claim
+from rnnjax_experiments.shared.tensorboard import events_in
 
 
 class Startable(Protocol):
@@ -65,17 +67,18 @@ def train(
     claim(out, experiment, data)
     start.save(out)
     optimizer = experiment.optimizer.make(schedule.total_steps, steps_per_epoch)
-    result = fit(
-        out,
-        init_state(start.params, optimizer, carry),
-        make_train_step(loss_fn or model_loss(start.model), optimizer, experiment.seed),
-        batch_at,
-        lambda params: evaluate(_with_params(start, params)),
-        schedule,
-        tokens_per_step=tokens_per_step,
-        monitor=monitor,
-        tensorboard=tensorboard,
-    )
+    with events_in(out / "tensorboard") if tensorboard else nullcontext() as on_record:
+        result = fit(
+            out,
+            init_state(start.params, optimizer, carry),
+            make_train_step(loss_fn or model_loss(start.model), optimizer, experiment.seed),
+            batch_at,
+            lambda params: evaluate(_with_params(start, params)),
+            schedule,
+            tokens_per_step=tokens_per_step,
+            monitor=monitor,
+            on_record=on_record,
+        )
     print(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "
         f"{schedule.total_steps:,} steps"

@@ -1,6 +1,5 @@
 import json
 import math
-import sys
 
 import pytest
 
@@ -64,20 +63,3 @@ def test_rewinding_before_anything_was_logged_is_nothing(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl")
     log.rewind(0)
     assert read_metrics(tmp_path / "metrics.jsonl") == []
-
-
-def test_tensorboard_gets_the_values_too(tmp_path):
-    pytest.importorskip("tensorboardX")
-    folder = tmp_path / "events"
-    log = MetricsLog(tmp_path / "metrics.jsonl", folder)
-    log.append("train", 7, {"loss": 0.25})
-    log.close()
-    (events,) = folder.iterdir()
-    assert b"train/loss" in events.read_bytes()
-
-
-def test_tensorboard_that_is_missing_names_its_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ImportError, match=r"tensorboardX.*rnnjax\[tensorboard\]"):
-        MetricsLog(tmp_path / "metrics.jsonl", tmp_path / "events")
-    MetricsLog(tmp_path / "metrics.jsonl").append("train", 1, {"loss": 1.0})

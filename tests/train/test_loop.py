@@ -1,19 +1,18 @@
 """`fit` is its steps, with logs, evaluations and checkpoints."""
 
 import json
+import math
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from loop_runs import (
-    STEP,
     STEPS,
     assert_same_bits,
     batch_at,
     evaluate,
     literal,
     run,
-    start,
     without_clocks,
 )
 
@@ -154,13 +153,40 @@ def test_best_of_a_folder_without_one_is_named(tmp_path):
         load_best(tmp_path, {"w": jnp.zeros((3,))})
 
 
-def test_tensorboard_is_written_beside(tmp_path):
-    pytest.importorskip("tensorboardX")
-    schedule = Schedule(total_steps=2, evaluations=1, log_every=1)
-    fit(tmp_path, start(), STEP, batch_at, evaluate, schedule, tokens_per_step=8, tensorboard=True)
-    (events,) = (tmp_path / "tensorboard").iterdir()
-    for name in (b"train/loss", b"train/grad_norm", b"valid/loss"):
-        assert name in events.read_bytes()
+def test_each_record_is_shown_when_it_is_in_the_file(tmp_path):
+    shown = []
+
+    def on_record(record):
+        assert read_metrics(tmp_path / "metrics.jsonl")[-1] == record
+        shown.append(record)
+
+    run(tmp_path, on_record=on_record)
+    assert shown == read_metrics(tmp_path / "metrics.jsonl")
+    assert [r["split"] for r in shown] == ["train", "train", "valid"] * 3
+
+
+def test_a_record_is_shown_with_its_nan(tmp_path):
+    shown = []
+
+    def half(params):
+        return {**evaluate(params), "other": math.nan}
+
+    run(tmp_path, evaluate=half, on_record=shown.append)
+    assert all(math.isnan(r["other"]) for r in shown if r["split"] == "valid")
+    assert read_metrics(tmp_path / "metrics.jsonl")[-1]["other"] is None
+
+
+def test_what_fails_on_a_record_ends_a_run_that_resumes(tmp_path):
+    def full(record):
+        if record["step"] == 6:
+            raise OSError("the tracker is full")
+
+    with pytest.raises(OSError, match="the tracker is full"):
+        run(tmp_path, on_record=full)
+    shown = []
+    result = run(tmp_path, on_record=shown.append)
+    assert_same_bits(result.state, literal()[-1][0])
+    assert [r["step"] for r in shown] == [6, 8, 8, 10, 12, 12]  # the last checkpoint was at 4
 
 
 @pytest.mark.parametrize(
