@@ -31,6 +31,7 @@ SHOWN = {
     "distillation": "scores['student alone'] < scores['student taught']",
     "translation": "exact > 0.9 and (weights[0, 0].argmax(), weights[0, 1].argmax()) == (0, 2)",
     "captioning": "sum(ours == theirs for ours, theirs in zip(written, captions)) > 5",
+    "training_loop": "result.best < 0.05 and [r['split'] for r in records].count('valid') == 3",
     "why_gates": "fades['LSTM, forget bias 0'][50] < 1e-6 < 0.01 < fades['LSTM, chrono'][50]",
 }
 
