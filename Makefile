@@ -14,6 +14,7 @@
 # make test-all     run these too
 # make bench        measure rnnjax beside its peers, a small grid
 # make docs         build the docs site in site/; make docs-serve shows it
+# make package      build the wheel and the source distribution in dist/
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
 
 VENV ?= .venv
@@ -28,7 +29,7 @@ KERNEL := {"kernelspec": {"name": "python3", "language": "python", "display_name
 # Silences a notice of mkdocs-material about MkDocs 2.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help lm label classify conditional mlm distill translate answer recognize forecast music summarize bench test test-all test-strict test-slow lint format docs docs-serve notebooks clean
+.PHONY: help lm label classify conditional mlm distill translate answer recognize forecast music summarize bench test test-all test-strict test-slow lint format docs docs-serve notebooks package clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -108,6 +109,11 @@ docs-serve: notebooks
 notebooks: $(VENV)/.docs
 	$(BIN)/jupytext --quiet --to notebook --update-metadata '$(KERNEL)' docs/tutorials/*.md
 
+package: $(VENV)/.package
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 clean:
 	rm -rf $(VENV) dist site docs/tutorials/*.ipynb .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -136,4 +142,8 @@ $(VENV)/.dev: $(VENV)/.scripts pyproject.toml
 $(VENV)/.docs: $(VENV)/.made pyproject.toml
 	@echo "installing what builds the docs into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.made pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group package
 	@touch $@
