@@ -97,6 +97,12 @@ def test_the_library_knows_no_script():
     assert not outside & {"rnnjax_experiments", "benchmarks", "tests"}
 
 
+@pytest.mark.parametrize("package", ["rnnjax", "rnnjax_experiments"])
+def test_nothing_experimental_or_private_is_imported(package):
+    parts = {(name, part) for _, name in imports(package) for part in name.split(".")}
+    assert not {name for name, part in parts if part in ("experimental", "_src")}
+
+
 def test_what_tasks_share_knows_no_task():
     shared = ("shared", "corpora", "sentences")
     found = [each for room in shared for each in imports(f"rnnjax_experiments/{room}")]
