@@ -123,7 +123,8 @@ def test_a_task_that_is_not_one_is_one_line_with_the_nearest_name(wrong, meant):
 
 
 def test_usage_lines_name_the_command():
-    for way in (AS_MODULE, AS_COMMAND):
+    in_a_clone = AS_MODULE.replace("rnnjax_experiments", "experiments")
+    for way in (in_a_clone, AS_COMMAND):
         code, out, _ = run("lm", "generate", "--help", way=way)
         assert code == 0
         assert out.startswith("usage: rnnjax lm generate")
