@@ -36,43 +36,43 @@ help:
 	@echo "make test-strict, make test-slow, make lint, make format, make clean"
 
 lm: $(VENV)/.scripts
-	$(BIN)/python -m experiments.lm train $(ARGS)
+	$(BIN)/rnnjax lm train $(ARGS)
 
 label: $(VENV)/.scripts
-	$(BIN)/python -m experiments.label train $(ARGS)
+	$(BIN)/rnnjax label train $(ARGS)
 
 classify: $(VENV)/.scripts
-	$(BIN)/python -m experiments.classify train $(ARGS)
+	$(BIN)/rnnjax classify train $(ARGS)
 
 conditional: $(VENV)/.scripts
-	$(BIN)/python -m experiments.conditional train $(ARGS)
+	$(BIN)/rnnjax conditional train $(ARGS)
 
 mlm: $(VENV)/.scripts
-	$(BIN)/python -m experiments.mlm train $(ARGS)
-	$(BIN)/python -m experiments.finetune train docstrings --encoder runs/mlm
-	$(BIN)/python -m experiments.finetune train docstrings --encoder runs/mlm --scratch
-	$(BIN)/python -m experiments.finetune evaluate --run runs/docstrings-scratch runs/docstrings-mlm
+	$(BIN)/rnnjax mlm train $(ARGS)
+	$(BIN)/rnnjax finetune train docstrings --encoder runs/mlm
+	$(BIN)/rnnjax finetune train docstrings --encoder runs/mlm --scratch
+	$(BIN)/rnnjax finetune evaluate --run runs/docstrings-scratch runs/docstrings-mlm
 
 distill: $(VENV)/.scripts
-	$(BIN)/python -m experiments.classify train
-	$(BIN)/python -m experiments.distill train --teacher runs/docstrings --seeds 0 1 2 $(ARGS)
+	$(BIN)/rnnjax classify train
+	$(BIN)/rnnjax distill train --teacher runs/docstrings --seeds 0 1 2 $(ARGS)
 
 translate: $(VENV)/.scripts
-	$(BIN)/python -m experiments.translate train $(ARGS)
+	$(BIN)/rnnjax translate train $(ARGS)
 
 answer: $(VENV)/.scripts
-	$(BIN)/python -m experiments.answer train $(ARGS)
+	$(BIN)/rnnjax answer train $(ARGS)
 
 music: $(VENV)/.scripts
-	$(BIN)/python -m experiments.music train $(ARGS)
+	$(BIN)/rnnjax music train $(ARGS)
 forecast: $(VENV)/.scripts
-	$(BIN)/python -m experiments.forecast train $(ARGS)
+	$(BIN)/rnnjax forecast train $(ARGS)
 
 recognize: $(VENV)/.scripts
-	$(BIN)/python -m experiments.recognize train $(ARGS)
+	$(BIN)/rnnjax recognize train $(ARGS)
 
 summarize: $(VENV)/.scripts
-	$(BIN)/python -m experiments.summarize train $(ARGS)
+	$(BIN)/rnnjax summarize train $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks quick $(ARGS)

@@ -1,9 +1,9 @@
 """Questions about stories, answered with a span of the story: train, evaluate, predict.
 
-$ python -m experiments.answer train                       # stories that are made up
-$ python -m experiments.answer train own --data train.tsv dev.tsv test.tsv
+$ rnnjax answer train                       # stories that are made up
+$ rnnjax answer train own --data train.tsv dev.tsv test.tsv
 $ printf 'Ada went home. Emil came.\\tWhere is Ada?\\n' |
-$     python -m experiments.answer predict --run runs/stories
+$     rnnjax answer predict --run runs/stories
 """
 
 from collections.abc import Sequence

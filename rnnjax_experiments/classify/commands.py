@@ -1,10 +1,10 @@
 """Sentence classification: train, evaluate, predict.
 
-$ python -m experiments.classify train                    # the standard library's docstrings
-$ python -m experiments.classify train sentiment --data train.tsv dev.tsv test.tsv
-$ python -m experiments.classify train pairs --data train.tsv dev.tsv test.tsv
-$ python -m experiments.classify windows                  # beside a recurrent core
-$ echo "It's a gem." | python -m experiments.classify predict --run runs/sst2
+$ rnnjax classify train                    # the standard library's docstrings
+$ rnnjax classify train sentiment --data train.tsv dev.tsv test.tsv
+$ rnnjax classify train pairs --data train.tsv dev.tsv test.tsv
+$ rnnjax classify windows                  # beside a recurrent core
+$ echo "It's a gem." | rnnjax classify predict --run runs/sst2
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
 """Text given its class: train, evaluate, generate, predict the class by Bayes' rule.
 
-$ python -m experiments.conditional train                      # topics of Python's manual
-$ python -m experiments.conditional train sentiment --data train.tsv dev.tsv test.tsv
-$ python -m experiments.conditional generate --run runs/topics --condition debugger import
+$ rnnjax conditional train                      # topics of Python's manual
+$ rnnjax conditional train sentiment --data train.tsv dev.tsv test.tsv
+$ rnnjax conditional generate --run runs/topics --condition debugger import
 """
 
 from collections.abc import Sequence

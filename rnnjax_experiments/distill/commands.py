@@ -1,10 +1,10 @@
 """Distillation: a small student learns from a trained teacher, and is compared with itself alone.
 
-$ python -m experiments.distill train --teacher runs/docstrings
-$ python -m experiments.distill train sentiment --teacher runs/a runs/b --data train.tsv dev.tsv
-$ python -m experiments.distill train tags --teacher runs/ewt --data ... --unlabelled more.txt
-$ python -m experiments.distill lm tied --teacher runs/large --data wikitext-2/
-$ python -m experiments.distill mlm --teacher runs/mlm
+$ rnnjax distill train --teacher runs/docstrings
+$ rnnjax distill train sentiment --teacher runs/a runs/b --data train.tsv dev.tsv
+$ rnnjax distill train tags --teacher runs/ewt --data ... --unlabelled more.txt
+$ rnnjax distill lm tied --teacher runs/large --data wikitext-2/
+$ rnnjax distill mlm --teacher runs/mlm
 """
 
 import dataclasses

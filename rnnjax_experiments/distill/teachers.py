@@ -74,7 +74,7 @@ def experiment_of(run: Path) -> Any:
     for kind in KINDS:
         if is_run_of(run, kind):
             return read_experiment(run, kind)
-    raise ValueError(f"{run} holds no run of experiments.label, classify or finetune")
+    raise ValueError(f"{run} holds no run of rnnjax label, classify or finetune")
 
 
 def _load(run: Path, language: str | None) -> TrainedSentenceModel:

@@ -1,13 +1,13 @@
 """Why gates: what activations and gradients do over time, and what cells can learn.
 
-$ python -m experiments.dynamics activations   # seconds
-$ python -m experiments.dynamics gradients     # a minute
-$ python -m experiments.dynamics weights       # a minute
-$ python -m experiments.dynamics clipping      # minutes
-$ python -m experiments.dynamics memory        # minutes
-$ python -m experiments.dynamics counting      # a quarter of an hour
-$ python -m experiments.dynamics adding --cells gru --seeds 0
-$ python -m experiments.dynamics copying --cells lstm-chrono --seeds 0
+$ rnnjax dynamics activations   # seconds
+$ rnnjax dynamics gradients     # a minute
+$ rnnjax dynamics weights       # a minute
+$ rnnjax dynamics clipping      # minutes
+$ rnnjax dynamics memory        # minutes
+$ rnnjax dynamics counting      # a quarter of an hour
+$ rnnjax dynamics adding --cells gru --seeds 0
+$ rnnjax dynamics copying --cells lstm-chrono --seeds 0
 """
 
 import dataclasses

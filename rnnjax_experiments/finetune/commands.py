@@ -1,9 +1,9 @@
 """Tuning a pre-trained encoder for a task: train, evaluate, predict.
 
-$ python -m experiments.finetune train --encoder runs/mlm              # docstrings' packages
-$ python -m experiments.finetune train tags --encoder runs/wiki --data a.conllu b.conllu c.conllu
-$ python -m experiments.finetune train tags --encoder runs/wiki --scratch --data ...
-$ python -m experiments.finetune train pairs --encoder runs/wiki --data train.tsv dev.tsv test.tsv
+$ rnnjax finetune train --encoder runs/mlm              # docstrings' packages
+$ rnnjax finetune train tags --encoder runs/wiki --data a.conllu b.conllu c.conllu
+$ rnnjax finetune train tags --encoder runs/wiki --scratch --data ...
+$ rnnjax finetune train pairs --encoder runs/wiki --data train.tsv dev.tsv test.tsv
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ def train(
     """Tune an encoder, or go on with a run that stopped.
 
     Args:
-      encoder: the folder of a run of `experiments.mlm`; its tokeniser is used as well.
+      encoder: the folder of a run of `rnnjax mlm`; its tokeniser is used as well.
       experiment: a preset, any part of which may be changed.
       data: two or three files, to train, develop and perhaps test on. Tags: CoNLL-U, or a token
         a line, its tag last. Sentences: a tab and the label behind

@@ -1,8 +1,8 @@
 """Forecasts of real values: train, evaluate, predict.
 
-$ python -m experiments.forecast train                     # a series that is generated
-$ python -m experiments.forecast train own --data temperatures.csv
-$ python -m experiments.forecast predict --run runs/temperatures --data temperatures.csv
+$ rnnjax forecast train                     # a series that is generated
+$ rnnjax forecast train own --data temperatures.csv
+$ rnnjax forecast predict --run runs/temperatures --data temperatures.csv
 """
 
 import csv

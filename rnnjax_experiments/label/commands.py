@@ -1,9 +1,9 @@
 """Sequence labelling: train, evaluate, predict.
 
-$ python -m experiments.label train                       # roles of the standard library's names
-$ python -m experiments.label train pos --data train.conllu dev.conllu test.conllu
-$ python -m experiments.label train entities --data train.tsv dev.tsv
-$ echo "They're happy together." | python -m experiments.label predict --run runs/pos
+$ rnnjax label train                       # roles of the standard library's names
+$ rnnjax label train pos --data train.conllu dev.conllu test.conllu
+$ rnnjax label train entities --data train.tsv dev.tsv
+$ echo "They're happy together." | rnnjax label predict --run runs/pos
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Language models: train and measure them, write, score and compare.
 
-$ python -m experiments.lm train                        # Python's reference manual
-$ python -m experiments.lm train char --data input.txt  # a preset, on your own text
-$ python -m experiments.lm generate --run runs/manual --prompt "The import statement"
+$ rnnjax lm train                        # Python's reference manual
+$ rnnjax lm train char --data input.txt  # a preset, on your own text
+$ rnnjax lm generate --run runs/manual --prompt "The import statement"
 """
 
 import sys

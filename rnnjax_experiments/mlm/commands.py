@@ -1,10 +1,10 @@
 """Masked-language-model pre-training: train, evaluate, fill, retrieve.
 
-$ python -m experiments.mlm train                              # what Python says of itself
-$ python -m experiments.mlm train text --text wiki.txt reviews.txt
-$ python -m experiments.mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en nl=a.nl
-$ echo "The [MASK] statement" | python -m experiments.mlm fill --run runs/mlm
-$ python -m experiments.mlm retrieve --run runs/mlm --pairs en=test.en nl=test.nl
+$ rnnjax mlm train                              # what Python says of itself
+$ rnnjax mlm train text --text wiki.txt reviews.txt
+$ rnnjax mlm train pairs --text en=a.en nl=a.nl --pairs en=a.en nl=a.nl
+$ echo "The [MASK] statement" | rnnjax mlm fill --run runs/mlm
+$ rnnjax mlm retrieve --run runs/mlm --pairs en=test.en nl=test.nl
 """
 
 from dataclasses import replace

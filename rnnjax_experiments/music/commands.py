@@ -1,8 +1,8 @@
 """Polyphonic music: train, evaluate, generate.
 
-$ python -m experiments.music train                        # counterpoint that is made up
-$ python -m experiments.music train chorales --data jsb-chorales.json
-$ python -m experiments.music generate --run runs/counterpoint --chord "C3 C4"
+$ rnnjax music train                        # counterpoint that is made up
+$ rnnjax music train chorales --data jsb-chorales.json
+$ rnnjax music generate --run runs/counterpoint --chord "C3 C4"
 """
 
 from collections.abc import Sequence

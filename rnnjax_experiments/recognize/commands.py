@@ -1,10 +1,10 @@
 """Recognition without an alignment: lines of handwritten digits, and speech.
 
-$ python -m experiments.recognize train                    # lines of handwritten digits
-$ python -m experiments.recognize join --recordings recordings --out strings
-$ python -m experiments.recognize train speech --data strings/train.tsv strings/dev.tsv \\
+$ rnnjax recognize train                    # lines of handwritten digits
+$ rnnjax recognize join --recordings recordings --out strings
+$ rnnjax recognize train speech --data strings/train.tsv strings/dev.tsv \\
 $     strings/test.tsv
-$ python -m experiments.recognize predict --run runs/strings-speech --files a.wav b.wav
+$ rnnjax recognize predict --run runs/strings-speech --files a.wav b.wav
 """
 
 from collections.abc import Sequence

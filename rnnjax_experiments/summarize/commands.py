@@ -1,8 +1,8 @@
 """Summaries of texts: train, evaluate, predict.
 
-$ python -m experiments.summarize train                       # first lines of docstrings
-$ python -m experiments.summarize train own --source train.txt dev.txt --target train.sum dev.sum
-$ python -m experiments.summarize predict --run runs/summaries --data texts.txt
+$ rnnjax summarize train                       # first lines of docstrings
+$ rnnjax summarize train own --source train.txt dev.txt --target train.sum dev.sum
+$ rnnjax summarize predict --run runs/summaries --data texts.txt
 """
 
 from pathlib import Path

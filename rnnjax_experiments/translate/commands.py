@@ -1,8 +1,8 @@
 """Translation: train, evaluate, translate, lengths.
 
-$ python -m experiments.translate train                     # written dates to ISO 8601
-$ python -m experiments.translate train sentences --source train.de val.de --target train.en val.en
-$ echo "on Friday the 3rd of May '24" | python -m experiments.translate translate --run runs/dates
+$ rnnjax translate train                     # written dates to ISO 8601
+$ rnnjax translate train sentences --source train.de val.de --target train.en val.en
+$ echo "on Friday the 3rd of May '24" | rnnjax translate translate --run runs/dates
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""Every command that the docs print is one, with settings that a script accepts."""
+"""Every command that the docs and the scripts print is one, with settings that a script accepts."""
 
 import functools
 import importlib
@@ -15,7 +15,7 @@ from rnnjax_experiments.shared.command_line import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = "|".join(path.parent.name for path in sorted(ROOT.glob("rnnjax_experiments/*/commands.py")))
-WHOLE = re.compile(rf"python -m experiments\.({TASKS})\b([^`|<>#&;\n]*)")
+WHOLE = re.compile(rf"\brnnjax ({TASKS})\b([^`|<>#&;\n]*)")
 SHORT = re.compile(rf"`({TASKS}) ([a-z][^`]*)`")  # in tables that say so
 
 
@@ -29,7 +29,11 @@ def commands_of(page):
     return [each for each in dict.fromkeys(found) if not left_out.search(each[1])]
 
 
-PAGES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for kind in ("docs/**/*.md", "rnnjax_experiments/*/commands.py")
+    for path in sorted(ROOT.glob(kind))
+]
 PRINTED = [page for page in ["README.md", *PAGES] if commands_of(page)]
 
 
