@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjax.data import Answer, Encoded, Labelled, Vocabulary
+from rnnjax.data import UNLABELLED, Answer, Encoded, Labelled, Vocabulary, split_words
 from rnnjax.data.encoding.encoded import joined, ragged, target_ids
 from rnnjax.decoding import conditional_log_probabilities, posterior, sample
 from rnnjax.decoding.padding import grown
@@ -134,6 +134,18 @@ class TrainedConditionalModel(Trained):
         rows = np.pad(likelihoods, ((0, grown(texts) - texts), (0, 0)))
         found = posterior(rows, np.log(list(self.shares.values())))
         return np.asarray(found.conditions)[:texts], np.asarray(found.texts)[:texts]
+
+    def predict(self, texts: Sequence[str | Sequence[str]]) -> list[tuple[str, float]]:
+        """Return the class of each text and its probability, by Bayes' rule.
+
+        Args:
+          texts: plain English texts, which are split into words, or sequences of words.
+        """
+        if isinstance(texts, str):
+            raise ValueError(f"texts must be a sequence of texts, got the text {texts!r}")
+        words = (split_words(text) if isinstance(text, str) else tuple(text) for text in texts)
+        shares = self.answers([Labelled(each, UNLABELLED) for each in words])
+        return [(self.classes[each.argmax()], float(each.max())) for each in shares]
 
     def answers(self, texts: Texts) -> list[np.ndarray]:
         """Return the probability of each class, given each text."""
