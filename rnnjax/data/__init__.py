@@ -23,12 +23,15 @@ from rnnjax.data.batches.synthetic import CopyMemory as CopyMemory
 from rnnjax.data.batches.synthetic import Counting as Counting
 from rnnjax.data.batches.synthetic import counting_words as counting_words
 from rnnjax.data.batches.windows import Windows as Windows
+from rnnjax.data.encoding.alignment import align_words as align_words
+from rnnjax.data.encoding.alignment import switch_words as switch_words
 from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
 from rnnjax.data.encoding.log_mel import LogMel as LogMel
 from rnnjax.data.encoding.log_mel import hertz_to_mel as hertz_to_mel
 from rnnjax.data.encoding.music import encode_music as encode_music
+from rnnjax.data.encoding.neighbours import neighbour_vectors as neighbour_vectors
 from rnnjax.data.encoding.pieces import PieceIndexer as PieceIndexer
 from rnnjax.data.encoding.pieces import join_pieces as join_pieces
 from rnnjax.data.encoding.series_encoder import EncodedSeries as EncodedSeries
