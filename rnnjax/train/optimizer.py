@@ -32,6 +32,8 @@ class Optimizer:
       weight_decay: weight decay of matrices, for "adamw".
       b1: decay of the mean of gradients, for "adamw".
       b2: decay of the mean of squared gradients, for "adamw".
+      frozen: parameters that keep their values, by the start of their path, such as "encoder" or
+        "encoder/token_embedding". Gradients are clipped together with those of all others.
 
     Example:
       >>> optimizer = rx.train.Optimizer("sgd", learning_rate=1.0, schedule="linear", warmup=0.0)
@@ -52,6 +54,7 @@ class Optimizer:
     weight_decay: float = 0.0
     b1: float = 0.9
     b2: float = 0.99
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -70,14 +73,29 @@ class Optimizer:
         check_positive(total_steps=total_steps, steps_per_epoch=steps_per_epoch)
         clip = {"global_norm": optax.clip_by_global_norm, "value": optax.clip}[self.clip_by]
         schedule = self.rate(total_steps, steps_per_epoch)
-        return optax.chain(
+        parts = [
             optax.identity() if self.clip is None else clip(self.clip),
             optax.sgd(schedule)
             if self.method == "sgd"
             else optax.adamw(
                 schedule, self.b1, self.b2, weight_decay=self.weight_decay, mask=_matrices
             ),
-        )
+        ]
+        if self.frozen:
+            parts.append(optax.masked(optax.set_to_zero(), self._is_frozen))
+        return optax.chain(*parts)
+
+    def _is_frozen(self, params: Any) -> Any:
+        """Return a tree of bools: which parameters keep their values."""
+        paths = [
+            "/".join(str(key.key) for key in path)
+            for path, _ in jax.tree_util.tree_leaves_with_path(params)
+        ]
+        for start in self.frozen:
+            if not any(f"{path}/".startswith(f"{start}/") for path in paths):
+                raise ValueError(f"frozen must name parameters, got {start!r}; there are {paths}")
+        is_frozen = [any(f"{path}/".startswith(f"{s}/") for s in self.frozen) for path in paths]
+        return jax.tree.unflatten(jax.tree.structure(params), is_frozen)
 
     def rate(self, total_steps: int, steps_per_epoch: int) -> optax.Schedule:
         """Return the learning rate as a function of the number of updates done."""

@@ -170,6 +170,26 @@ def test_weight_decay_shrinks_matrices_and_nothing_else():
     assert got["s"] == 0
 
 
+def test_frozen_parameters_keep_their_values():
+    params = {"encoder": {"low": jnp.ones((2, 2)), "lower": jnp.ones((2, 2))}, "head": jnp.ones(2)}
+    grads = jax.tree.map(jnp.ones_like, params)
+    options = {"learning_rate": 0.5, "weight_decay": 0.1, "schedule": "constant"}
+    all_move = update(Optimizer(**options), grads, params)
+    got = update(Optimizer(**options, frozen=("encoder/low",)), grads, params)
+    assert (got["encoder"]["low"] == 0).all()
+    assert (got["encoder"]["lower"] == all_move["encoder"]["lower"]).all()
+    assert (got["head"] == all_move["head"]).all()
+    assert (got["head"] != 0).all()
+    whole = update(Optimizer(**options, frozen=("encoder",)), grads, params)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(whole["encoder"]))
+
+
+def test_what_is_frozen_must_be_there():
+    params = {"encoder": {"low": jnp.ones(2)}}
+    with pytest.raises(ValueError, match=r"frozen must name parameters, got 'enc'.*encoder/low"):
+        Optimizer(frozen=("enc",)).make(10, 10).init(params)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
