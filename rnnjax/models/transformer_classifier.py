@@ -1,5 +1,7 @@
 """Classification with a transformer: sentences, pairs of sentences, or tokens."""
 
+from typing import Literal
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
@@ -24,6 +26,8 @@ class TransformerClassifier(LabelModel):
       labels: names of the labels; the id of a label is its index.
       per_token: whether each token gets a label; otherwise the sentence does, from its first token.
       dropout: dropout rate of the features.
+      word_features: what the label of a word is read from, with `per_token`: the features of each
+        token, and so of the word's first piece ("first"), or their mean over its pieces ("mean").
 
     Example:
       >>> config = rx.models.TransformerConfig(
@@ -39,10 +43,18 @@ class TransformerClassifier(LabelModel):
     labels: tuple[str, ...]
     per_token: bool = False
     dropout: float = 0.0
+    word_features: Literal["first", "mean"] = "first"
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the model must be told which tokens are pieces of one word."""
+        return self.per_token and self.word_features == "mean"
 
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
+        if self.word_features not in ("first", "mean"):
+            raise ValueError(f"word_features must be first or mean, got {self.word_features!r}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must be distinct and at least one, got {self.labels}")
         self.encoder = TransformerEncoder(self.config)
@@ -57,11 +69,21 @@ class TransformerClassifier(LabelModel):
         segments: Array | None = None,
         languages: Array | None = None,
         positions: Array | None = None,
+        words: Array | None = None,
     ) -> Array:
         """Return the logits `(batch, labels)` or `(batch, time, labels)`, float32.
 
-        Arguments are those of `TransformerEncoder`. Logits in the padding have no meaning.
+        Arguments are those of `TransformerEncoder`, and for means of words `words`: `(batch, time)`
+        integers, equal for the pieces of a word, and 0 for tokens of none. Logits in the padding,
+        and then of tokens without a word, have no meaning.
+
+        Raises:
+          ValueError: `words` are missing or not expected, or the encoder raises it.
         """
+        if (words is None) == self.reads_words:
+            raise ValueError(
+                f"words must be given if and only if words have mean features, got {words}"
+            )
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions
         )
@@ -69,11 +91,20 @@ class TransformerClassifier(LabelModel):
             if not tokens.shape[1]:
                 raise ValueError(f"tokens must have at least one step, got shape {tokens.shape}")
             features = features[:, 0]
+        elif words is not None:
+            features = _means_of_words(features, words)
         features = self.drop(features, deterministic=not self.has_rng("dropout"))
         return self.head(features).astype(jnp.float32)
 
     def batch_logits(self, batch: Batch) -> Array:
         """Return the logits; see `SentenceModel`."""
-        names = ("segments", "languages", "positions")
+        names = ("segments", "languages", "positions", "words")
         given = {name: batch[name] for name in names if name in batch}
         return self(*entries(batch, "tokens", "lengths"), **given)
+
+
+def _means_of_words(features: Array, words: Array) -> Array:
+    """Return at each piece the mean of the features of its word's pieces, 0 where there is none."""
+    same = (words[:, :, None] == words[:, None, :]) & (words[:, None, :] > 0)
+    pieces = jnp.maximum(same.sum(axis=-1, keepdims=True), 1)
+    return jnp.einsum("bts,bsf->btf", (same / pieces).astype(features.dtype), features)

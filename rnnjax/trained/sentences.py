@@ -155,5 +155,6 @@ def init_encoder(model: Any, seed: int) -> Any:
     """Return new parameters of a model with a `TransformerEncoder`."""
     ids = jnp.zeros((1, 2), jnp.int32)
     kinds = {"segments": model.config.num_segments, "languages": model.config.num_languages}
+    kinds["words"] = getattr(model, "reads_words", False)
     given = {name: ids for name, count in kinds.items() if count}
     return jax.jit(model.init)(jax.random.key(seed), ids, **given)["params"]

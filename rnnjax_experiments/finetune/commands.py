@@ -181,6 +181,7 @@ def _untrained(
         experiment.max_length or known.max_length,
         experiment.task == "pairs",
         language_id(pretrained.languages, language),
+        experiment.task == "tokens" and experiment.word_features == "mean",
     )
     model = experiment.model(indexer.targets)
     sizes = experiment.batch_size, experiment.shapes

@@ -27,6 +27,8 @@ class TuningExperiment(Training):
     sinusoidal positions, which have no weights."""
     dropout: float = 0.1
     """Dropout in the encoder and on its features."""
+    word_features: Literal["first", "mean"] = "first"
+    """What the tag of a word is read from: its first piece, or the mean of its pieces."""
     column: Column = "upos"
     """What to learn of a CoNLL-U file."""
     lenient: bool = False
@@ -55,7 +57,9 @@ class TuningExperiment(Training):
         config = self.pretraining.config(paired=self.task == "pairs", dropout=self.dropout)
         if self.max_length is not None:
             config = replace(config, max_length=self.max_length)
-        return TransformerClassifier(config, targets, self.task == "tokens", self.dropout)
+        return TransformerClassifier(
+            config, targets, self.task == "tokens", self.dropout, self.word_features
+        )
 
 
 PRESETS = {

@@ -55,13 +55,12 @@ def train(
         under runs/.
       tensorboard: write TensorBoard events as well.
     """
-    if experiment.steps < 1:
-        raise ValueError(f"steps must be at least 1, got {experiment.steps}")
+    experiment.check()
     texts = read_texts(text) + read_pair_files(pairs) if text or pairs else python_texts()
     out = out or Path("runs/mlm")
     # Each once, so that translations of texts that are there change no count.
     distinct = dict.fromkeys(line for each in texts for line in each.parts)
-    subwords = Subwords.train(distinct, experiment.vocab_size)
+    subwords = Subwords.train(distinct, experiment.vocab_size, lowercase=experiment.lowercase)
     experiment = replace(
         experiment,
         vocab_size=len(subwords),

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data import Encoded, Pieces, Subwords, join_pieces
+from rnnjax.data import (
+    Encoded,
+    Pieces,
+    Subwords,
+    align_words,
+    join_pieces,
+    split_words,
+    switch_words,
+)
 from rnnjax.data.batches.parallel import read_parallel
 from rnnjax.data.encoding.pieces import Row
 from rnnjax.data.readers.lines import read_lines
@@ -71,6 +79,23 @@ def split(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
     if not kept or not held_out:
         raise ValueError(f"{len(texts)} texts are too few to train on and to hold a fiftieth out")
     return kept, held_out
+
+
+def switched(texts: Sequence[Text], copies: int, share: float, seed: int) -> list[Text]:
+    """Return copies of each pair, some of whose words have changed places.
+
+    The words are aligned on the pairs themselves.
+    """
+    pairs = [text for text in texts if len(text.parts) == 2]
+    words = [(split_words(a), split_words(b)) for a, b in (text.parts for text in pairs)]
+    links = align_words(words) if copies else []
+    generator = np.random.default_rng(seed)
+    made = []
+    for _ in range(copies):
+        for text, sides, of_text in zip(pairs, words, links, strict=True):
+            both = switch_words(*sides, of_text, share, generator)
+            made.append(text._replace(parts=tuple(map(" ".join, both))))
+    return made
 
 
 def make_rows(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rnnjax.checks import check_at_least, check_positive
 from rnnjax.models import TransformerConfig
 from rnnjax.train import Optimizer
 from rnnjax_experiments.shared.hidden import Hidden
@@ -36,6 +37,13 @@ class PretrainingExperiment:
     """Share of the tokens, or words, that are to be told."""
     whole_words: bool = False
     """Hide all pieces of a word."""
+    lowercase: bool = False
+    """Read all text in lower case."""
+    switched: int = 0
+    """Copies of each pair in which some words have changed places with their translations, as the
+    words of all pairs are aligned."""
+    switch_share: float = 0.7
+    """Share of the aligned words that are in the other language there."""
     tokens: int = 4096
     """Most tokens in a batch, padding included."""
     shapes: int = 4
@@ -44,6 +52,9 @@ class PretrainingExperiment:
     """Length of the run."""
     evaluations: int = 6
     """Evaluations in the whole run, on the fiftieth of the texts that is held out."""
+    vectors: Literal["drawn", "neighbours"] = "drawn"
+    """How the vectors of pieces start: drawn, or from counts of their neighbours in the training
+    rows."""
     optimizer: Optimizer = field(
         default_factory=lambda: Optimizer(
             learning_rate=2e-3, schedule="linear", warmup=0.1, weight_decay=0.01, b2=0.98
@@ -56,6 +67,13 @@ class PretrainingExperiment:
     """Of the texts, in the order of their ids; empty where files do not say."""
     tokenizer: Hidden[str] = ""
     """Digest of the tokeniser."""
+
+    def check(self) -> None:
+        """Raise `ValueError` where nothing could be trained."""
+        check_positive(steps=self.steps)
+        check_at_least(0, switched=self.switched)
+        if not 0 < self.switch_share <= 1:
+            raise ValueError(f"switch_share must lie in (0, 1], got {self.switch_share}")
 
     def config(self, *, paired: bool = False, dropout: float | None = None) -> TransformerConfig:
         """Return what the encoder is made of; `paired` gives it an embedding of segments."""

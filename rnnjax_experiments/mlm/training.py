@@ -1,14 +1,24 @@
 """Training a masked language model on texts."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from rnnjax.data import Buckets, MaskedBatches, Subwords, choose_borders
+import jax.numpy as jnp
+
+from rnnjax.data import (
+    Buckets,
+    Encoded,
+    MaskedBatches,
+    Subwords,
+    choose_borders,
+    neighbour_vectors,
+)
 from rnnjax.inference import evaluate as evaluate_loss
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule
 from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedMaskedModel
-from rnnjax_experiments.mlm.data import Text, make_rows, split
+from rnnjax_experiments.mlm.data import Text, make_rows, split, switched
 from rnnjax_experiments.mlm.presets import PretrainingExperiment
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
@@ -50,7 +60,10 @@ def train_masked(
       tensorboard: write TensorBoard events as well.
     """
     kept, held_out = split(texts)
+    kept += switched(kept, experiment.switched, experiment.switch_share, experiment.seed)
     batches = masked_batches(experiment, start.subwords, kept)
+    if experiment.vectors == "neighbours":
+        start = _with_neighbours(start, batches.encoded)
     valid = list(masked_batches(experiment, start.subwords, held_out).once())
     per_epoch = batches.buckets.steps_per_epoch
     print(
@@ -71,3 +84,13 @@ def train_masked(
         loss_fn=loss_fn,
         tensorboard=tensorboard,
     )
+
+
+def _with_neighbours(start: TrainedMaskedModel, encoded: Encoded) -> TrainedMaskedModel:
+    """Return the model with vectors of pieces from counts; what these do not know stays drawn."""
+    encoder = start.params["encoder"]
+    drawn = encoder["token_embedding"]["embedding"]
+    found = neighbour_vectors(encoded.starts, encoded.inputs["tokens"], *drawn.shape)
+    table = jnp.where(found.any(axis=1, keepdims=True), found, drawn)
+    encoder = {**encoder, "token_embedding": {"embedding": table}}
+    return replace(start, params={**start.params, "encoder": encoder})

@@ -13,7 +13,7 @@ from sentence_runs import write
 
 from rnnjax.data import MaskedBatches, Subwords
 from rnnjax_experiments.mlm import commands as mlm
-from rnnjax_experiments.mlm.data import Text, make_rows, read_texts, split
+from rnnjax_experiments.mlm.data import Text, make_rows, read_texts, split, switched
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -129,6 +129,27 @@ def test_a_pair_is_one_row_with_positions_that_start_again():
     a, b = batch["tokens"][0, 1:3]
     (c,) = subwords.encode("c").ids
     assert batch["tokens"].tolist() == [[2, a, b, 3, 0, 0, 0], [2, a, b, 3, c, 3, 0]]
+
+
+def test_switched_copies_swap_words_that_are_translations():
+    nouns = {"dog": "hund", "cat": "katze", "man": "mann"}
+    pairs = [Text((f"the {a} sees", f"der {b} sieht"), ("en", "de")) for a, b in nouns.items()]
+    copies = switched([Text(("alone",), ("en",)), *pairs * 3], 2, 1.0, seed=0)
+    assert copies == [Text(pair.parts[::-1], pair.languages) for pair in pairs * 6]
+    some = switched(pairs * 9, 1, 0.5, seed=0)
+    assert len({each.parts for each in some}) > 6
+    assert some == switched(pairs * 9, 1, 0.5, seed=0)
+    assert switched(pairs, 0, 0.5, seed=0) == []
+
+
+@pytest.mark.full
+def test_an_encoder_may_start_from_neighbours_and_read_switched_pairs(texts, cli, tmp_path):
+    small = ("--steps", "2", "--max-length", "30", "--evaluations", "1", "--switched", "2")
+    call = ("train", "pairs", "--pairs", *files(texts), *TINY, *small, "--lowercase")
+    code, out, err = cli(*call, "--vectors", "neighbours", "--out", tmp_path / "run")
+    assert code == 0, err
+    (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) texts", out)[0])
+    assert kept == 3 * (200 - held_out)
 
 
 def test_what_is_held_out_is_so_in_every_pair():

@@ -169,3 +169,34 @@ def test_what_does_not_fit_is_named(options, tokens, ids, message):
     model = TransformerClassifier(**{"config": config(), "labels": LABELS, **options})
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(lambda key: model.init(key, tokens, **ids), jax.random.key(0))
+
+
+WORDS = np.array([[0, 1, 1, 2, 0], [0, 1, 0, 0, 0], [0] * 5, [0] * 5])
+
+
+def test_features_of_a_word_are_the_mean_of_its_pieces():
+    first, params = make(per_token=True)
+    mean = first.clone(word_features="mean")
+    encoder = TransformerEncoder(first.config)
+    features = jax.jit(encoder.apply)({"params": params["encoder"]}, TOKENS, LENGTHS, **IDS)
+    features = np.asarray(features, np.float64)
+    got = jax.jit(mean.apply)({"params": params}, TOKENS, LENGTHS, words=WORDS, **IDS)
+    kernel, bias = (np.asarray(params["head"][name], np.float64) for name in ("kernel", "bias"))
+    for row, numbers in enumerate(WORDS):
+        for number in set(numbers.tolist()) - {0}:
+            places = np.flatnonzero(numbers == number)
+            want = features[row, places].mean(axis=0) @ kernel + bias
+            for place in places:
+                np.testing.assert_allclose(got[row, place], want, atol=1e-5)
+
+
+def test_words_are_given_where_they_are_read():
+    model, params = make(per_token=True)
+    call = partial(model.apply, {"params": params}, TOKENS, LENGTHS, **IDS)
+    with pytest.raises(ValueError, match="words must be given if and only if"):
+        call(words=WORDS)
+    model = model.clone(word_features="mean")
+    with pytest.raises(ValueError, match="words must be given if and only if"):
+        model.apply({"params": params}, TOKENS, LENGTHS, **IDS)
+    with pytest.raises(ValueError, match="word_features must be first or mean, got 'last'"):
+        model.clone(word_features="last").apply({"params": params}, TOKENS, LENGTHS, **IDS)

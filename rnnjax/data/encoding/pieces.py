@@ -73,6 +73,8 @@ class PieceIndexer:
       max_length: the largest number of tokens in a row, START and END included.
       paired: whether sentences come in pairs; tokens then have segments and positions.
       language: id of the language of all texts; None if a model knows only one language.
+      numbered: whether tokens come with the number of their word, which means over the pieces of
+        a word need.
 
     Example:
       >>> subwords = rx.data.Subwords.train(["what fun what a bad film"], 40)
@@ -87,6 +89,7 @@ class PieceIndexer:
     max_length: int
     paired: bool = False
     language: int | None = None
+    numbered: bool = False
 
     @classmethod
     def load(cls, folder: Path) -> "PieceIndexer":
@@ -106,14 +109,15 @@ class PieceIndexer:
     def save(self, folder: Path) -> None:
         """Write `indexer.json` and `tokenizer.json` to `folder`, each completely or not at all."""
         self.subwords.save(folder / "tokenizer.json")
-        names = ("targets", "max_length", "paired", "language")
+        names = ("targets", "max_length", "paired", "language", "numbered")
         stored = {name: getattr(self, name) for name in names}
         write_with_digest(folder / "indexer.json", json.dumps(stored) + "\n")
 
     def encode(self, sentences: Sentences) -> Encoded:
         """Return sentences as arrays; a target that is not among `targets` becomes `NO_TARGET`.
 
-        A tag is placed at the first piece of its word, where "firsts" is True.
+        A tag is placed at the first piece of its word, where "firsts" is True. The input "words"
+        of a `numbered` indexer numbers the words of a row from 1, with 0 at START and END.
 
         Raises:
           ValueError: a row has more tokens than `max_length`, the number of tags of a sentence
@@ -123,6 +127,7 @@ class PieceIndexer:
             raise ValueError("sentences must be single, as paired is False, got a pair")
         rows = [self._pieces(sentence) for sentence in sentences]
         starts, columns = join_pieces(rows, self._languages(rows))
+        columns["words"] = _number_words(starts, columns["word_starts"], columns["tokens"])
         longest = np.diff(starts).max(initial=0)
         if longest > self.max_length:
             number = int(np.diff(starts).argmax()) + 1
@@ -140,6 +145,7 @@ class PieceIndexer:
         names = ["tokens"]
         names += ["segments", "positions"] if self.paired else []
         names += ["languages"] if self.language is not None else []
+        names += ["words"] if self.numbered else []
         answers = {"targets": id_answer(targets, per_token=tagged)}
         return Encoded(starts, {name: columns[name] for name in names}, answers, marks=marks)
 
@@ -153,3 +159,11 @@ class PieceIndexer:
         if self.language is None:
             return None
         return [(self.language,) * len(row) for row in rows]
+
+
+def _number_words(starts: np.ndarray, firsts: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Return the number of each token's word in its row, from 1; 0 at START and END."""
+    words = np.cumsum(firsts)
+    before = np.concatenate([[0], words])[starts[:-1]]
+    words = words - np.repeat(before, np.diff(starts))
+    return np.where((tokens == START) | (tokens == END), 0, words).astype(np.int32)

@@ -50,10 +50,10 @@ class Subwords:
     """A tokeniser into pieces of words, learnt by byte-pair encoding.
 
     Source: Sennrich et al. 2016, arXiv:1508.07909. White space and punctuation separate words. Text
-    is converted to Unicode's normal form C; its case is kept. The first ids are the special tokens
-    [PAD], [UNK], [CLS], [SEP] and [MASK]. No text gives any of them except [UNK], which replaces
-    characters that training did not see. A word has the same pieces in running text and in a
-    sentence that is split into words.
+    is converted to Unicode's normal form C; its case is kept unless training was told to lower it.
+    The first ids are the special tokens [PAD], [UNK], [CLS], [SEP] and [MASK]. No text gives any of
+    them except [UNK], which replaces characters that training did not see. A word has the same
+    pieces in running text and in a sentence that is split into words.
 
     Build one with `train` or `load`; both need the extra "subwords".
 
@@ -83,18 +83,19 @@ class Subwords:
         return hash(self.tokenizer.to_str())
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int) -> "Subwords":
+    def train(cls, texts: Iterable[str], vocab_size: int, *, lowercase: bool = False) -> "Subwords":
         """Return a tokeniser learnt from texts; the same texts always give the same pieces.
 
         Args:
           texts: any strings, such as lines or documents.
           vocab_size: the largest number of pieces, special ones included. There are fewer if not
             enough pieces occur twice. The most frequent characters take at most half of it.
+          lowercase: read all text in lower case.
 
         Raises:
           ValueError: `vocab_size` leaves no room for a piece, or `texts` have no words.
         """
-        return train_pieces(_untrained(), list(texts), vocab_size)
+        return train_pieces(_untrained(lowercase=lowercase), list(texts), vocab_size)
 
     @classmethod
     def load(cls, path: str | Path) -> "Subwords":
@@ -177,12 +178,15 @@ def train_pieces(tokenizer: Any, texts: Sequence[str], vocab_size: int) -> Subwo
     return Subwords(tokenizer)
 
 
-def _untrained() -> Any:
+def _untrained(*, lowercase: bool) -> Any:
     """Return a tokeniser without pieces, which only knows what a word is."""
     library = require("tokenizers", "subwords")
     splits = library.pre_tokenizers
     tokenizer = library.Tokenizer(library.models.BPE(unk_token=SPECIAL[UNKNOWN], fuse_unk=True))
-    tokenizer.normalizer = library.normalizers.NFC()
+    forms = library.normalizers
+    tokenizer.normalizer = forms.NFC()
+    if lowercase:  # first, for the lower case of a letter may be in another form
+        tokenizer.normalizer = forms.Sequence([forms.Lowercase(), forms.NFC()])
     # Every word gets the sign of a space, also after a comma: otherwise the pieces would depend on
     # how the text was split into words.
     marked = splits.Metaspace(replacement=SPACE, prepend_scheme="always")

@@ -203,3 +203,23 @@ def test_load_names_a_missing_file(name, tmp_path):
     (tmp_path / f"{name}.json").unlink()
     with pytest.raises(ValueError, match=rf"cannot read .*{name}\.json: No such file"):
         PieceIndexer.load(tmp_path)
+
+
+def test_pieces_of_a_word_have_its_number():
+    sentences = [Tagged(("the", "lownew"), ("N", "N")), Tagged((), ()), Tagged(("new",), ("V",))]
+    encoded = indexer(numbered=True).encode(sentences)
+    want = []
+    for sentence in sentences:
+        words = [SUBWORDS.encode([word]).ids for word in sentence.tokens]
+        want += [0, *chain(*([i] * len(ids) for i, ids in enumerate(words, 1))), 0]
+    assert max(want) == 2
+    assert want.count(2) > 1  # a word of several pieces
+    assert encoded.inputs["words"].tolist() == want
+    assert "words" not in indexer().encode(sentences).inputs
+
+
+def test_two_texts_number_their_words_together():
+    pair = Paired(("low", "new"), ("low",), "N")
+    words = indexer(numbered=True, paired=True).encode([pair]).inputs["words"]
+    first = [len(SUBWORDS.encode([word]).ids) for word in ("low", "new", "low")]
+    assert words.tolist() == [0, *[1] * first[0], *[2] * first[1], 0, *[3] * first[2], 0]

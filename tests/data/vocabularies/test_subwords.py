@@ -247,3 +247,13 @@ def test_data_needs_the_library_only_where_it_is_used():
     )
     assert done.returncode == 0, done.stderr
     assert 'pip install "rnnjax[subwords]"' in done.stdout
+
+
+def test_lower_case_reads_capitals_as_small_letters(tmp_path):
+    subwords = Subwords.train(["The LOW", "the low", "İstanbul Élan"], 60, lowercase=True)
+    for text, lower in (("THE Low", "the low"), ("ÉLAN", "élan"), ("E\u0301lan", "élan")):
+        assert subwords.encode(text).ids.tolist() == subwords.encode(lower).ids.tolist()
+    assert subwords.decode(subwords.encode("LOW").ids) == "low"
+    subwords.save(tmp_path / "tokenizer.json")
+    loaded = Subwords.load(tmp_path / "tokenizer.json")
+    assert loaded.encode("The Low").ids.tolist() == subwords.encode("the low").ids.tolist()
