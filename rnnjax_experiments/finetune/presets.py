@@ -66,6 +66,21 @@ PRESETS = {
     # The longest has some 300 pieces.
     "docstrings": TuningExperiment(epochs=6, max_length=512),
     "tags": TuningExperiment(task="tokens"),
+    # Vectors that tuning moves leave those of the other language behind.
+    "transfer": TuningExperiment(
+        task="tokens",
+        max_length=512,
+        epochs=3,
+        shapes=3,
+        word_features="mean",
+        optimizer=Optimizer(
+            learning_rate=2e-3,
+            schedule="linear",
+            warmup=0.1,
+            weight_decay=0.01,
+            frozen=("encoder/token_embedding",),
+        ),
+    ),
     "sentiment": TuningExperiment(epochs=6),
     "pairs": TuningExperiment(task="pairs"),
 }
@@ -73,6 +88,7 @@ DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "
     "the default, a few minutes.",
     "tags": "Parts of speech, names, and other tags of tokens.",
+    "transfer": "Tags of tokens, to be told in another language that the encoder knows.",
     "sentiment": "Sentences and their labels.",
     "pairs": "Two sentences and a label, such as whether one entails the other.",
 }

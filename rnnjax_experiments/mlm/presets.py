@@ -108,9 +108,27 @@ PRESETS = {
         optimizer=_FAST,
     ),
     "pairs": PretrainingExperiment(share=0.3, max_length=128, tokens=2048, steps=2500),
+    # Positions that have no weights, so that longer sentences can be read in tuning.
+    "switched": PretrainingExperiment(
+        vocab_size=8000,
+        layers=2,
+        positions="sinusoidal",
+        max_length=128,
+        share=0.3,
+        whole_words=True,
+        lowercase=True,
+        switched=4,
+        vectors="neighbours",
+        tokens=2048,
+        shapes=3,
+        steps=400,
+        evaluations=2,
+        optimizer=_FAST,
+    ),
 }
 DESCRIPTIONS = {
     "library": "Docstrings, comments and manual of Python itself; the default, a few minutes.",
     "text": "Some ten million characters of text.",
     "pairs": "Short sentences in two languages, with their translations.",
+    "switched": "Pairs whose words change places: what is tuned in one language works in another.",
 }
