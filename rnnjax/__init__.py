@@ -1,7 +1,7 @@
 """Recurrent networks for JAX: cells, fast unrolling, models, training and decoding.
 
 `import rnnjax as rx` imports the cells and `unroll`. `rx.load_run` and the other packages
-(`rx.linen`, `rx.models`, `rx.train`, `rx.decoding`, `rx.losses`, `rx.metrics`, `rx.data`, ...) are
+(`rx.linen`, `rx.nnx`, `rx.models`, `rx.train`, `rx.decoding`, `rx.losses`, `rx.data`, ...) are
 imported at first use, so that importing a cell takes no longer than importing JAX.
 
 Examples in docstrings assume these imports:
@@ -51,6 +51,7 @@ _ROOMS = (
     "losses",
     "metrics",
     "models",
+    "nnx",
     "schemes",
     "train",
     "trained",

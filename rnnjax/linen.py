@@ -1,11 +1,17 @@
-"""Recurrent cores inside Flax Linen modules."""
+"""Recurrent cores inside Flax Linen modules, and Linen's cells as cores."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
+from rnnjax.sequence.batch_first import unroll_batch_first
+from rnnjax.sequence.stochastic import StochasticCell
 from rnnjax.sequence.unroll import Implementation, unroll
 
 
@@ -19,6 +25,7 @@ class RNN(nn.Module):
       core: a cell, `Stack`, `Bidirectional`, or any object with `init`, `initial_state`, `step`.
       implementation: see `rnnjax.unroll`.
       recompute: see `rnnjax.unroll`.
+      batch_first: whether inputs, outputs, `resets` and `mask` are `(batch, time, ...)`.
 
     Example:
       >>> rnn = rx.linen.RNN(rx.GRU(4))
@@ -31,6 +38,7 @@ class RNN(nn.Module):
     core: Core
     implementation: Implementation = "auto"
     recompute: bool = False
+    batch_first: bool = False
 
     @nn.compact
     def __call__(
@@ -45,10 +53,12 @@ class RNN(nn.Module):
     ) -> tuple[State, Array]:
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
-        `lengths`, `resets`, `mask` and `reverse` are those of `rnnjax.unroll`.
+        `lengths`, `resets`, `mask` and `reverse` are those of `rnnjax.unroll`. With `batch_first`,
+        `xs` are `(batch, time, ..., features)`, and axes after time count as batch axes.
         """
         key = self.make_rng("dropout") if self.has_rng("dropout") else None
-        return unroll(
+        run = unroll_batch_first if self.batch_first else unroll
+        return run(
             self.core,
             self._params(xs.shape[-1]),
             xs,
@@ -69,3 +79,85 @@ class RNN(nn.Module):
 
     def _params(self, input_size: int) -> Params:
         return self.param("core", self.core.init, input_size)
+
+
+@dataclass(frozen=True)
+class Cell(StochasticCell):
+    """A Linen cell as a core, so that it runs with `unroll`, in stacks and in both directions.
+
+        carry', y = module(carry, x)
+
+    Its parameters are the module's "params", its state is the carry. Cells with features on several
+    axes, such as `nn.ConvLSTMCell`, read `xs` `(time, batch, *field, features)`; the axes of the
+    field count as batch axes, for `lengths` too.
+
+    Args:
+      module: a Linen module with `initialize_carry(key, input_shape)`, such as `nn.LSTMCell(4)`. It
+        may have parameters, but no other variables. The carry may depend on the batch's shape, not
+        on the width of the input.
+      rngs: names of the streams from which the module draws random numbers, such as "dropout". Each
+        step gets new keys, made of the `dropout_key` of `unroll`.
+
+    Raises:
+      ValueError: `module` is no such module; in `init`, it has other variables than parameters.
+
+    Example:
+      >>> core = rx.Bidirectional(rx.linen.Cell(nn.LSTMCell(4)))
+      >>> params = core.init(jax.random.key(0), input_size=3)
+      >>> final, ys = rx.unroll(core, params, jnp.ones((5, 2, 3)), lengths=[5, 2])
+      >>> ys.shape, params["forward"]["ii"]["kernel"].shape
+      ((5, 2, 8), (3, 4))
+    """
+
+    module: Any
+    rngs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.module, nn.Module) or not hasattr(self.module, "initialize_carry"):
+            raise ValueError(
+                f"module must be a Linen module with initialize_carry, got {self.module!r}"
+            )
+        # A module that is made inside another one is bound to that.
+        object.__setattr__(self, "module", self.module.clone(parent=None, name=None))
+
+    @property
+    def draws(self) -> bool:
+        """Whether the module draws random numbers."""
+        return bool(self.rngs)
+
+    @property
+    def output_size(self) -> int:
+        """The width of the output."""
+        y, _ = jax.eval_shape(self._init_with_output, jax.random.key(0))
+        return y.shape[-1]
+
+    def init(self, key: Array, input_size: int) -> Params:
+        """Return new parameters for inputs of width `input_size`."""
+        _, variables = self._init_with_output(key, input_size)
+        others = sorted(set(variables) - {"params"})
+        if others:
+            raise ValueError(
+                f"module must have no variables but parameters, got {', '.join(others)} "
+                f"of {type(self.module).__name__}: a core's only state is its carry"
+            )
+        return variables.get("params", {})
+
+    def initial_state(self, batch_shape: Sequence[int] = (), key: Array | None = None) -> State:
+        """Return the module's initial carry, drawn with `key`; None is `jax.random.key(0)`."""
+        key = jax.random.key(0) if key is None else key
+        return self.module.initialize_carry(key, (*batch_shape, 1))
+
+    def random_step(
+        self, params: Params, state: State, x: Array, key: Array | None
+    ) -> tuple[State, Array]:
+        """Read one input `(*batch, input_size)`; return the new state and the output."""
+        rngs = {}
+        if key is not None:
+            rngs = dict(zip(self.rngs, jax.random.split(key, len(self.rngs)), strict=True))
+        return self.module.apply({"params": params}, state, x, rngs=rngs)
+
+    def _init_with_output(self, key: Array, input_size: int = 1) -> Any:
+        batch = (1,) * getattr(self.module, "num_feature_axes", 1)
+        state, x = self.initial_state(batch), jnp.zeros((*batch, input_size))
+        (_, y), variables = self.module.init_with_output(key, state, x)
+        return y, variables

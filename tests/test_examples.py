@@ -23,6 +23,8 @@ ROOMS = (
     "trained",
     *(f"interop.{name}" for name in ("torch", "keras", "linen", "nnx", "haiku", "equinox")),
     "interop.safetensors",
+    *("initializers", "linen", "losses", "metrics", "models", "nnx", "schemes", "sequence"),
+    *("train", "trained"),
 )
 
 

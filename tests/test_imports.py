@@ -14,7 +14,7 @@ FLOORS = (
     ("schemes",),
     ("cells", "data", "metrics"),
     ("initializers", "baselines", "sequence"),
-    ("analysis", "crf", "linen", "losses"),
+    ("analysis", "crf", "linen", "losses", "nnx"),
     ("models",),
     ("decoding", "inference", "interop", "train"),
     ("trained",),
