@@ -205,6 +205,7 @@ NOISE = {
 }
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("kind", NOISE)
 def test_each_step_draws_other_numbers(kind):
     core, time = NOISE[kind](), 300

@@ -61,6 +61,7 @@ def test_runs_the_core_with_every_option():
     assert_close(nnx.to_pure_dict(grads)["params"], want_grads, 1e-5, 1e-5)
 
 
+@pytest.mark.fast
 def test_trains_without_compiling_twice():
     rnn, programs = made(DROPPING), []
     optimizer = nnx.Optimizer(rnn, optax.sgd(0.05), wrt=nnx.Param)
@@ -214,6 +215,7 @@ def test_nothing_is_promoted_unasked():
     assert ys.dtype == jnp.float32
 
 
+@pytest.mark.full
 def test_flax_is_imported_at_first_use():
     code = (
         "import sys, rnnjax as rx\n"
