@@ -150,6 +150,19 @@ def test_init_is_that_of_the_module():
     assert sorted(found) == ["hf", "hg", "hi", "ho", "if_", "ig", "ii", "io"]
 
 
+def test_a_linen_cell_may_be_made_inside_a_module():
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, xs):
+            return rx.linen.RNN(rx.linen.Cell(nn.SimpleCell(3)))(xs)
+
+    xs = random_inputs(TIME, BATCH, dtype=np.float32)
+    got, variables = jax.jit(Model().init_with_output)(jax.random.key(0), xs)
+    params = variables["params"]["RNN_0"]["core"]
+    core = rx.linen.Cell(nn.SimpleCell(3))
+    assert_close(got, jax.jit(partial(rx.unroll, core))(params, xs), 1e-5, 1e-6)
+
+
 def test_an_initial_carry_may_be_drawn():
     xs = random_inputs(TIME, BATCH, dtype=np.float32)
     cell = nn.GRUCell(3, carry_init=nn.initializers.normal(1.0))
