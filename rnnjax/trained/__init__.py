@@ -2,6 +2,8 @@
 
 from rnnjax.trained.answerer import TrainedQuestionAnswerer as TrainedQuestionAnswerer
 from rnnjax.trained.base import Trained as Trained
+from rnnjax.trained.carried import Carried as Carried
+from rnnjax.trained.carried import carry_over as carry_over
 from rnnjax.trained.conditional import TrainedConditionalModel as TrainedConditionalModel
 from rnnjax.trained.description import describe as describe
 from rnnjax.trained.description import rebuild as rebuild

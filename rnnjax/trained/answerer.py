@@ -19,6 +19,7 @@ from rnnjax.models.interface import Batch
 from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.programs import COUNT, IDS, Argument, Program
 from rnnjax.trained.sentence_exports import spaced
@@ -66,6 +67,10 @@ class TrainedQuestionAnswerer(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of words, of the files and of the model."""
         return len(self.indexer.words), self.model.vocab_size
+
+    def names(self) -> Names:
+        """Return the words; see `Trained.names`."""
+        return {"embedding/embedding": (self.indexer.words.names, None)}
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 
 from rnnjax.files import write_with_digest
+from rnnjax.trained.carried import Names
 from rnnjax.trained.description import describe
 from rnnjax.trained.export import Parts, write_export
 
@@ -69,6 +70,13 @@ class Trained:
     @abstractmethod
     def sizes(self) -> tuple[Any, Any]:
         """Return the sizes of what makes arrays of text, and those that the model has."""
+
+    def names(self) -> Names:
+        """Return what the entries of parameters stand for, such as words, for `carry_over`.
+
+        By the path of a parameter, a sequence of names for each axis; None where there are none.
+        """
+        return {}
 
     def initialized(self, seed: int) -> Self:
         """Return a copy with new parameters."""

@@ -18,6 +18,7 @@ from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.models import ConditionalLanguageModel
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.language_model import language_programs
 from rnnjax.trained.programs import Argument
@@ -70,6 +71,16 @@ class TrainedConditionalModel(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
         return len(self.vocabulary), self.model.vocab_size
+
+    def names(self) -> Names:
+        """Return the words and the classes; see `Trained.names`."""
+        words = self.vocabulary.symbols
+        return {
+            "embedding/embedding": (words, None),
+            "kernel": (None, words),
+            "bias": (words,),
+            "reader/embedding": (self.classes, None),
+        }
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from rnnjax.decoding.padding import grown
 from rnnjax.inference import evaluate
 from rnnjax.models import LanguageModel
 from rnnjax.trained.base import Trained
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.programs import Argument, Program, step_program
 from rnnjax.trained.run_files import CODES, LANGUAGE_MODEL, script
@@ -78,6 +79,19 @@ class TrainedLanguageModel(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
         return len(self.vocabulary), self.model.vocab_size
+
+    def names(self) -> Names:
+        """Return the tokens of the embedding and the output layer; see `Trained.names`."""
+        tokens = self.vocabulary.symbols
+        tables: Names = {
+            "embedding/embedding": (tokens, None),
+            "kernel": (None, tokens),
+            "bias": (tokens,),
+        }
+        if self.model.embed_size is not None:
+            return tables
+        first = ("rnn/core/w_x", "rnn/core/layer_0/w_x")  # which reads one-hot vectors
+        return {**tables, **dict.fromkeys(first, (tokens, None))}
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from rnnjax.decoding.padding import grown
 from rnnjax.models import MaskedLanguageModel
 from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.programs import COUNT, IDS, Program
 from rnnjax.trained.sentences import init_encoder
@@ -59,6 +60,15 @@ class TrainedMaskedModel(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
         return len(self.subwords), self.model.config.vocab_size
+
+    def names(self) -> Names:
+        """Return the tokens, the languages and the positions; see `Trained.names`."""
+        return {
+            "encoder/token_embedding/embedding": (self.subwords.names, None),
+            "encoder/language_embedding/embedding": (self.languages, None),
+            "encoder/position_embedding/embedding": (range(self.model.config.max_length), None),
+            "bias": (self.subwords.names,),
+        }
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

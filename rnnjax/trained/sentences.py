@@ -24,6 +24,7 @@ from rnnjax.models import Classifier, PairClassifier, Tagger, TransformerClassif
 from rnnjax.models.interface import Batch
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.sentence_exports import piece_exports, spaced, word_exports
 
@@ -80,6 +81,26 @@ class TrainedSentenceModel(Trained):
         if isinstance(self.indexer, PieceIndexer):
             return len(self.indexer.subwords), self.model.config.vocab_size
         return len(self.indexer.words), self.model.embedder.vocab_size
+
+    def names(self) -> Names:
+        """Return the words, characters and targets; see `Trained.names`."""
+        targets = self.indexer.targets
+        heads: Names = {
+            **dict.fromkeys(("head/kernel", "head/output/kernel"), (None, targets)),
+            **dict.fromkeys(("head/bias", "head/output/bias", "start", "end"), (targets,)),
+            "between": (targets, targets),
+        }
+        if isinstance(self.indexer, PieceIndexer):
+            return {
+                **heads,
+                "encoder/token_embedding/embedding": (self.indexer.subwords.names, None),
+            }
+        words: Names = {"embedder/words/embedding": (self.indexer.words.names, None)}
+        if self.indexer.characters is None:
+            return {**heads, **words}
+        characters = self.indexer.characters.names
+        path = "embedder/character_encoder/Embed_0/embedding"
+        return {**heads, **words, path: (characters, None)}
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

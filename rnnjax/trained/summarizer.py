@@ -19,9 +19,11 @@ from rnnjax.models.interface import Batch
 from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.programs import COUNT, IDS, Program
 from rnnjax.trained.sentence_exports import spaced
+from rnnjax.trained.translator import encoder_decoder_names
 
 # The id 0 stands before and after each summary, and no summary has an unknown word.
 _TOKENS: dict[str, Any] = {"start_token": PAD, "stop_token": PAD, "never": (UNKNOWN,)}
@@ -95,6 +97,10 @@ class TrainedSummarizer(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of words, of the files and of the model."""
         return (len(self.words),) * 2, (self.model.source_size, self.model.target_size)
+
+    def names(self) -> Names:
+        """Return the words; see `Trained.names`."""
+        return encoder_decoder_names(self.words.names, self.words.names)
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

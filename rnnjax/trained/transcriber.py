@@ -21,6 +21,7 @@ from rnnjax.models.interface import Batch
 from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts
 from rnnjax.trained.language_model import TrainedLanguageModel
 from rnnjax.trained.programs import COUNT, Argument, Program, step_program
@@ -72,6 +73,11 @@ class TrainedTranscriber(Trained):
         self.vocabulary.save(folder / "vocabulary.json")
         settings = None if self.features is None else dataclasses.asdict(self.features)
         write_with_digest(folder / "features.json", json.dumps(settings, indent=2) + "\n")
+
+    def names(self) -> Names:
+        """Return the characters of the output layer; see `Trained.names`."""
+        characters = self.vocabulary.symbols
+        return {"head/kernel": (None, characters), "head/bias": (characters,)}
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rnnjax.models import EncoderDecoder
 from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.carried import Names
 from rnnjax.trained.export import Parts, rows_of
 from rnnjax.trained.programs import COUNT, IDS, Program
 
@@ -67,6 +68,11 @@ class TrainedTranslator(Trained):
     def sizes(self) -> tuple[Any, Any]:
         """Return the number of tokens, of the files and of the model."""
         return tuple(map(len, self.tokenizers)), (self.model.source_size, self.model.target_size)
+
+    def names(self) -> Names:
+        """Return the tokens of both sides; see `Trained.names`."""
+        source, target = self.tokenizers
+        return encoder_decoder_names(source.names, target.names)
 
     @classmethod
     def load_text(cls, folder: Path) -> dict[str, Any]:
@@ -155,6 +161,16 @@ def _options(places: int) -> dict[str, Any]:
     """Return what every search for translations of texts padded to `places` is told."""
     num_tokens = 2 * places + 20
     return {"start_token": START, "stop_token": END, "num_tokens": num_tokens, "never": _NEVER}
+
+
+def encoder_decoder_names(source: tuple[Any, ...], target: tuple[Any, ...]) -> Names:
+    """Return what the entries of an `EncoderDecoder`'s parameters stand for."""
+    return {
+        "source_embedding/embedding": (source, None),
+        "target_embedding/embedding": (target, None),
+        "kernel": (None, target),
+        "bias": (target,),
+    }
 
 
 def plain(text: str) -> str:

@@ -29,6 +29,7 @@ from rnnjax_experiments.corpora.stories import stories
 from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -46,6 +47,7 @@ def train(
     experiment: Preset = PRESETS["stories"],
     data: tuple[Path, ...] = (),
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model that answers questions, or go on with a run that stopped.
@@ -58,13 +60,15 @@ def train(
         made up.
       out: the run's folder: configuration, words, metrics, checkpoints, plots; by default under
         runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
     check_files(data)
     splits: Splits = [read_questions(path) for path in data] if data else stories()
     out = out or Path("runs") / (f"{data[0].resolve().parent.name}-answer" if data else "stories")
-    trained = _train(experiment, splits, out, tensorboard)
+    trained = _train(experiment, splits, out, from_, tensorboard)
     split, questions = ("test", splits[2]) if len(splits) > 2 else ("dev", splits[1])
     answers = {
         "latest known answer": latest_answers(splits[0], questions),
@@ -115,7 +119,7 @@ def predict(run: Path, data: Path | None = None, tokens: bool = False) -> None:
 
 
 def _train(
-    experiment: AnswerExperiment, splits: Splits, out: Path, tensorboard: bool
+    experiment: AnswerExperiment, splits: Splits, out: Path, source: Path | None, tensorboard: bool
 ) -> TrainedQuestionAnswerer:
     """Train in the folder `out`, or go on with the run that stopped there."""
     for name, part in zip(("train", "dev", "test"), splits, strict=False):
@@ -157,6 +161,7 @@ def _train(
         steps_per_epoch=buckets.steps_per_epoch,
         tokens_per_step=round(encoded.starts[-1] / buckets.steps_per_epoch),
         monitor="error",
+        source=source,
         tensorboard=tensorboard,
     )
 

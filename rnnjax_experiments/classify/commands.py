@@ -29,6 +29,7 @@ from rnnjax_experiments.sentences.report import print_metrics, say_unseen
 from rnnjax_experiments.sentences.training import train_recurrent
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -48,6 +49,7 @@ def train(
     vectors: Path | None = None,
     table: Table = AUTO,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a classifier, or go on with a run that stopped.
@@ -66,6 +68,8 @@ def train(
       table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
         default under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
@@ -77,7 +81,8 @@ def train(
     parts = (_read(experiment, files[path], columns, each, table) for path, each in conditioned)
     splits = Splits.of(parts) if data else docstrings_by_package()
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "docstrings")
-    trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
+    options: Any = {"source": from_, "tensorboard": tensorboard}
+    trained = train_recurrent(experiment, splits, measure, out, vectors, **options)
     report(out, trained, splits)
 
 

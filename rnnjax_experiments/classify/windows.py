@@ -40,7 +40,7 @@ def compare_windows(
     rows = []
     for name, one in choices.items():
         print(f"\n{name}")
-        trained = train_recurrent(one, splits, measure, out / name, None, tensorboard=False)
+        trained = train_recurrent(one, splits, measure, out / name, None)
         values = measure(trained.targets, sentences, trained.answers(sentences))
         size = sum(leaf.size for leaf in jax.tree.leaves(trained.params["reader"]["rnn"]))
         rows.append(Row(name, words_seen(one), size, 100 * values["accuracy"]))

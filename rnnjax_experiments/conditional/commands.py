@@ -31,6 +31,7 @@ from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.sentences.report import print_metrics, say_unseen
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, typed_lines
@@ -52,6 +53,7 @@ def train(
     data: tuple[Path, ...] = (),
     table: Table = AUTO,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model of text given its class, or go on with a run that stopped.
@@ -64,6 +66,8 @@ def train(
       table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, vocabulary, classes, metrics, checkpoints, curves,
         samples; by default under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
@@ -71,7 +75,7 @@ def train(
     splits = Splits.of(parts) if data else paragraphs_by_topic()
     name = f"{data[0].resolve().parent.name}-conditional" if data else "topics"
     out = out or Path("runs") / name
-    trained = train_texts(experiment, splits, out, tensorboard=tensorboard)
+    trained = train_texts(experiment, splits, out, source=from_, tensorboard=tensorboard)
     _report(out, trained, splits)
 
 

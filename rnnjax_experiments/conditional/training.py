@@ -58,6 +58,7 @@ def train_texts(
     splits: Splits[Labelled],
     out: Path,
     *,
+    source: Path | None = None,
     tensorboard: bool = False,
 ) -> TrainedConditionalModel:
     """Train in the folder `out`, or go on with the run that stopped there."""
@@ -78,6 +79,7 @@ def train_texts(
         schedule=experiment.schedule(per_epoch),
         steps_per_epoch=per_epoch,
         tokens_per_step=round(encoded.starts[-1] / per_epoch),
+        source=source,
         tensorboard=tensorboard,
     )
 

@@ -38,6 +38,7 @@ from rnnjax_experiments.forecast.report import (
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 
@@ -51,6 +52,7 @@ def train(
     experiment: Preset = PRESETS["mackey_glass"],
     data: Path | None = None,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model that forecasts series, or go on with a run that stopped.
@@ -62,6 +64,8 @@ def train(
         default the Mackey-Glass series, which is generated.
       out: the run's folder: configuration, scales, metrics, checkpoints, plots; by default under
         runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
@@ -69,7 +73,7 @@ def train(
     experiment = resolved(experiment, series)
     _say(experiment, series)
     out = out or Path("runs") / (data.resolve().stem if data else "mackey-glass")
-    trained = _train(experiment, series, out, tensorboard)
+    trained = _train(experiment, series, out, from_, tensorboard)
     found = tested(trained, series, experiment.stride)
     rows = {"this model": found, **simple(experiment, series, found)}
     print_report(f"test, {experiment.target}", rows)
@@ -131,7 +135,11 @@ def predict(run: Path, data: Path | None = None, out: Path | None = None) -> Non
 
 
 def _train(
-    experiment: ForecastExperiment, series: Sequence[Series], out: Path, tensorboard: bool
+    experiment: ForecastExperiment,
+    series: Sequence[Series],
+    out: Path,
+    source: Path | None,
+    tensorboard: bool,
 ) -> TrainedRegressor:
     """Train in the folder `out`, or go on with the run that stopped there."""
     assert experiment.horizon is not None  # as it is resolved
@@ -165,6 +173,7 @@ def _train(
         schedule=experiment.schedule(),
         steps_per_epoch=learnt.steps,
         tokens_per_step=experiment.batch_size * experiment.history,
+        source=source,
         tensorboard=tensorboard,
     )
 

@@ -7,7 +7,7 @@ $ echo "They're happy together." | rnnjax label predict --run runs/pos
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnjax.data import (
     UNLABELLED,
@@ -29,6 +29,7 @@ from rnnjax_experiments.sentences.tagging import (
 from rnnjax_experiments.sentences.training import train_recurrent
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.run_folder import open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
 from rnnjax_experiments.shared.typed_input import cut, typed_lines
@@ -46,6 +47,7 @@ def train(
     vectors: Path | None = None,
     table: Table = AUTO,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a tagger, or go on with a run that stopped.
@@ -60,6 +62,8 @@ def train(
       table: whether files have a line of names or cells in quotes.
       out: the run's folder: configuration, indexer, metrics, checkpoints, plots, errors; by
         default under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     check_files(data)
@@ -68,7 +72,8 @@ def train(
     splits = Splits.of(files) if data else identifier_roles()
     splits = Splits(*convert_spans(splits._asdict(), experiment.scheme))
     out = out or Path("runs") / (data[0].resolve().parent.name if data else "code")
-    trained = train_recurrent(experiment, splits, measure, out, vectors, tensorboard)
+    options: Any = {"source": from_, "tensorboard": tensorboard}
+    trained = train_recurrent(experiment, splits, measure, out, vectors, **options)
     report(out, trained, splits)
 
 

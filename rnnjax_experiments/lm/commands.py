@@ -34,6 +34,7 @@ from rnnjax_experiments.lm.training import Tokens, encode, make_vocabulary, trai
 from rnnjax_experiments.lm.truncation import truncation
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.run_folder import digest, read_digest
 from rnnjax_experiments.shared.typed_input import input_lines
 from rnnjax_experiments.shared.unknown_words import say_unknown, unknown_in_lines
@@ -48,6 +49,7 @@ def train(
     experiment: Preset = PRESETS["manual"],
     data: Path | None = None,
     out: Path | None = None,
+    from_: From = None,
     beside: tuple[Path, ...] = (),
     baselines: bool = True,
     tensorboard: bool = False,
@@ -60,13 +62,15 @@ def train(
         by default Python's own reference manual.
       out: the run's folder: configuration, vocabulary, metrics, checkpoints, plot and sample;
         by default under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       beside: runs on the same data, to stand beside this one in its table.
       baselines: compare with n-grams and compressors, which read at most the last five million
         tokens of the training text.
       tensorboard: write TensorBoard events as well.
     """
     corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus)
+    vocabulary = make_vocabulary(experiment, corpus, from_)
     out = out or Path("runs") / ("manual" if data is None else uncompressed(data.resolve()).stem)
     tokens = encode(experiment, vocabulary, corpus)
     data_digest = digest("\0".join(corpus))
@@ -77,7 +81,9 @@ def train(
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
-    trained = train_tokens(experiment, start, tokens, data_digest, out, tensorboard=tensorboard)
+    trained = train_tokens(
+        experiment, start, tokens, data_digest, out, source=from_, tensorboard=tensorboard
+    )
     _report(out, trained, others, corpus, tokens, baselines=baselines)
 
 

@@ -12,6 +12,7 @@ from rnnjax.train import Schedule
 from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedLanguageModel
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
+from rnnjax_experiments.shared.going_on import load_source
 from rnnjax_experiments.shared.recipe import train
 
 
@@ -54,6 +55,7 @@ def train_tokens(
     loss_fn: LossFn | None = None,
     carry: Any = None,
     beside: Batch | None = None,
+    source: Path | None = None,
     tensorboard: bool = False,
 ) -> TrainedLanguageModel:
     """Train in the folder `out`, from where a run in it stopped.
@@ -67,6 +69,7 @@ def train_tokens(
       loss_fn: by default that of the next token.
       carry: what the first batch starts from; by default the initial state.
       beside: what every batch holds beside its tokens.
+      source: a run to go on from.
       tensorboard: write TensorBoard events as well.
     """
     chunks = _chunks(experiment, start.vocabulary, tokens)
@@ -84,16 +87,23 @@ def train_tokens(
         tokens_per_step=experiment.batch_size * experiment.chunk,
         loss_fn=loss_fn,
         carry=carry,
+        source=source,
         tensorboard=tensorboard,
     )
 
 
-def make_vocabulary(experiment: LanguageModelExperiment, corpus: Corpus) -> Vocabulary:
-    """Return the vocabulary of a corpus."""
+def make_vocabulary(
+    experiment: LanguageModelExperiment, corpus: Corpus, source: Path | None = None
+) -> Vocabulary:
+    """Return the vocabulary of a corpus; pieces are those of the run that is gone on from."""
     if experiment.vocabulary == "byte":
         return Vocabulary.bytes()
     if experiment.vocabulary == "char":
         return Vocabulary.characters("".join(corpus))
+    if experiment.vocabulary == "piece" and source is not None:
+        known = load_source(source, TrainedLanguageModel).vocabulary
+        if known.kind == "piece":
+            return known
     if experiment.vocabulary == "piece":
         most = 5_000 if experiment.vocab_max is None else experiment.vocab_max
         return Vocabulary.pieces(corpus.train, most)

@@ -27,6 +27,7 @@ from rnnjax_experiments.mlm.retrieval import retrieve
 from rnnjax_experiments.mlm.training import masked_batches, train_masked
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From, load_source
 from rnnjax_experiments.shared.typed_input import typed_lines
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
     text: tuple[str, ...] = (),
     pairs: tuple[str, ...] = (),
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train an encoder by hiding tokens, or go on with a run that stopped.
@@ -53,6 +55,8 @@ def train(
         language modelling; Conneau and Lample 2019). What stands in `text` is trained on as well.
       out: the run's folder: configuration, tokeniser, metrics, checkpoints, curves; by default
         under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
@@ -61,6 +65,11 @@ def train(
     # Each once, so that translations of texts that are there change no count.
     distinct = dict.fromkeys(line for each in texts for line in each.parts)
     subwords = Subwords.train(distinct, experiment.vocab_size, lowercase=experiment.lowercase)
+    subwords = (
+        Subwords.train(distinct, experiment.vocab_size)
+        if from_ is None
+        else load_source(from_, TrainedMaskedModel).subwords
+    )
     experiment = replace(
         experiment,
         vocab_size=len(subwords),
@@ -70,7 +79,7 @@ def train(
     model = MaskedLanguageModel(experiment.config())
     start = TrainedMaskedModel(model, None, subwords, experiment.languages)
     start = start.initialized(experiment.seed)
-    trained = train_masked(experiment, start, texts, out, tensorboard=tensorboard)
+    trained = train_masked(experiment, start, texts, out, source=from_, tensorboard=tensorboard)
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="nats a hidden token")
     valid = masked_batches(experiment, subwords, split(texts)[1]).once()
     _print_loss("held-out texts", evaluate_loss(model, trained.params, valid)[0])

@@ -45,6 +45,7 @@ def train_masked(
     taught: str = "",
     loss_fn: LossFn | None = None,
     beside: Batch | None = None,
+    source: Path | None = None,
     tensorboard: bool = False,
 ) -> TrainedMaskedModel:
     """Train in the folder `out`, from where a run in it stopped.
@@ -57,6 +58,7 @@ def train_masked(
       taught: a digest of what else the run depends on.
       loss_fn: by default that of the hidden tokens.
       beside: what every batch holds beside its tokens.
+      source: a run to go on from.
       tensorboard: write TensorBoard events as well.
     """
     kept, held_out = split(texts)
@@ -82,6 +84,7 @@ def train_masked(
         steps_per_epoch=per_epoch,
         tokens_per_step=round(batches.encoded.starts[-1] / per_epoch),
         loss_fn=loss_fn,
+        source=source,
         tensorboard=tensorboard,
     )
 

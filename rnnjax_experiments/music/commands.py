@@ -37,6 +37,7 @@ from rnnjax_experiments.music.report import (
     print_nats,
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 
@@ -54,6 +55,7 @@ def train(
     experiment: Preset = PRESETS["counterpoint"],
     data: Path | None = None,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model of polyphonic music, or go on with a run that stopped.
@@ -65,12 +67,14 @@ def train(
         default counterpoint that is made up.
       out: the run's folder: configuration, metrics, checkpoints, plots, MIDI files; by default
         under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
     music = counterpoint() if data is None else read_music(data)
     out = out or Path("runs") / ("counterpoint" if data is None else data.stem)
-    trained = _train(experiment, music, out, tensorboard)
+    trained = _train(experiment, music, out, from_, tensorboard)
     split, pieces = _held_out(music)
     beside = _beside(music, pieces, made_up=data is None)
     print_nats(split, beside, [("this model", trained.nats(pieces))])
@@ -158,7 +162,7 @@ def generate(
 
 
 def _train(
-    experiment: MusicExperiment, music: Music, out: Path, tensorboard: bool
+    experiment: MusicExperiment, music: Music, out: Path, source: Path | None, tensorboard: bool
 ) -> TrainedPolyphonicModel:
     """Train in the folder `out`, or go on with the run that stopped there."""
     for name in ("train", "valid"):
@@ -183,6 +187,7 @@ def _train(
         schedule=experiment.schedule(buckets.steps_per_epoch),
         steps_per_epoch=buckets.steps_per_epoch,
         tokens_per_step=round(encoded.starts[-1] / buckets.steps_per_epoch),
+        source=source,
         tensorboard=tensorboard,
     )
 

@@ -38,6 +38,7 @@ from rnnjax_experiments.recognize.report import (
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.recipe import train as train_run
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def train(
     experiment: Preset = PRESETS["digits"],
     data: tuple[Path, ...] = (),
     out: Path | None = None,
+    from_: From = None,
     beam: int = 8,
     tensorboard: bool = False,
 ) -> None:
@@ -64,6 +66,8 @@ def train(
         has one channel, 16 bits a sample and the rate of --rate. A symbol is a character.
       out: the run's folder: configuration, symbols, metrics, checkpoints, plots; by default under
         runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       beam: width of the beam search of the report.
       tensorboard: write TensorBoard events as well.
     """
@@ -74,7 +78,7 @@ def train(
     kind = "speech" if experiment.bidirectional else "streaming"
     out = out or Path("runs") / (f"{data[0].resolve().parent.name}-{kind}" if data else "digits")
     task = task_of(experiment, data)
-    trained = _train(experiment, task, out, tensorboard)
+    trained = _train(experiment, task, out, from_, tensorboard)
     split, lines = ("dev", task.dev) if task.test is None else ("test", task.test)
     texts = _print(split, trained, lines, beam)
     if isinstance(experiment, LineExperiment):
@@ -184,7 +188,9 @@ def join(
         print(joiner.write("unheard", unheard, test))
 
 
-def _train(experiment: Experiment, task: Task, out: Path, tensorboard: bool) -> TrainedTranscriber:
+def _train(
+    experiment: Experiment, task: Task, out: Path, source: Path | None, tensorboard: bool
+) -> TrainedTranscriber:
     """Train in the folder `out`, or go on with the run that stopped there."""
     start, dev = task.start, task.dev
     counts = [len(part.frames) for part in (dev, task.test) if part is not None]
@@ -210,6 +216,7 @@ def _train(experiment: Experiment, task: Task, out: Path, tensorboard: bool) -> 
         steps_per_epoch=task.steps_per_epoch,
         tokens_per_step=task.frames_per_step,
         monitor="error",
+        source=source,
         tensorboard=tensorboard,
     )
 

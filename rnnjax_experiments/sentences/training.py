@@ -27,15 +27,16 @@ def train_recurrent(
     measure: Measure,
     out: Path,
     vectors: Path | None,
-    tensorboard: bool,
+    *,
+    source: Path | None = None,
+    tensorboard: bool = False,
 ) -> TrainedSentenceModel:
     """Train a tagger or a classifier, or go on with a run that stopped."""
     experiment, start, found = untrained(experiment, splits, vectors)
     data = digest(repr((splits, list(found))), found)
     encoded = start.indexer.encode(splits.train)
-    return train_sentences(
-        experiment, start, encoded, splits.dev, measure, data, out, tensorboard=tensorboard
-    )
+    options: Any = {"source": source, "tensorboard": tensorboard}
+    return train_sentences(experiment, start, encoded, splits.dev, measure, data, out, **options)
 
 
 def untrained(
@@ -75,6 +76,7 @@ def train_sentences(
     out: Path,
     *,
     loss_fn: LossFn | None = None,
+    source: Path | None = None,
     tensorboard: bool = False,
 ) -> TrainedSentenceModel:
     """Train in the folder `out`, from where a run in it stopped.
@@ -88,6 +90,7 @@ def train_sentences(
       data: a digest of all that the run reads.
       out: the run's folder.
       loss_fn: by default that of the targets.
+      source: a run to go on from.
       tensorboard: write TensorBoard events as well.
     """
     batches = _training_batches(experiment, start, encoded)
@@ -116,6 +119,7 @@ def train_sentences(
         tokens_per_step=round(encoded.starts[-1] / per_epoch),
         loss_fn=loss_fn,
         monitor="error",
+        source=source,
         tensorboard=tensorboard,
     )
     print(f"the update was compiled for {len(compiled)} shapes")

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, model_loss
 from rnnjax.train.step import LossFn
+from rnnjax_experiments.shared.going_on import going_on
 from rnnjax_experiments.shared.run_folder import claim
 from rnnjax_experiments.shared.tensorboard import events_in
 
@@ -45,6 +46,7 @@ def train(
     loss_fn: LossFn | None = None,
     carry: Any = None,
     monitor: str = "loss",
+    source: Path | None = None,
     tensorboard: bool = False,
 ) -> Start:
     """Train in the folder `out`, from where a run in it stopped; return the best evaluation's.
@@ -62,9 +64,13 @@ def train(
       loss_fn: by default the model's own.
       carry: what the first batch starts from.
       monitor: the metric that decides what is best, the lower the better.
+      source: a run whose parameters it starts from, as far as they fit; see `going_on`.
       tensorboard: write TensorBoard events as well.
     """
-    claim(out, experiment, data)
+    origin = ""
+    if source is not None:
+        start, origin = going_on(start, source, out)
+    claim(out, experiment, data, origin)
     start.save(out)
     optimizer = experiment.optimizer.make(schedule.total_steps, steps_per_epoch)
     with events_in(out / "tensorboard") if tensorboard else nullcontext() as on_record:

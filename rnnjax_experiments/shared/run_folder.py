@@ -15,6 +15,8 @@ from rnnjax.trained import load_run
 
 Kind = TypeVar("Kind")
 
+_ORIGIN = "from"  # in the configuration of a run that starts from another's parameters
+
 
 def digest(text: str, arrays: Any = ()) -> str:
     """Return a digest of a text and of all arrays in a tree."""
@@ -24,15 +26,17 @@ def digest(text: str, arrays: Any = ()) -> str:
     return found.hexdigest()
 
 
-def claim(out: Path, experiment: Any, data: str) -> None:
+def claim(out: Path, experiment: Any, data: str, origin: str = "") -> None:
     """Write the run's configuration, or check that the run that is there has the same.
 
     Args:
       out: the run's folder; made where it is not there.
       experiment: a frozen dataclass of what JSON can hold.
       data: a digest of all that the run reads.
+      origin: a digest of the parameters of another run, if it starts from those.
     """
     config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": data}))
+    config |= {_ORIGIN: origin} if origin else {}
     path = out / "config.json"
     try:
         make_folder(out)
@@ -42,12 +46,11 @@ def claim(out: Path, experiment: Any, data: str) -> None:
         write_with_digest(path, json.dumps(config, indent=2) + "\n")
         return
     before = _read(out, type(experiment))
+    digests = {"data": "the data changed", _ORIGIN: "the run that it starts from changed"}
     changed = [
-        "the data changed"
-        if name == "data"
-        else f"{name} was {before[name]!r} and is now {value!r}"
-        for name, value in config.items()
-        if before[name] != value
+        digests.get(name, f"{name} was {before.get(name)!r} and is now {config.get(name)!r}")
+        for name in dict.fromkeys((*config, *before))
+        if before.get(name) != config.get(name)
     ]
     if changed:
         raise ValueError(f"{out} holds another run ({'; '.join(changed)}): choose another --out")
@@ -57,6 +60,7 @@ def read_experiment(run: Path, kind: type[Kind]) -> Kind:
     """Return the experiment that `claim` wrote; ValueError where `run` holds none of its kind."""
     config = _read(run, kind)
     del config["data"]
+    config.pop(_ORIGIN, None)
     try:
         return _rebuild(kind, config)
     except TypeError as error:
@@ -70,7 +74,7 @@ def read_digest(run: Path, kind: type) -> str:
 
 def is_run_of(run: Path, kind: type) -> bool:
     """Return whether the folder `run` holds a run of experiments of that kind."""
-    return (run / "config.json").exists() and set(_read_any(run)) == _names(kind)
+    return (run / "config.json").exists() and set(_read_any(run)) - {_ORIGIN} == _names(kind)
 
 
 def _rebuild(kind: Any, values: dict[str, Any]) -> Any:
@@ -87,7 +91,7 @@ def _rebuild(kind: Any, values: dict[str, Any]) -> Any:
 
 def _read(run: Path, kind: type) -> dict[str, Any]:
     config = _read_any(run)
-    if set(config) != _names(kind):
+    if set(config) - {_ORIGIN} != _names(kind):
         raise ValueError(
             f"{run / 'config.json'} is not the configuration of such a run: it is of another "
             "script or version"

@@ -17,6 +17,7 @@ from rnnjax.trained import TrainedSummarizer
 from rnnjax_experiments.corpora.summaries import DocstringSplits, docstrings
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.parallel import (
     NO_PAIRS,
     NO_SPLITS,
@@ -42,6 +43,7 @@ def train(
     experiment: Preset = PRESETS["docstrings"],
     files: SplitFiles = NO_SPLITS,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model that summarises texts, or go on with a run that stopped.
@@ -51,6 +53,8 @@ def train(
       files: texts and their summaries; by default the docstrings of this environment.
       out: the run's folder: configuration, words, metrics, checkpoints, plots; by default under
         runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
@@ -58,7 +62,7 @@ def train(
         raise ValueError("named must be False for source and target: only docstrings have names")
     splits: Splits = files.read() if files else _named(experiment, docstrings())
     out = out or Path("runs") / (f"{files.name}-summaries" if files else "summaries")
-    trained = train_summarizer(experiment, splits, out, tensorboard)
+    trained = train_summarizer(experiment, splits, out, from_, tensorboard)
     split, pairs = ("test", splits[2]) if len(splits) > 2 else ("dev", splits[1])
     texts = [pair.source for pair in pairs]
     written = {

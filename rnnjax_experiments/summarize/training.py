@@ -24,7 +24,11 @@ Splits = Sequence[Pairs]  # to train, develop and perhaps test on
 
 
 def train_summarizer(
-    experiment: SummaryExperiment, splits: Splits, out: Path, tensorboard: bool
+    experiment: SummaryExperiment,
+    splits: Splits,
+    out: Path,
+    source: Path | None,
+    tensorboard: bool,
 ) -> TrainedSummarizer:
     """Train in the folder `out`, or go on with the run that stopped there."""
     start = _untrained(experiment, splits)
@@ -52,6 +56,7 @@ def train_summarizer(
         steps_per_epoch=buckets.steps_per_epoch,
         tokens_per_step=round(encoded.starts[-1] / buckets.steps_per_epoch),
         monitor="error",
+        source=source,
         tensorboard=tensorboard,
     )
 

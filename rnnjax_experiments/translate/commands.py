@@ -19,6 +19,7 @@ from rnnjax.trained import TrainedTranslator
 from rnnjax_experiments.corpora.dates import written_dates
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
 from rnnjax_experiments.shared.export import export
+from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.parallel import (
     NO_PAIRS,
     NO_SPLITS,
@@ -51,6 +52,7 @@ def train(
     experiment: Preset = PRESETS["dates"],
     files: SplitFiles = NO_SPLITS,
     out: Path | None = None,
+    from_: From = None,
     tensorboard: bool = False,
 ) -> None:
     """Train a model, or go on with a run that stopped.
@@ -60,6 +62,8 @@ def train(
       files: texts and their translations; by default written dates, made up.
       out: the run's folder: configuration, tokenisers, metrics, checkpoints, plots; by default
         under runs/.
+      from_: a run to go on from: its parameters, as far as they fit, are the start, and its
+        settings the defaults, unless a preset is named.
       tensorboard: write TensorBoard events as well.
     """
     experiment.check()
@@ -70,7 +74,7 @@ def train(
         )
     splits = files.read() if files else tuple(written_dates())
     out = out or Path("runs") / (files.name if files else "dates")
-    trained = train_translator(experiment, splits, out, tensorboard)
+    trained = train_translator(experiment, splits, out, from_, tensorboard)
     _report(out, trained, splits)
 
 

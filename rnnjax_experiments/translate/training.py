@@ -11,6 +11,7 @@ from rnnjax.inference import evaluate as evaluate_loss
 from rnnjax.metrics import bleu, exact_matches
 from rnnjax.train import model_loss, scheduled_sampling_loss
 from rnnjax.trained import TrainedTranslator
+from rnnjax_experiments.shared.going_on import load_source
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 from rnnjax_experiments.translate.presets import TranslationExperiment
@@ -19,10 +20,14 @@ Splits = Sequence[list[Translation]]  # to train, develop and perhaps test on
 
 
 def train_translator(
-    experiment: TranslationExperiment, splits: Splits, out: Path, tensorboard: bool
+    experiment: TranslationExperiment,
+    splits: Splits,
+    out: Path,
+    source: Path | None,
+    tensorboard: bool,
 ) -> TrainedTranslator:
     """Train in the folder `out`, or go on with the run that stopped there."""
-    start = _untrained(experiment, splits)
+    start = _untrained(experiment, splits, source)
     batches = _to_train_on(experiment, start, splits[0])
     held_out = parallel_batches(start, splits[1])
     per_epoch = batches.buckets.steps_per_epoch
@@ -54,6 +59,7 @@ def train_translator(
         tokens_per_step=round(batches.target.starts[-1] / per_epoch),
         loss_fn=loss_of(start.model, label_smoothing=experiment.label_smoothing),
         monitor="error",
+        source=source,
         tensorboard=tensorboard,
     )
 
@@ -92,10 +98,15 @@ def parallel_batches(
     )
 
 
-def _untrained(experiment: TranslationExperiment, splits: Splits) -> TrainedTranslator:
+def _untrained(
+    experiment: TranslationExperiment, splits: Splits, source: Path | None
+) -> TrainedTranslator:
     """Return the model before its training, and say how large all is."""
     sides = [[pair.source for pair in splits[0]], [pair.target for pair in splits[0]]]
-    if experiment.shared:
+    if source is not None and experiment.unit == "piece":
+        # Other pieces would cut the same words elsewhere.
+        tokenizers = load_source(source, TrainedTranslator).tokenizers
+    elif experiment.shared:
         both = sides[0] + sides[1]
         tokenizer = reversible_tokenizer(both, experiment.unit, experiment.vocab_size)
         tokenizers = (tokenizer, tokenizer)

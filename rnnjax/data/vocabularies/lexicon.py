@@ -81,6 +81,11 @@ class Lexicon:
         return len(self.symbols) + _SPECIAL
 
     @property
+    def names(self) -> tuple[str | int, ...]:
+        """What each id stands for: the string, of padding and of the unknown the id."""
+        return (PAD, UNKNOWN, *self.symbols)
+
+    @property
     def first_rare(self) -> int:
         """The first id of the strings that are not known: those with this id or a larger one."""
         return self.known + _SPECIAL

@@ -118,6 +118,11 @@ class Subwords:
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The piece that each id stands for."""
+        return tuple(map(self.tokenizer.id_to_token, range(len(self))))
+
     @cached_property
     def ordinary(self) -> np.ndarray:
         """The ids that are not special, `(ids,)` int32."""
