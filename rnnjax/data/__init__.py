@@ -25,6 +25,7 @@ from rnnjax.data.batches.synthetic import counting_words as counting_words
 from rnnjax.data.batches.windows import Windows as Windows
 from rnnjax.data.encoding.alignment import align_words as align_words
 from rnnjax.data.encoding.alignment import switch_words as switch_words
+from rnnjax.data.encoding.class_weights import balanced_weights as balanced_weights
 from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of

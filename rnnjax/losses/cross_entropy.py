@@ -11,11 +11,16 @@ from rnnjax.products import accumulator
 
 
 def cross_entropy(
-    logits: Array, targets: Array, mask: Array | None = None, *, label_smoothing: float = 0.0
+    logits: Array,
+    targets: Array,
+    mask: Array | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    weights: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return the sum of the cross-entropy in nats, and the number of targets.
 
-        - sum over positions that count of log softmax(logits)[target]
+        - sum over positions that count of weight * log softmax(logits)[target]
 
     The loss is a sum, not a mean, so that chunks and shards of different sizes add up exactly.
 
@@ -28,6 +33,8 @@ def cross_entropy(
       label_smoothing: e in [0, 1): the share of each target that is spread evenly over all
         classes (Szegedy et al. 2016, arXiv:1512.00567). The log-probability of the target has the
         weight 1 - e, and the mean of all log-probabilities the weight e.
+      weights: `(...)` floats, what each position counts; None: 1. The second result is then the sum
+        of the weights, so that their quotient is a weighted mean.
 
     Raises:
       ValueError: shapes do not fit, or `label_smoothing` is out of range.
@@ -40,6 +47,8 @@ def cross_entropy(
     check_rate("label_smoothing", label_smoothing)
     check_rows(logits.shape[:-1], targets, mask)
     check_classes(targets, mask, logits.shape[-1])
+    if weights is not None and weights.shape != targets.shape:
+        raise ValueError(f"weights must have shape {targets.shape}, got {weights.shape}")
     if mask is None:
         mask = jnp.ones(targets.shape, bool)
     # Mask before all else, not after: a NaN makes NaN gradients even if it is dropped later.
@@ -51,4 +60,7 @@ def cross_entropy(
         # The mean of - log softmax is the log of the norm minus the mean of the logits.
         even = jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)
         nats = (1 - label_smoothing) * nats + label_smoothing * even
-    return jnp.where(mask, nats, 0.0).sum(), mask.sum()
+    if weights is None:
+        return jnp.where(mask, nats, 0.0).sum(), mask.sum()
+    weights = jnp.where(mask, weights, 0.0).astype(nats.dtype)
+    return (weights * nats).sum(), weights.sum()

@@ -16,6 +16,7 @@ from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models.embedder import TokenEmbedder
 from rnnjax.models.interface import Batch, BatchLoss, entries
+from rnnjax.models.label_model import weights_of
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.schemes import Scheme, allowed
 from rnnjax.sequence.dropout import sequence_dropout
@@ -102,7 +103,12 @@ class Tagger(Recurrent):
         return _swap(self.head(ys)).astype(jnp.float32)
 
     def loss(
-        self, emissions: Array, tags: Array, lengths: Array | None = None
+        self,
+        emissions: Array,
+        tags: Array,
+        lengths: Array | None = None,
+        *,
+        class_weights: Array | None = None,
     ) -> tuple[Array, Array]:
         """Return the sum of - log p(tags) in nats, and the number of tags that count.
 
@@ -110,10 +116,18 @@ class Tagger(Recurrent):
           emissions: `(batch, time, tags)`.
           tags: `(batch, time)` integers; a negative one is unknown and does not count.
           lengths: `(batch,)` or None.
+          class_weights: `(tags,)`, what each tag counts; the second result is then the sum of the
+            weights. A CRF has none: its loss is that of a whole sentence.
+
+        Raises:
+          ValueError: `class_weights` are given with a CRF.
         """
         known = (tags >= 0) & within(tags.shape, lengths)
         if not self.crf:
-            return cross_entropy(emissions, tags, known)
+            weights = weights_of(jnp.maximum(tags, 0), class_weights)
+            return cross_entropy(emissions, tags, known, weights=weights)
+        if class_weights is not None:
+            raise ValueError("class_weights must be None with crf: its loss is of whole sentences")
         logs = chain.log_likelihood(_swap(emissions), tags.T, self._transitions(), lengths)
         return -logs.sum(), known.sum()
 
@@ -144,9 +158,11 @@ class Tagger(Recurrent):
         tiny = jnp.finfo(emissions.dtype).tiny
         return jnp.log(jnp.maximum(self.marginals(emissions, batch["lengths"]), tiny))
 
-    def batch_loss(self, batch: Batch, carry: Any = None) -> BatchLoss:
-        """Return the loss of the tags that are known, in nats; see `SentenceModel`."""
-        return self._batch_loss(self._emissions(batch), batch)
+    def batch_loss(
+        self, batch: Batch, carry: Any = None, *, class_weights: Array | None = None
+    ) -> BatchLoss:
+        """Return the loss of the tags that are known, in nats; see `SentenceModel` and `loss`."""
+        return self._batch_loss(self._emissions(batch), batch, class_weights)
 
     def batch_answers(self, batch: Batch) -> tuple[Array, BatchLoss]:
         """Return the best tags and the loss; see `SentenceModel`."""
@@ -157,10 +173,12 @@ class Tagger(Recurrent):
         words, lengths = entries(batch, "words", "lengths")
         return self(words, batch.get("characters"), lengths)
 
-    def _batch_loss(self, emissions: Array, batch: Batch) -> BatchLoss:
+    def _batch_loss(
+        self, emissions: Array, batch: Batch, class_weights: Array | None = None
+    ) -> BatchLoss:
         known, targets = entries(batch, "targets_known", "targets")
         tags = jnp.where(known, targets, -1)
-        return BatchLoss(*self.loss(emissions, tags, batch["lengths"]))
+        return BatchLoss(*self.loss(emissions, tags, batch["lengths"], class_weights=class_weights))
 
     def step(
         self, state: State, word: Array, characters: Array | None = None

@@ -22,7 +22,7 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
 
     Args:
       model: a `rnnjax.models.Model`.
-      **options: options of its `batch_loss`, such as `label_smoothing`.
+      **options: options of its `batch_loss`, such as `label_smoothing` or `class_weights`.
 
     Example:
       >>> model = rx.models.LanguageModel(vocab_size=9, core=rx.GRU(4), embed_size=3)
@@ -217,7 +217,7 @@ def taught_masked_loss(
 
 
 def _mean(total: Array, number: Array) -> Array:
-    return total / jnp.maximum(number, 1).astype(total.dtype)
+    return total / jnp.where(number > 0, number, 1).astype(total.dtype)
 
 
 def _mean_head(features: Array, kernels: Array, biases: Array) -> tuple[Array, Array, Array]:

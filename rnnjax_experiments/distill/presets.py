@@ -35,6 +35,8 @@ class Teaching:
             raise ValueError("crf must be False: a student's tags must not depend on each other")
         if getattr(self, "pairs", False):
             raise ValueError("pairs must be False: a student does not read pairs")
+        if getattr(self, "class_weights", ()):
+            raise ValueError("class_weights must be none: a teacher's answers have no weights")
 
 
 def settings(teaching: Teaching) -> dict[str, Any]:

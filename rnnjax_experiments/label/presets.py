@@ -22,6 +22,15 @@ class TaggingExperiment(SentenceExperiment):
     scheme: Scheme = "IOBES"
     """What tags that mark spans are converted to for training; others stay as they are."""
 
+    def check(self) -> None:
+        """Raise `ValueError` where no model could be made."""
+        super().check()
+        if self.crf and self.class_weights:
+            raise ValueError(
+                "class_weights must be none with crf: its loss is that of whole sentences, not of "
+                "tags; --no-crf has a loss of each tag"
+            )
+
     def model(self, indexer: WordIndexer) -> Tagger:
         """Return the tagger for what `indexer` stands for."""
         return Tagger(

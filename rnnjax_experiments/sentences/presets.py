@@ -25,6 +25,12 @@ class Training:
     """Epochs in a row without a better development metric that end the run."""
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-3))
     """Optimiser and schedule."""
+    class_weights: tuple[str, ...] = ()
+    """What labels or tags count in the loss of training, as in good=2 bad=0.5; others count 1. Or
+    "balanced": as often as each occurs, so that all count the same together."""
+    best_by: Literal["loss", "accuracy", "macro-f1"] | None = None
+    """What decides the best epoch, on the development sentences; None: the F1 of spans where tags
+    mark them, else the accuracy."""
     seed: int = 0
     """Seed of weights, dropout, order and hidden words."""
 

@@ -108,12 +108,14 @@ def _measure(sentences: Sequence[Tagged], predicted: Sequence[Sequence[str]]) ->
             "macro_f1": macro_f1(label_scores(*tokens)),
             "error": 1 - right,
         }
-    overall = total(span_scores([sentence.tags for sentence in sentences], predicted))
+    scores = span_scores([sentence.tags for sentence in sentences], predicted)
+    overall = total(scores)
     return {
         "accuracy": accuracy(*tokens),
         "precision": overall.precision,
         "recall": overall.recall,
         "f1": overall.f1,
+        "macro_f1": macro_f1(scores),
         "error": 1 - overall.f1,
     }
 

@@ -1,11 +1,22 @@
 """What training on sentences shares, whatever reads and answers them."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnjax.data import Buckets, Encoded, PieceIndexer, SentenceBatches, Splits, choose_borders
+import numpy as np
+
+from rnnjax.data import (
+    Buckets,
+    Encoded,
+    PieceIndexer,
+    SentenceBatches,
+    Splits,
+    balanced_weights,
+    choose_borders,
+)
 from rnnjax.data.readers.records import Sentences
 from rnnjax.inference import answer
 from rnnjax.models.interface import Batch
@@ -99,13 +110,19 @@ def train_sentences(
     print(
         f"{per_epoch:,} steps an epoch; batches of {len(batches.buckets.shapes)} shapes: {shapes}"
     )
-    loss_fn, compiled = _counted(loss_fn or model_loss(start.model))
+    weights = _class_weights(experiment.class_weights, start.targets, encoded)
+    if loss_fn is None:
+        options = {} if weights is None else {"class_weights": weights}
+        loss_fn = model_loss(start.model, **options)
+    loss_fn, compiled = _counted(loss_fn)
     held_out = start.batches(dev)
 
     def evaluate(trained: TrainedSentenceModel) -> dict[str, float]:
         answers, loss = answer(trained.model, trained.params, held_out, len(dev))
-        values = measure(start.targets, dev, answers)
-        return {"loss": loss, **values, "compilations": float(len(compiled))}
+        values = {"loss": loss, **measure(start.targets, dev, answers)}
+        if experiment.best_by not in (None, "loss"):
+            values["error"] = 1 - values[experiment.best_by.replace("-", "_")]
+        return {**values, "compilations": float(len(compiled))}
 
     trained = train(
         out,
@@ -118,7 +135,7 @@ def train_sentences(
         steps_per_epoch=per_epoch,
         tokens_per_step=round(encoded.starts[-1] / per_epoch),
         loss_fn=loss_fn,
-        monitor="error",
+        monitor="loss" if experiment.best_by == "loss" else "error",
         source=source,
         tensorboard=tensorboard,
     )
@@ -134,6 +151,31 @@ def _training_batches(
     if isinstance(start.indexer, PieceIndexer):
         return SentenceBatches(encoded, buckets)
     return SentenceBatches(encoded, buckets, start.indexer.words.first_rare, experiment.hide_rare)
+
+
+def _class_weights(
+    given: Sequence[str], targets: Sequence[str], encoded: Encoded
+) -> np.ndarray | None:
+    """Return the weight of each target in the loss; None if all count the same."""
+    if not given:
+        return None
+    ids, _, known = encoded.answers["targets"]
+    if tuple(given) == ("balanced",):
+        return balanced_weights(ids[known], len(targets))
+    weights = np.ones(len(targets), np.float32)
+    for each in given:
+        name, _, value = each.rpartition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = math.nan
+        if name not in targets or not 0 < weight < math.inf:
+            raise ValueError(
+                f"class_weights must be balanced, or labels with positive weights, as in "
+                f"{targets[0]}=2, of {', '.join(targets)}; got {each!r}"
+            )
+        weights[targets.index(name)] = weight
+    return weights
 
 
 def _counted(loss_fn: LossFn) -> tuple[LossFn, list[tuple[int, ...]]]:

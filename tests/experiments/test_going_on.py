@@ -12,6 +12,12 @@ import rnnjax as rx
 from rnnjax_experiments.label.commands import COMMANDS as LABEL
 from rnnjax_experiments.shared.going_on import going_on
 
+# Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
+pytestmark = [
+    pytest.mark.usefixtures("collected"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 BRIEF = ("--epochs", "2", "--evaluations", "2", "--no-baselines")
 
 
@@ -51,11 +57,11 @@ def test_settings_are_those_of_the_run_unless_given(words, gone_on):
 
 def test_what_is_carried_over_is_said_and_is_the_start(words, gone_on):
     folder, _, out = gone_on
-    assert f"parameters from {words}" in out
+    assert f"parametersfrom{words}" in "".join(out.split())  # the title is folded
     new, source = rx.load_run(folder), rx.load_run(words)
     known = set(new.vocabulary.symbols) & set(source.vocabulary.symbols)
     counts = f"{len(known)} of {len(new.vocabulary)}"
-    assert counts == "10 of 11"
+    assert len(known) == len(new.vocabulary) - 1
     assert out.count(counts) == 3  # embedding, kernel and bias
     start, _ = going_on(new.initialized(0), words, folder)
     rows = [
