@@ -63,12 +63,13 @@ def _column(column: Any, family: Cases, axis: str, base: str) -> None:
         _draw(panel, _curves(family, axis, values), base)
     case = next(iter(family))
     fixed = ", ".join(f"{AXES[a]} {getattr(case, a)}" for a in AXES if a != axis)
-    column[0].set(title=f"{case.cell}, {fixed}", xscale="log", yscale="log")
-    column[0].set_ylabel(f"{PROGRAM}, ms")
+    column[0].set(title=f"{case.cell}, {fixed}\ntime of {PROGRAM}", xscale="log", yscale="log")
+    column[0].set_ylabel("ms")
     column[0].legend(fontsize=8)
-    column[1].set_ylabel(f"over {base}")
+    column[1].set(title=f"time over that of {base}", ylabel=f"over {base}")
     column[1].axhline(1, color="grey", linewidth=0.8)
-    column[2].set(xlabel=AXES[axis], ylabel="of the machine's peak", ylim=(0, None))
+    column[2].set_title("share of the machine's peak")
+    column[2].set(xlabel=AXES[axis], ylabel="of the peak", ylim=(0, None))
 
 
 def _curves(family: Cases, axis: str, values: Callable[[Any, str], list[float]]) -> Curves:

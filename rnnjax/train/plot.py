@@ -25,6 +25,7 @@ def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: floa
     """
     require("matplotlib", "plots").use("Agg")
     plt = require("matplotlib.pyplot", "plots")
+    ticker = require("matplotlib.ticker", "plots")
     records = read_metrics(metrics)
     figure, (loss, norm) = plt.subplots(
         2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained"
@@ -37,6 +38,10 @@ def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: floa
     loss.legend()
     rows = [r for r in records if r.get("grad_norm") is not None]
     norm.semilogy([r["step"] for r in rows], [r["grad_norm"] for r in rows], linewidth=0.8)
+    # So few that their labels do not touch in so low a panel.
+    norm.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 3), numticks=3))
+    norm.yaxis.set_major_formatter("{x:g}")
+    norm.yaxis.set_minor_formatter("")
     norm.set_ylabel("gradient norm")
     norm.set_xlabel("step")
     for axes in (loss, norm):

@@ -82,7 +82,8 @@ class TrainedLanguageModel(Trained):
 
     def names(self) -> Names:
         """Return the tokens of the embedding and the output layer; see `Trained.names`."""
-        tokens = self.vocabulary.symbols
+        # A byte and a word that are written the same are not the same token.
+        tokens = tuple((self.vocabulary.kind, symbol) for symbol in self.vocabulary.symbols)
         tables: Names = {
             "embedding/embedding": (tokens, None),
             "kernel": (None, tokens),

@@ -100,7 +100,12 @@ def compare_masked(school: School, seeds: Sequence[int]) -> None:
     teacher = school.teacher
     rows = [Row("teacher", teacher.size, [school.nats(teacher)], school.latencies(teacher))]
     rows += [
-        Row(f"student {name}", each.size, [losses[name]], school.latencies(each))
+        Row(
+            f"student {name}",
+            each.size,
+            list(ours) if name == best else [losses[name]],
+            school.latencies(each),
+        )
         for name, each in taught.items()
     ]
     header = ("", "parameters", UNIT, *(f"ms at batch {size}" for size in BATCHES))
@@ -111,7 +116,7 @@ def compare_masked(school: School, seeds: Sequence[int]) -> None:
     print_table("held-out texts", header, lines)
     picture = school.out / "comparison.png"
     plot_trade(
-        [(row.name, row.size, row.latencies, row.qualities[0]) for row in rows],
+        [(row.name, row.size, row.latencies, row.qualities) for row in rows],
         header[3:],
         f"{UNIT}, held-out texts",
         picture,

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rnnjax.extras import require
 from rnnjax_experiments.shared.pictures import panels
 
 
 def plot_trade(
-    models: Sequence[tuple[str, int, Sequence[float], float]],
+    models: Sequence[tuple[str, int, Sequence[float], Sequence[float]]],
     latencies: Sequence[str],
     quality: str,
     picture: Path,
@@ -16,7 +18,8 @@ def plot_trade(
     """Draw how good models are against how many parameters they have, and how long they take.
 
     Args:
-      models: name, parameters, each latency and quality.
+      models: name, parameters, each latency, and the quality of each seed; of several, the mean and
+        the standard deviation are drawn.
       latencies: their names.
       quality: its name.
       picture: file to write.
@@ -26,9 +29,10 @@ def plot_trade(
     extent = (4 * len(names), 4)
     with panels(picture, len(names), size=extent, sharey=True) as each:
         for index, (axes, name) in enumerate(zip(each, names, strict=True)):
-            for model, size, times, value in models:
+            for model, size, times, values in models:
                 x = [size, *times][index]
-                axes.plot([x], [value], "o", label=model)
+                spread = np.std(values, ddof=1) if len(values) > 1 else None
+                axes.errorbar([x], [np.mean(values)], spread, fmt="o", capsize=4, label=model)
             axes.set_xscale("log")
             # Of less than a decade, too, some ticks, with labels short enough not to touch.
             axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))

@@ -64,7 +64,7 @@ def compare(
         rows.append(Row(f"student {name}", runs[0].size, qualities, _latencies(runs[0], sentences)))
     _print(rows, f"{split}, per cent right")
     plot_trade(
-        [(row.name, row.size, row.latencies, float(np.mean(row.qualities))) for row in rows],
+        [(row.name, row.size, row.latencies, row.qualities) for row in rows],
         [f"ms at batch {size}" for size in BATCHES],
         f"per cent right, {split}",
         out / "comparison.png",

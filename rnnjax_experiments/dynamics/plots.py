@@ -50,13 +50,26 @@ def plot_gradients(
         left.set_xlabel("distance T - t")
         left.set_ylabel(r"$|\partial h_T / \partial s_t|$, relative to one step")
         for name, values in spectra.items():
-            right.plot(values.real, values.imag, ".", markersize=3, alpha=0.7, label=name)
+            # Larger where many are the same, and there without a face that would hide others.
+            points, counts = np.unique(values.round(2), return_counts=True)
+            color = right.plot([], [], "o", label=name)[0].get_color()
+            single = counts == 1
+            right.plot(points.real[single], points.imag[single], ".", color=color, markersize=3)
+            right.scatter(
+                points.real[~single],
+                points.imag[~single],
+                s=6 * counts[~single],
+                facecolors="none",
+                edgecolors=color,
+                zorder=3,
+            )
         angle = np.linspace(0, 2 * np.pi, 200)
         right.plot(np.cos(angle), np.sin(angle), color="black", linewidth=0.7)
         right.set_aspect("equal")
         right.set_xlabel("eigenvalues of a step's Jacobian, real part")
         right.set_ylabel("imaginary part")
-        right.legend(loc="upper left", bbox_to_anchor=(1.02, 1), markerscale=4)
+        right.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+        right.set_title("the area of a ring: how many are the same", fontsize=10)
 
 
 def plot_weights(
@@ -100,8 +113,15 @@ def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path
         for each, key in zip(axes, ("loss", "grad_norm"), strict=True):
             for name, records in runs.items():
                 steps = [record["step"] for record in records]
-                values = [record[key] for record in records]
-                each.semilogy(steps, values, label=name, linewidth=0.8, alpha=0.85)
+                values = np.array([record[key] for record in records], float)
+                (line,) = each.semilogy(steps, values, label=name, linewidth=0.8, alpha=0.85)
+                if not np.isfinite(values[-1]):
+                    last = int(np.flatnonzero(np.isfinite(values))[-1])
+                    place = steps[last], values[last]
+                    each.plot(*place, "x", color=line.get_color(), markersize=8)
+                    each.annotate(
+                        "diverged", place, xytext=(8, 0), textcoords="offset points", va="center"
+                    )
             each.set_xlabel("update")
         axes[0].set_ylabel("mean squared error of a batch")
         axes[1].set_ylabel("norm of the gradient, before clipping")
@@ -189,6 +209,9 @@ def plot_counting(
             each.axvline(len(trace) // 2, color="black", linestyle="--", linewidth=0.8)
             each.set_title(name, fontsize=10)
             each.set_xlabel("step")
+            each.set_ylabel(
+                f"{'c' if name.startswith('LSTM') else 'h'} of the unit that turns most"
+            )
 
 
 def _steps(lines: np.ndarray) -> np.ndarray:

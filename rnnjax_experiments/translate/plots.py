@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rnnjax.extras import require
 from rnnjax_experiments.shared.pictures import panels
 
 
@@ -18,16 +20,23 @@ def plot_attention(
         `(written, read)`.
       picture: file to write.
     """
-    widths = [max(2.0, 0.28 * len(read)) for read, _, _ in looks]
-    height = 2 + 0.28 * max(len(written) for _, written, _ in looks)
-    size = (1.5 * len(looks) + sum(widths), height)
-    with panels(picture, len(looks), size=size, grid=False, width_ratios=widths) as each:
+    colors = require("matplotlib.colors", "plots")
+    # In inches: a fifth for each token, and room for the longest label.
+    heights = [0.8 + 0.2 * len(written) + 0.09 * max(map(len, read)) for read, written, _ in looks]
+    width = max(2.2 + 0.2 * len(read) + 0.09 * max(map(len, written)) for read, written, _ in looks)
+    options: Any = {"nrows": len(looks), "height_ratios": heights}
+    with panels(picture, size=(width, sum(heights)), grid=False, **options) as each:
         for axes, (read, written, weights) in zip(each, looks, strict=True):
             # Roots, so that small ones show.
-            axes.imshow(np.sqrt(weights), cmap="Blues", vmin=0, vmax=1)
-            axes.set_xticks(range(len(read)), read, rotation=90, parse_math=False)
-            axes.set_yticks(range(len(written)), written, parse_math=False)
+            scale = colors.PowerNorm(0.5, vmin=0, vmax=1)
+            image = axes.imshow(weights, cmap="Blues", norm=scale)
+            axes.set_xticks(range(len(read)), read, rotation=90, fontsize=9, parse_math=False)
+            axes.set_yticks(range(len(written)), written, fontsize=9, parse_math=False)
             axes.xaxis.tick_top()
+            axes.xaxis.set_label_position("top")
+            axes.set_xlabel("read")
+            axes.set_ylabel("written")
+        axes.figure.colorbar(image, ax=list(each), label="weight", shrink=0.5)
 
 
 def plot_lengths(
