@@ -1,17 +1,12 @@
 """What the scripts share: how they start, how they fail, and how they print."""
 
-import argparse
-import functools
-import inspect
 import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import is_dataclass
-from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +15,8 @@ from rich.text import Text
 from rnnjax import host
 from rnnjax.extras import require
 from rnnjax.train import DivergedError, InterruptedRunError
-from rnnjax_experiments.shared.run_folder import is_run_of, read_experiment
-
-Commands = dict[str, Callable[..., None]]
+from rnnjax_experiments.shared.run_settings import Commands as Commands
+from rnnjax_experiments.shared.run_settings import settings_of_run
 
 
 def main(commands: Commands, description: str) -> None:
@@ -39,7 +33,7 @@ def main(commands: Commands, description: str) -> None:
         print(host.tune(), file=sys.stderr)
         with _plain_log():
             tyro.extras.subcommand_cli_from_dict(
-                _with_settings_of_run(commands),
+                settings_of_run(commands),
                 description=description,
                 config=(
                     tyro.conf.OmitArgPrefixes,
@@ -60,30 +54,6 @@ def main(commands: Commands, description: str) -> None:
         sys.exit(130)
     except (ValueError, OSError, ImportError, DivergedError) as error:
         sys.exit(f"error: {error}")
-
-
-def _with_settings_of_run(commands: Commands) -> Commands:
-    """Return the commands; with --from RUN, the settings of `train` are by default those of RUN."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--from", dest="run", type=Path, nargs="?")
-    run = parser.parse_known_args(sys.argv[1:])[0].run
-    train = commands.get("train")
-    if run is None or train is None or "from_" not in inspect.signature(train).parameters:
-        return commands
-    parameters = dict(inspect.signature(train).parameters)
-    experiment = parameters["experiment"]
-    # The type of `presets` is a union of annotated types, one for each preset.
-    union, *_ = get_args(experiment.annotation)
-    kinds: list[Any] = [kind for kind, *_ in map(get_args, get_args(union)) if is_dataclass(kind)]
-    kind = next((each for each in kinds if is_run_of(run, each)), kinds[0])
-    parameters["experiment"] = experiment.replace(default=read_experiment(run, kind))
-
-    @functools.wraps(train)
-    def from_run(**arguments: Any) -> None:
-        train(**arguments)
-
-    from_run.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
-    return {**commands, "train": from_run}
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """`train --from RUN`: what it starts from, what it says, and that RUN stays as it is."""
 
+import dataclasses
 import hashlib
+import importlib
 import json
 import shutil
 
@@ -11,6 +13,7 @@ from lm_runs import assert_fails, assert_same_end
 import rnnjax as rx
 from rnnjax_experiments.label.commands import COMMANDS as LABEL
 from rnnjax_experiments.shared.going_on import going_on
+from rnnjax_experiments.shared.run_folder import claim
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -109,3 +112,24 @@ def test_bad_starts_are_one_line(words, other, cli, cli_of, tmp_path):
     outcome = cli(*call, words, "--out", tmp_path / "out", *options, *BRIEF)
     assert_fails(outcome, words, "nothing", "rnn/core/layer_0/w_h: the shape is (7, 21), there")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        *("answer", "classify", "conditional", "forecast", "label", "lm", "mlm", "music"),
+        *("recognize", "summarize", "translate"),
+    ],
+)
+def test_every_task_goes_on_with_the_settings_of_a_run(task, cli_of, tmp_path):
+    commands = importlib.import_module(f"rnnjax_experiments.{task}.commands")
+    presets = commands.PRESETS
+    last = [*presets][-1]  # of recognize, another kind than the default one
+    claim(tmp_path / "run", dataclasses.replace(presets[last], seed=7733), "data")
+    call = ("--from", tmp_path / "run", "--help")
+    code, out, _ = cli_of(commands.COMMANDS)("train", *call)
+    assert code == 0
+    assert "(default: 7733)" in " ".join(out.replace("│", " ").split())
+    code, out, _ = cli_of(commands.COMMANDS)("train", last, *call)
+    assert code == 0
+    assert "7733" not in out
