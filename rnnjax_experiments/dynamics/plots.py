@@ -115,9 +115,9 @@ def plot_clipping(runs: Mapping[str, Sequence[Mapping[str, Any]]], picture: Path
                 steps = [record["step"] for record in records]
                 values = np.array([record[key] for record in records], float)
                 (line,) = each.semilogy(steps, values, label=name, linewidth=0.8, alpha=0.85)
-                if not np.isfinite(values[-1]):
-                    last = int(np.flatnonzero(np.isfinite(values))[-1])
-                    place = steps[last], values[last]
+                finite = np.flatnonzero(np.isfinite(values))
+                if finite.size and finite[-1] < len(values) - 1:
+                    place = steps[finite[-1]], values[finite[-1]]
                     each.plot(*place, "x", color=line.get_color(), markersize=8)
                     each.annotate(
                         "diverged", place, xytext=(8, 0), textcoords="offset points", va="center"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnjax import host
+from rnnjax_experiments.shared import command_line
 from rnnjax_experiments.shared.command_line import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,8 @@ PRINTED = [page for page in ["README.md", *PAGES] if commands_of(page)]
 )
 def test_commands_are_as_printed(page, monkeypatch):
     monkeypatch.setattr(host, "tune", lambda: "")
+    # The run of --from is not there.
+    monkeypatch.setattr(command_line, "settings_of_run", lambda commands: commands)
     for task, words, complete in commands_of(page):
         given = shlex.split(words)
         commands = importlib.import_module(f"rnnjax_experiments.{task}.commands").COMMANDS
