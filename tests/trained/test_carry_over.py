@@ -2,14 +2,41 @@
 
 from dataclasses import replace
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
 
 import rnnjax as rx
 from rnnjax.data import Labelled, Tagged, Vocabulary, fit_indexer
-from rnnjax.models import Classifier, LanguageModel, Tagger, TokenEmbedder
-from rnnjax.trained import TrainedLanguageModel, TrainedSentenceModel, carry_over
+from rnnjax.models import (
+    Classifier,
+    ConditionalLanguageModel,
+    EncoderDecoder,
+    LanguageModel,
+    MaskedLanguageModel,
+    PointerGenerator,
+    QuestionAnswerer,
+    Tagger,
+    TokenEmbedder,
+    Transcriber,
+    TransformerConfig,
+)
+from rnnjax.trained import (
+    Trained,
+    TrainedConditionalModel,
+    TrainedLanguageModel,
+    TrainedMaskedModel,
+    TrainedPolyphonicModel,
+    TrainedQuestionAnswerer,
+    TrainedRegressor,
+    TrainedSentenceModel,
+    TrainedSummarizer,
+    TrainedTranscriber,
+    TrainedTranslator,
+    carry_over,
+)
+from rnnjax.trained.load import KINDS
 
 
 def drawn(trained, seed):
@@ -123,28 +150,59 @@ def test_labels_of_which_none_is_known_are_drawn():
     )
 
 
-def test_every_named_axis_has_its_length():
-    """Names of every kind of trained model are as many as the entries that they name."""
-    from rnnjax.trained.load import KINDS  # the list of all kinds
-
-    assert {kind.__name__ for kind in KINDS if kind.names is rx.trained.Trained.names} == {
-        "TrainedPolyphonicModel",
-        "TrainedRegressor",
+def others():
+    """A model of each other kind whose parameters have names."""
+    vocabulary = Vocabulary.words("the cat sat")
+    reader = nn.Embed(2, 3)
+    conditional = ConditionalLanguageModel(
+        len(vocabulary), rx.GRU(4), embed_size=3, reader=reader, condition_size=3
+    )
+    yield TrainedConditionalModel(conditional, None, vocabulary, {"bad": 0.5, "good": 0.5})
+    words = rx.data.Lexicon.of(["the", "cat", "sat"])
+    indexer = rx.data.WordIndexer(words, None, ())
+    copying = PointerGenerator(len(words), len(words), rx.GRU(4), rx.GRU(4), embed_size=3)
+    yield TrainedSummarizer(copying, None, indexer, 50, 5)
+    cores = {
+        "question_core": rx.Bidirectional(rx.GRU(4)),
+        "story_core": rx.Bidirectional(rx.GRU(4)),
     }
-    for each in (
+    yield TrainedQuestionAnswerer(QuestionAnswerer(len(words), 3, **cores), None, indexer)
+    digits = Vocabulary.characters("0123")
+    transcriber = Transcriber(len(digits), rx.GRU(4), blank=digits.start)
+    yield TrainedTranscriber(transcriber, None, digits, None, inputs=5)
+    pytest.importorskip("tokenizers")
+    ours, theirs = (
+        rx.data.reversible_tokenizer([text], "character", 30) for text in ("3 May", "05-03 abc")
+    )
+    tied = {"embed_size": 3, "tie_embeddings": False}
+    pair = EncoderDecoder(len(ours), len(theirs), rx.GRU(4), rx.GRU(4), **tied)
+    yield TrainedTranslator(pair, None, (ours, theirs))
+    subwords = rx.data.Subwords.train(["what fun what a bad film"], 40)
+    sizes = {"hidden_size": 4, "layers": 1, "heads": 2, "feedforward_size": 8, "max_length": 16}
+    config = TransformerConfig(len(subwords), **sizes, num_languages=2)
+    yield TrainedMaskedModel(MaskedLanguageModel(config), None, subwords, ("en", "nl"))
+
+
+def test_every_named_axis_has_its_length():
+    """Names are as many as the entries that they name, and none of a kind is forgotten."""
+    nameless = {kind for kind in KINDS if kind.names is Trained.names}
+    assert nameless == {TrainedPolyphonicModel, TrainedRegressor}
+    own = [
         language_model("a b", seed=0),
         language_model("a b", seed=0, embed_size=None),
         tagger([Labelled(("a",), "x"), Labelled(("b",), "y")], 0, Classifier, hidden=2),
         tagger([Tagged(("a",), ("x",))], 0, crf=True),
-    ):
+    ]
+    found = [*own, *others()]
+    assert {type(each) for each in found} | nameless == set(KINDS)
+    for each in found:
         leaves = {
-            jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-            for path, leaf in jax.tree.leaves_with_path(each.params)
+            jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape
+            for path, leaf in jax.tree.leaves_with_path(jax.eval_shape(lambda: each.init(0)))  # noqa: B023
         }
-        named = each.names()
-        assert len(set(named) & set(leaves)) >= 3
-        for name in set(named) & set(leaves):
-            lengths = [None if axis is None else len(axis) for axis in named[name]]
-            sizes = leaves[name].shape
-            assert len(lengths) == len(sizes), name
-            assert all(a in (None, b) for a, b in zip(lengths, sizes, strict=True)), name
+        named = {name: axes for name, axes in each.names().items() if name in leaves}
+        assert named, each
+        for name, axes in named.items():
+            lengths = [None if axis is None else len(axis) for axis in axes]
+            fits = [a in (None, b) for a, b in zip(lengths, leaves[name], strict=True)]
+            assert all(fits), (name, lengths, leaves[name])
