@@ -50,8 +50,8 @@ def plot_gradients(
         left.set_xlabel("distance T - t")
         left.set_ylabel(r"$|\partial h_T / \partial s_t|$, relative to one step")
         for name, values in spectra.items():
-            # Larger where many are the same, and there without a face that would hide others.
-            points, counts = np.unique(values.round(2), return_counts=True)
+            # A ring where several are the same, so that it hides no others.
+            points, counts = np.unique(values.round(6), return_counts=True)
             color = right.plot([], [], "o", label=name)[0].get_color()
             single = counts == 1
             right.plot(points.real[single], points.imag[single], ".", color=color, markersize=3)
@@ -66,10 +66,12 @@ def plot_gradients(
         angle = np.linspace(0, 2 * np.pi, 200)
         right.plot(np.cos(angle), np.sin(angle), color="black", linewidth=0.7)
         right.set_aspect("equal")
+        right.set_xlim(-1.3, 1.3)
+        right.set_ylim(-1.3, 1.3)
         right.set_xlabel("eigenvalues of a step's Jacobian, real part")
         right.set_ylabel("imaginary part")
         right.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
-        right.set_title("the area of a ring: how many are the same", fontsize=10)
+        right.set_title("a ring: several that are the same, its area their number", fontsize=10)
 
 
 def plot_weights(

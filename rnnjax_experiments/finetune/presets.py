@@ -8,12 +8,12 @@ from rnnjax.models import TransformerClassifier
 from rnnjax.schemes import Scheme
 from rnnjax.train import Optimizer
 from rnnjax_experiments.mlm.presets import PretrainingExperiment
-from rnnjax_experiments.sentences.presets import Training
+from rnnjax_experiments.sentences.presets import Labelling
 from rnnjax_experiments.shared.hidden import Hidden
 
 
 @dataclass(frozen=True)
-class TuningExperiment(Training):
+class TuningExperiment(Labelling):
     """What to tune an encoder for, and how."""
 
     task: Literal["sentences", "tokens", "pairs"] = "sentences"

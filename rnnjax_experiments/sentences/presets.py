@@ -25,12 +25,6 @@ class Training:
     """Epochs in a row without a better development metric that end the run."""
     optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-3))
     """Optimiser and schedule."""
-    class_weights: tuple[str, ...] = ()
-    """What labels or tags count in the loss of training, as in good=2 bad=0.5; others count 1. Or
-    "balanced": as often as each occurs, so that all count the same together."""
-    best_by: Literal["loss", "accuracy", "macro-f1"] | None = None
-    """What decides the best epoch, on the development sentences; None: the F1 of spans where tags
-    mark them, else the accuracy."""
     seed: int = 0
     """Seed of weights, dropout, order and hidden words."""
 
@@ -48,7 +42,19 @@ class Training:
 
 
 @dataclass(frozen=True)
-class SentenceExperiment(Training, CoreOrWindowConfig):
+class Labelling(Training):
+    """How to train on sentences with labels, or with tags."""
+
+    class_weights: tuple[str, ...] = ()
+    """What labels or tags count in the loss of training, as in good=2 bad=0.5; others count 1. Or
+    "balanced": as often as each occurs, so that all count the same together."""
+    best_by: Literal["loss", "accuracy", "macro-f1"] | None = None
+    """What decides the best epoch, on the development sentences; None: the F1 of spans where tags
+    mark them, else the accuracy."""
+
+
+@dataclass(frozen=True)
+class SentenceExperiment(Labelling, CoreOrWindowConfig):
     """What to train, and how."""
 
     embed_size: int = 100

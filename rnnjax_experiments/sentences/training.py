@@ -24,7 +24,7 @@ from rnnjax.train import model_loss
 from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedSentenceModel
 from rnnjax_experiments.sentences.data import check_labels, check_splits, make_indexer, set_vectors
-from rnnjax_experiments.sentences.presets import SentenceExperiment, Training
+from rnnjax_experiments.sentences.presets import Labelling, SentenceExperiment
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 
@@ -78,7 +78,7 @@ def untrained(
 
 
 def train_sentences(
-    experiment: Training,
+    experiment: Labelling,
     start: TrainedSentenceModel,
     encoded: Encoded,
     dev: Sentences,
