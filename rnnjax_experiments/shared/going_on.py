@@ -50,7 +50,7 @@ def going_on(start: Any, run: Path, out: Path) -> tuple[Any, str]:
 
 
 def _rows(carried: Carried) -> list[tuple[str, Any]]:
-    counts = {name: f"{known:,} of {all_:,}" for name, (known, all_) in carried.mapped.items()}
+    counts = {name: f"{known:,} of {number:,}" for name, (known, number) in carried.mapped.items()}
     return [
         ("carried over whole", f"{len(carried.whole):,} arrays"),
         *((f"{name}, by name", count) for name, count in counts.items()),
