@@ -310,7 +310,7 @@ def test_labels_are_printed_as_they_are(capsys):
 def test_without_data_it_is_docstrings(cli, tmp_path, monkeypatch):
     splits, seen = Splits([Labelled(("a",), "x")], [Labelled(("a",), "x")], []), []
 
-    def train_recurrent(experiment, splits, *_):
+    def train_recurrent(experiment, splits, *_, **__):
         seen.append((experiment, splits))
         raise ValueError("that is all")
 

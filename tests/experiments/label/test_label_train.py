@@ -269,7 +269,7 @@ def test_without_data_it_is_the_roles_of_names(cli, tmp_path, monkeypatch):
     sentences = [Tagged(("f", "(", "x", ")"), ("function", "_", "local", "_"))]
     seen = []
 
-    def train_recurrent(experiment, splits, *_):
+    def train_recurrent(experiment, splits, *_, **__):
         seen.append((experiment, splits))
         raise ValueError("that is all")
 
