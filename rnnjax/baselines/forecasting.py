@@ -4,19 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
-def last_known(values: np.ndarray) -> np.ndarray:
-    """Return at each step the last value that is known; NaN before the first one.
-
-    Args:
-      values: `(steps,)`.
-
-    Example:
-      >>> rx.baselines.last_known(np.array([np.nan, 2.0, np.nan, 3.0])).tolist()
-      [nan, 2.0, 2.0, 3.0]
-    """
-    places = np.where(np.isnan(values), 0, np.arange(len(values)))
-    return values[np.maximum.accumulate(places)]
+from rnnjax.data.encoding.series_encoder import last_known as last_known
 
 
 def persistence(values: np.ndarray, origins: np.ndarray, horizons: np.ndarray) -> np.ndarray:

@@ -187,8 +187,14 @@ class TrainedRegressor(Trained):
         ]
         parts = [self._forecast(series, windows, each, levels, seed) for each in batches]
         mean, quantiles = (np.concatenate(part) for part in zip(*parts, strict=True))
+        last = np.zeros(1) if encoded.last is None else encoded.last[origins]
         restored = partial(self.encoder.unscaled, series.name)
-        return Forecast(origins, self.horizons, restored(mean), restored(quantiles))
+        return Forecast(
+            origins,
+            self.horizons,
+            restored(last[:, None] + mean),
+            restored(last[:, None, None] + quantiles),
+        )
 
     def _forecast(
         self,
@@ -216,6 +222,8 @@ class TrainedRegressor(Trained):
                 lags=self.encoder.lags,
             )
             paths = np.asarray(drawn)[: len(origins)]
+            if self.encoder.changes:  # each sample is a change from the one before
+                paths = paths.cumsum(axis=-1)
             return paths.mean(axis=1), np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
         if future.shape[-1]:
             batch["known"] = future[:, np.array(self.model.horizons) - 1]

@@ -82,6 +82,7 @@ def fit_encoder(experiment: ForecastExperiment, series: Sequence[Series]) -> Ser
         calendar=experiment.calendar,
         lags=experiment.lags,
         categories=experiment.categories,
+        changes=experiment.changes,
     )
 
 

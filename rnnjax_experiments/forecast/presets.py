@@ -45,6 +45,8 @@ class ForecastExperiment(Columns, CoreConfig):
 
     calendar: tuple[Literal["hour", "weekday", "month"], ...] | None = None
     """Where in the day, the week and the year a time lies; by default all that say something."""
+    changes: bool = False
+    """Read and forecast changes from the last known value, for series whose level wanders."""
     lags: tuple[int, ...] = ()
     """Values of this many steps earlier are read beside each value."""
     history: int | None = None

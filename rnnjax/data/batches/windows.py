@@ -15,7 +15,8 @@ Span = tuple[int, int]  # steps of a series, as in a slice
 class Windows:
     """Windows of series, with what comes after each of their steps.
 
-    At each step of a window the model forecasts the values `horizons` steps later. Only targets
+    At each step of a window the model forecasts the values `horizons` steps later, or how much they
+    will differ from the last known value, if the series has these. Only targets
     within the series' span count, and only those of steps that have at least `warmup` steps of the
     window before them. All others are NaN.
 
@@ -141,9 +142,12 @@ class Windows:
         ahead = places[:, None] + np.array(self.horizons)
         counts = (np.arange(self.history) >= self.warmup) & (np.arange(self.history) < length)
         counts = counts[:, None] & (ahead >= start) & (ahead < min(end, len(series.target)))
+        targets = _at(series.target, ahead)
+        if series.last is not None:
+            targets -= _at(series.last, places)[:, None]
         found: dict[str, np.ndarray] = {
             "inputs": _at(series.inputs, places),
-            "targets": np.where(counts, _at(series.target, ahead), np.float32(np.nan)),
+            "targets": np.where(counts, targets, np.float32(np.nan)),
             "lengths": np.array(length, np.int32),
         }
         return found | ({"known": _at(series.known, ahead)} if series.known.shape[1] else {})

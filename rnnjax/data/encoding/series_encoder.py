@@ -29,6 +29,8 @@ class EncodedSeries(NamedTuple):
       inputs: `(steps, inputs)` float32: the target, its lags, what is known of the future, and the
         other columns.
       known: `(steps, known)` float32, what is known of the future.
+      last: `(steps,)` float32, the last known value of the target, from which forecasts count; None
+        if they count from 0.
 
     Example:
       >>> rx.data.EncodedSeries(np.zeros(5), np.zeros((5, 3)), np.zeros((5, 2))).known.shape
@@ -38,6 +40,7 @@ class EncodedSeries(NamedTuple):
     target: np.ndarray
     inputs: np.ndarray
     known: np.ndarray
+    last: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class SeriesEncoder:
     """How series become arrays. Build it with `fit`.
 
     Every column of numbers is scaled, in each series by itself: its mean becomes 0 and its standard
-    deviation 1, over the steps that the model learns from.
+    deviation 1, over the steps that the model learns from. With `changes`, the target's is divided
+    by the standard deviation of its changes.
 
     Attributes:
       target: the column to forecast.
@@ -58,6 +62,8 @@ class SeriesEncoder:
       lags: the model reads beside each value the one of this many steps earlier.
       categories: of each column of categories its categories; the model reads 1 for the one that it
         is and 0 for the others. They are not known for the future.
+      changes: the model reads how much the target changed since its last known value, and forecasts
+        how much it will change. So it never sees a level, which may leave the range it learnt.
 
     Raises:
       ValueError: names or lags are not such.
@@ -79,6 +85,7 @@ class SeriesEncoder:
     calendar: tuple[Calendar, ...] = ()
     lags: tuple[int, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changes: bool = False
 
     def __post_init__(self) -> None:
         for part in self.calendar:
@@ -101,6 +108,7 @@ class SeriesEncoder:
         calendar: Sequence[Calendar] = (),
         lags: Sequence[int] = (),
         categories: Sequence[str] = (),
+        changes: bool = False,
     ) -> "SeriesEncoder":
         """Return an encoder with the scales and the categories of some series.
 
@@ -113,6 +121,7 @@ class SeriesEncoder:
           calendar: see the class.
           lags: see the class.
           categories: names of columns.
+          changes: see the class.
 
         Raises:
           ValueError: the target of a series has no known value in its first steps.
@@ -126,11 +135,14 @@ class SeriesEncoder:
                     + (f" {each.name!r}" if each.name else "")
                 )
             scales[each.name] = {name: _scale(values) for name, values in numbers.items()}
+            if changes:
+                mean, _ = scales[each.name][target]
+                scales[each.name][target] = mean, _scale(_changes(numbers[target]))[1]
             for name in categories:
                 found[name] |= set(each.columns[name][:end].tolist()) - {""}
         named = {name: tuple(sorted(seen)) for name, seen in found.items()}
         every, columns = series[0].frequency, (tuple(inputs), tuple(known), tuple(calendar))
-        return cls(target, every, scales, *columns, tuple(lags), named)
+        return cls(target, every, scales, *columns, tuple(lags), named, changes)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -165,15 +177,17 @@ class SeriesEncoder:
         target = values[self.target]
         rows = [values[name] for name in self.known] + self._calendar(series.times)
         known = _columns(rows, len(series))
-        lags = [_lagged(target, lag) for lag in self.lags]
+        read = _changes(target) if self.changes else target
+        lags = [_lagged(read, lag) for lag in self.lags]
         others = [values[name] for name in self.inputs]
         for name, categories in self.categories.items():
             cells = series.columns[name]
             # A category that was not there to learn from is as one that is missing.
             seen = np.isin(cells, categories)
             others += [np.where(seen, cells == each, np.nan) for each in categories]
-        inputs = _columns([target, *lags, *known.T, *others], len(series))
-        return EncodedSeries(target.astype(np.float32), inputs, known)
+        inputs = _columns([read, *lags, *known.T, *others], len(series))
+        last = last_known(target).astype(np.float32) if self.changes else None
+        return EncodedSeries(target.astype(np.float32), inputs, known, last)
 
     def future(self, series: Series, origin: int, steps: int) -> np.ndarray:
         """Return what is known of the steps after `origin`, `(steps, known)` float32.
@@ -254,6 +268,25 @@ def calendar_of(frequency: Frequency) -> tuple[Calendar, ...]:
         return ("month",) if frequency.number < 12 else ()
     parts: tuple[Calendar, ...] = ("hour", "weekday", "month")
     return tuple(part for part in parts if frequency.number <= _FINEST[part])
+
+
+def last_known(values: np.ndarray) -> np.ndarray:
+    """Return at each step the last value that is known; NaN before the first one.
+
+    Args:
+      values: `(steps,)`.
+
+    Example:
+      >>> rx.baselines.last_known(np.array([np.nan, 2.0, np.nan, 3.0])).tolist()
+      [nan, 2.0, 2.0, 3.0]
+    """
+    places = np.where(np.isnan(values), 0, np.arange(len(values)))
+    return values[np.maximum.accumulate(places)]
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Return by how much each value differs from the last known one before it."""
+    return values - _lagged(last_known(values), 1)
 
 
 def _phase(part: Calendar, times: np.ndarray) -> np.ndarray:

@@ -42,6 +42,22 @@ def test_columns_are_scaled_by_the_part_to_learn_from():
     assert later.scales["here"]["t"] == encoder.scales["here"]["t"]
 
 
+def test_changes_count_from_the_last_known_value():
+    encoder = fitted(changes=True)
+    encoded = encoder.encode(SERIES)
+    values, last, want, before = COLUMNS["t"], NAN, [], []
+    for value in values:
+        want.append(value - last)
+        last = last if np.isnan(value) else value
+        before.append(last)
+    scale = np.nanstd(want[:20])
+    np.testing.assert_allclose(encoded.inputs[:, 0], np.array(want) / scale, rtol=1e-4)
+    np.testing.assert_array_equal(encoded.inputs[3:, 2], encoded.inputs[:-3, 0])
+    np.testing.assert_allclose(encoder.unscaled("here", encoded.last), before, rtol=1e-5)
+    np.testing.assert_allclose(encoder.unscaled("here", encoded.target), values, rtol=1e-5)
+    assert fitted().encode(SERIES).last is None
+
+
 def test_inputs_are_target_lags_known_others_and_categories():
     encoder = fitted()
     encoded = encoder.encode(SERIES)
