@@ -21,7 +21,6 @@ from rnnjax.trained.regressor import LEVELS
 from rnnjax_experiments.forecast.data import (
     Spans,
     fit_encoder,
-    origins_to_test,
     read,
     resolved,
     shown_times,
@@ -74,9 +73,12 @@ def train(
     _say(experiment, series)
     out = out or Path("runs") / (data.resolve().stem if data else "mackey-glass")
     trained = _train(experiment, series, out, from_, tensorboard)
+    assert experiment.horizon is not None  # as it is resolved
+    horizons = np.arange(experiment.every, experiment.horizon + 1, experiment.every)
+    beside = simple(experiment, series, horizons)  # first: what cannot be tested is not trained
+    trained = _train(experiment, series, out, tensorboard)
     found = tested(trained, series, experiment.stride)
-    rows = {"this model": found, **simple(experiment, series, found)}
-    print_report(f"test, {experiment.target}", rows)
+    print_report(f"test, {experiment.target}", {"this model": found, **beside})
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="loss a value")
     plot_forecasts(series[0], found.forecasts[0], trained.encoder.target, out / "forecasts.png")
     print(f"forecasts: {out / 'forecasts.png'}\ncurves: {out / 'curves.png'}\nmodel: {out}")
@@ -103,10 +105,9 @@ def evaluate(run: tuple[Path, ...], data: Path | None = None) -> None:
                 f"run must be folders with the same target and horizons, got {name} beside {run[0]}"
             )
         rows[name] = tested(trained, series, experiment.stride)
-    found = rows[str(run[0])]
     print_report(
         f"{data or 'Mackey-Glass'}, {experiment.target}",
-        {**rows, **simple(experiment, series, found)},
+        {**rows, **simple(experiment, series, first.horizons)},
     )
     if len(run) > 1:
         _print_spread(list(rows.values()))
@@ -155,10 +156,10 @@ def _train(
         experiment.batch_size,
         experiment.samples,
     ).initialized(experiment.seed)
-    for each in series:
-        origins_to_test(each, start.horizons, experiment.stride)  # or it fails after the training
     print(f"{start.size:,} parameters; {learnt.size:,} windows of {experiment.history} steps")
     held_out = list(dev.in_order())
+    if all(np.isnan(batch["targets"]).all() for batch in held_out):
+        raise ValueError(f"the fourth fifth must have a known {experiment.target} to develop on")
 
     def measure(trained: TrainedRegressor) -> dict[str, float]:
         return {"loss": evaluate_loss(trained.model, trained.params, held_out)[0]}

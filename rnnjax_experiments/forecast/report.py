@@ -48,28 +48,40 @@ def tested(trained: TrainedRegressor, series: Sequence[Series], stride: int) -> 
 
 
 def simple(
-    experiment: ForecastExperiment, series: Sequence[Series], like: Tested
+    experiment: ForecastExperiment, series: Sequence[Series], horizons: np.ndarray
 ) -> dict[str, Tested]:
-    """Return the simple forecasts for the same origins and horizons as those of a model."""
+    """Return the simple forecasts for the same origins and horizons as those of a model.
+
+    Raises:
+      ValueError: a series is too short, or there is no known value to learn from or to test on.
+    """
     assert experiment.target is not None  # as it is resolved
     assert experiment.season is not None
     ends = [Spans.of(each).train[1] for each in series]
     steps = min(experiment.linear_steps, min(ends) // 4)
+    targets = []
     found: dict[str, list[Forecast]] = {
         "persistence": [],
         f"seasonal ({experiment.season})": [],
         f"linear ({steps})": [],
     }
-    for each, end, model in zip(series, ends, like.forecasts, strict=True):
-        values, places = each.columns[experiment.target], (model.origins, model.horizons)
+    for each, end in zip(series, ends, strict=True):
+        values = each.columns[experiment.target]
+        origins = origins_to_test(each, horizons, experiment.stride)
+        places = origins, horizons
         last = persistence(values, *places)
         season = seasonal_persistence(values, *places, experiment.season)
-        line = LinearForecaster.fit(values, end, steps=steps, horizons=model.horizons)
-        means = last, np.where(np.isnan(season), last, season), line.predict(values, model.origins)
+        line = LinearForecaster.fit(values, end, steps=steps, horizons=horizons)
+        means = last, np.where(np.isnan(season), last, season), line.predict(values, origins)
         for forecasts, mean in zip(found.values(), means, strict=True):
             quantiles = np.repeat(mean[..., None], len(LEVELS), axis=-1)
             forecasts.append(Forecast(*places, mean, quantiles))
-    return {name: Tested(each, like.targets) for name, each in found.items()}
+        targets.append(forecasts[-1].targets(values))
+    if all(np.isnan(each).all() for each in targets):
+        raise ValueError(
+            f"the last fifth must have a known value of {experiment.target} to test on"
+        )
+    return {name: Tested(each, targets) for name, each in found.items()}
 
 
 def print_report(title: str, rows: Mapping[str, Tested]) -> None:

@@ -1,6 +1,7 @@
 """Forecasts as a person meets them."""
 
 import csv
+import dataclasses
 import io
 import os
 import re
@@ -17,7 +18,7 @@ from rnnjax.data import Series, Windows, read_series
 from rnnjax.metrics import rmse
 from rnnjax.trained import TrainedRegressor
 from rnnjax_experiments.forecast import commands as forecast
-from rnnjax_experiments.forecast.data import Spans, origins_to_test
+from rnnjax_experiments.forecast.data import Spans, fit_encoder, origins_to_test
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -165,6 +166,14 @@ def test_what_is_wrong_is_one_line_and_makes_no_run(trained, data, cli, tmp_path
     assert_fails(cli("predict", "--run", trained[0]), "data must be a file to forecast 't'")
     short = write(tmp_path / "short.csv", "".join(lines[:20]))
     assert_fails(cli(*call, short), "fifth of a series must have more steps")
+    for first, message in (
+        (240, "fourth fifth must have a known t"),
+        (320, "last fifth must have"),
+    ):
+        values = np.where(np.arange(STEPS) < first - 24, temperatures(), np.nan)
+        values[first + 80 :] = 1
+        unknown = write(tmp_path / "unknown.csv", csv_of(values))
+        assert_fails(cli(*call, unknown), message)
     assert not (tmp_path / "run").exists()
 
 
@@ -235,4 +244,5 @@ def test_without_data_it_is_the_mackey_glass_series(cli, tmp_path, monkeypatch):
     assert_fails(cli("train", "--out", tmp_path / "run"), "that is all")
     [(experiment, series)] = seen
     assert series == [made]
+    assert fit_encoder(dataclasses.replace(experiment, changes=True), series).changes
     assert (experiment.target, experiment.horizon, experiment.calendar) == ("x", 84, ())

@@ -132,6 +132,11 @@ class _Table:
         header, *rows = _cells(lines, delimiter, path) or [(1, [])]
         self.header = [cell.strip() for cell in header[1]]
         self.rows = rows
+        if self.header and all(map(_is_value, self.header)):
+            raise ValueError(
+                f"{path}, line 1: the first line must name the columns, got "
+                f"{', '.join(map(repr, self.header))}"
+            )
         if not rows:
             raise ValueError(f"{path} must have a line that names the columns, and a row below it")
         for number, row in rows:
@@ -160,6 +165,11 @@ class _Table:
 
     def only_value(self, others: set[str | None]) -> str:
         values = [column for column in self.header if column not in others]
+        if not values:
+            raise ValueError(
+                f"{self.path}, line 1: there must be a column of values beside the time, got "
+                f"{', '.join(map(repr, self.header))}"
+            )
         if len(values) != 1:
             raise ValueError(
                 f"{self.path}, line 1: name the column to forecast, as there are {len(values)}: "
@@ -260,6 +270,15 @@ def _cells(
             f"{path}, line {first}: cells must be quoted as in CSV: {error}"
         ) from error
     return rows
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell of the first line is a number or a time, and so names no column."""
+    try:
+        float(cell or "nothing")
+        return True
+    except ValueError:
+        return parse_times([cell])[1] is None
 
 
 def _known(cell: str) -> str:

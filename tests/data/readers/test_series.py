@@ -112,6 +112,10 @@ BAD = {
     "line 2: a series must have at least two times": days((1, "1")),
     "must have a line that names the columns, and a row below it": "date,t\n",
     "name the column to forecast, as there are 2: 'a', 'b'": "date,a,b\n2026-01-01,1,2\n",
+    "line 1: there must be a column of values beside the time, got 't'": "t\n1\n2\n",
+    "line 1: the first line must name the columns, got '2026-01-01', '1.5'": (
+        "2026-01-01,1.5\n2026-01-02,2\n2026-01-03,3\n"
+    ),
     "line 2: cells must be quoted as in CSV": 'date,t\n2026-01-01,"1\n',
 }
 
@@ -121,6 +125,11 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, message):
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         read(tmp_path, BAD[message])
     assert "s.csv" in str(error.value)
+
+
+def test_the_unnamed_columns_of_a_pandas_series_are_read(tmp_path):
+    [series] = read(tmp_path, ",0\n2026-01-01,1.5\n2026-01-02,2\n")
+    assert series.columns["0"].tolist() == [1.5, 2]
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path):
