@@ -95,7 +95,7 @@ def _speech(experiment: SpeechExperiment, manifests: Sequence[Path]) -> Task:
     learnt, *others = map(_utterances, manifests)
     vocabulary = Vocabulary.characters("".join(each.transcript for each in learnt))
     features = experiment.features.log_mel()
-    recordings = [read_wav(each.path, features.rate).samples for each in learnt]
+    recordings = [_samples(each, features.rate) for each in learnt]
     if not experiment.bidirectional:  # a mean over a recording is known at its end only
         features = features.fitted(recordings)
     reader = _Reader(features, vocabulary, experiment.stack)
@@ -131,6 +131,13 @@ def _utterances(manifest: Path) -> list[Utterance]:
     return utterances
 
 
+def _samples(utterance: Utterance, rate: int) -> np.ndarray:
+    try:
+        return read_wav(utterance.path, rate).samples
+    except ValueError as error:
+        raise ValueError(f"{utterance.place}: {error}") from error
+
+
 class _Reader(NamedTuple):
     """Reads what a model is tested on, and checks whether the model can learn it."""
 
@@ -142,7 +149,7 @@ class _Reader(NamedTuple):
         """Return the frames of recordings, and their transcripts."""
         frames = []
         for each in utterances:
-            frames.append(self.features(read_wav(each.path, self.features.rate).samples))
+            frames.append(self.features(_samples(each, self.features.rate)))
             self.check(each, len(frames[-1]))
         return Lines(frames, [each.transcript for each in utterances])
 

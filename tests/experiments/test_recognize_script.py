@@ -204,7 +204,7 @@ def test_recordings_that_do_not_fit_are_one_line(trained, data, cli, tmp_path):
     assert_fails(cli(*start, data[0], unknown), *seen)
     assert_fails(cli("evaluate", "--run", trained[0], "--data", unknown), *seen)
     fast = write(tmp_path / "fast.tsv", "other.wav\t1\n")
-    assert_fails(cli(*start, fast, data[1]), "other.wav must have 1000 samples")
+    assert_fails(cli(*start, fast, data[1]), "fast.tsv, line 1: ", "wav must have 1000 samples")
     nothing = write(tmp_path / "nothing.tsv", "other.wav\t\n")
     assert_fails(cli(*start, nothing, data[1]), "nothing.tsv must have a transcript")
     assert_fails(cli(*start, data[0]), "two or three files")
