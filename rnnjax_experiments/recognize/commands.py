@@ -127,6 +127,8 @@ def predict(
       stream: print each symbol on a line of its own with the second at which it is known, as a
         model of one direction reads it.
     """
+    if stream and beam is not None:
+        raise ValueError("beam must not be given with stream, which takes the best path")
     trained = _open(run)
     if not files:
         raise ValueError("there must be at least one file to transcribe")

@@ -192,6 +192,7 @@ def test_recordings_that_do_not_fit_are_one_line(trained, data, cli, tmp_path):
     assert_fails(cli(*call, other), "other.wav must have 1000 samples a second, got 2000")
     assert_fails(cli(*call, tmp_path / "none.wav"), "none.wav: No such file")
     assert_fails(cli(*call), "at least one file")
+    assert_fails(cli(*call, other, "--stream", "--beam", "2"), "beam must not be given with stream")
     write_wav(tmp_path / "short.wav", Recording(np.ones(60), RATE))
     bad = write(tmp_path / "bad.tsv", "short.wav\t1\nshort.wav\t11\n")
     start = ("train", "speech", "--out", tmp_path / "run", *SMALL, "--data")

@@ -84,7 +84,8 @@ def _chord(keys: Any, place: str) -> Chord:
         # JSON's true is an int to Python.
         if type(key) is not int or not 0 <= key < KEYS:
             raise ValueError(
-                f"{place}: a key must be an integer from 0 to {KEYS - 1}, got {_shown(key)}"
+                f"{place}: a key must be an integer from 0 to {KEYS - 1}, got {_shown(key)}; it is "
+                "MIDI's number less 21"
             )
     return tuple(sorted(set(keys)))
 

@@ -70,8 +70,8 @@ def read_series(
 
     Args:
       path: the file, UTF-8.
-      columns: names of the columns of numbers to read; by default the only column that is neither a
-        time nor the name of a series.
+      columns: names of the columns of numbers to read; by default the only column with a name that
+        is neither a time nor that of a series.
       categories: names of columns of categories to read, such as a direction of the wind.
       time: the column that says the time, or several, such as year, month, day and hour. By default
         one named time, date, datetime, timestamp or ds; or columns named year, month and so on; or
@@ -164,7 +164,8 @@ class _Table:
         return tuple(usual[:1] or [column for column in self.header if column != name][:1])
 
     def only_value(self, others: set[str | None]) -> str:
-        values = [column for column in self.header if column not in others]
+        # Without a name, it is the row's number, as pandas writes it.
+        values = [column for column in self.header if column and column not in others]
         if not values:
             raise ValueError(
                 f"{self.path}, line 1: there must be a column of values beside the time, got "
@@ -204,6 +205,7 @@ class _Table:
             raise ValueError(
                 f"{self.place(rows[wrong])}: {' '.join(columns)} must be {wanted}, "
                 f"got {cells[wrong]!r}"
+                + ("" if pattern else "; time_format says how others are written: '%d.%m.%Y'")
             )
         return times
 

@@ -29,7 +29,7 @@ def piece(*steps):
     [
         (piece([1], [2, 88]), "train, piece 2, step 2: a key must be an .* 0 to 87, got 88"),
         (piece([-1]), "train, piece 2, step 1: .* got -1"),
-        (piece([1.0]), r"piece 2, step 1: a key must be an integer from 0 to 87, got 1\.0"),
+        (piece([1.0]), r"step 1: a key must be an integer from 0 to 87, got 1\.0; it is MIDI's"),
         (piece([True]), "got true"),
         (piece(["C4"]), 'got "C4"'),
         (piece([None]), "got null"),

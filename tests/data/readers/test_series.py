@@ -108,7 +108,9 @@ BAD = {
         (1, "1"), (2, "2"), (3, "3")
     )
     + "2026-01-03T12,4\n",
-    "line 3: date must be a time as ISO 8601 writes it, got 'soon'": days((1, "1")) + "soon,3\n",
+    "line 3: date must be a time as ISO 8601 writes it, got 'soon'; time_format": (
+        days((1, "1")) + "soon,3\n"
+    ),
     "line 2: a series must have at least two times": days((1, "1")),
     "must have a line that names the columns, and a row below it": "date,t\n",
     "name the column to forecast, as there are 2: 'a', 'b'": "date,a,b\n2026-01-01,1,2\n",
@@ -130,6 +132,8 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, message):
 def test_the_unnamed_columns_of_a_pandas_series_are_read(tmp_path):
     [series] = read(tmp_path, ",0\n2026-01-01,1.5\n2026-01-02,2\n")
     assert series.columns["0"].tolist() == [1.5, 2]
+    [series] = read(tmp_path, ",date,t\n0,2026-01-01,1.5\n1,2026-01-02,2\n")
+    assert series.columns["t"].tolist() == [1.5, 2]
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path):
