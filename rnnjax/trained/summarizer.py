@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rnnjax.checks import check_positive
 from rnnjax.data import Encoded, Lexicon, Translation, WordIndexer, split_words
 from rnnjax.data.encoding.encoded import joined, ragged
 from rnnjax.data.vocabularies.lexicon import PAD, UNKNOWN
@@ -143,7 +144,12 @@ class TrainedSummarizer(Trained):
           beam: width of the beam search; None uses the default of the model.
           length_penalty: see `rnnjax.decoding.beam_search`; None uses the default of the model.
           most: the largest number of words in a summary; None uses `summary_words`.
+
+        Raises:
+          ValueError: an option is out of range.
         """
+        most = self.summary_words if most is None else most
+        check_positive(most=most)
         pairs = [Translation(text, "") for text in texts]
         own = [self._read(text)[1] for text in texts]
         written = [""] * len(texts)
@@ -154,7 +160,7 @@ class TrainedSummarizer(Trained):
                 batch["source"],
                 batch["source_lengths"],
                 **_TOKENS,
-                num_tokens=self.summary_words if most is None else most,
+                num_tokens=most,
                 beam=self.beam if beam is None else beam,
                 length_penalty=self.length_penalty if length_penalty is None else length_penalty,
             )

@@ -130,7 +130,7 @@ def test_bad_input_is_one_line(trained, files, cli, tmp_path):
     assert_fails(cli(*call, sums, "--dropout", "1"), "dropout must lie in")
     assert_fails(cli("evaluate", "--run"), "at least one run")
     assert_fails(cli("evaluate", "--run", trained[0], "--source", texts), "both, or neither")
-    assert_fails(cli("predict", "--run", trained[0], "--most", "0", stdin="a\n"), "num_tokens must")
+    assert_fails(cli("predict", "--run", trained[0], "--most", "0", stdin="a\n"), "most must")
     assert not (tmp_path / "run").exists()
 
 
