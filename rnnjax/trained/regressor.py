@@ -115,8 +115,8 @@ class TrainedRegressor(Trained):
     def exports(self, examples: Sequence[str] = ()) -> Parts:
         """Return a program that forecasts after whole windows, and one for each step of a stream.
 
-        Inputs and outputs are scaled as `SeriesEncoder` does; NaN is a missing value. Examples,
-        which are texts, are not read.
+        Inputs and outputs are scaled as `SeriesEncoder` does, and with its `changes` they are
+        changes; NaN is a missing value. Examples, which are texts, are not read.
         """
         model, encoder = self.model, self.encoder
 

@@ -328,10 +328,13 @@ if __name__ == "__main__":
     # Values are scaled to mean 0 and variance 1. What is not known, as the other columns, is NaN.
     for values in (batch[name] for name in ("inputs", "known") if name in batch):
         values[:] = np.nan
-    batch["inputs"][0, :, 0] = np.sin(np.arange(MODEL["history"]) / 3)
+    wave, last = np.sin(np.arange(MODEL["history"]) / 3), 0.0
+    if MODEL["changes"]:  # from the last known value
+        wave, last = np.diff(wave, prepend=np.nan), wave[-1]
+    batch["inputs"][0, :, 0] = wave
     batch["lengths"][:] = MODEL["history"]
     [(series, scales), *_] = MODEL["scales"].items()
     mean, deviation = scales[MODEL["target"]]
     for ahead, value in zip(MODEL["horizons"], np.asarray(program("forecast")(**batch)["mean"])[0]):
-        print(f"{MODEL['target']} {series}, {ahead} ahead: {value * deviation + mean:.4g}")
+        print(f"{MODEL['target']} {series}, {ahead} ahead: {(last + value) * deviation + mean:.4g}")
 """

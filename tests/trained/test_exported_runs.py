@@ -115,7 +115,8 @@ def transcriber(core=None):
 def regressor():
     values = np.sin(np.arange(50.0))
     series = data.Series("wave", np.arange(50), {"height": 3 + values, "beside": values})
-    encoder = data.SeriesEncoder.fit([series], [40], "height", known=("beside",), lags=(2,))
+    columns = {"known": ("beside",), "lags": (2,), "changes": True}
+    encoder = data.SeriesEncoder.fit([series], [40], "height", **columns)
     model = models.Regressor(rx.GRU(4), horizons=(1, 2))
     return trained.TrainedRegressor(model, None, encoder, history=9, horizon=2)
 
@@ -394,7 +395,8 @@ def test_a_series_is_forecast(exported):
         lengths=np.array([9], np.int32),
     )
     want = model.forecast(series, np.array([origin])).mean
-    np.testing.assert_allclose(model.encoder.unscaled("wave", found["mean"]), want, rtol=1e-4)
+    mean = encoded.last[origin] + found["mean"]
+    np.testing.assert_allclose(model.encoder.unscaled("wave", mean), want, rtol=1e-4)
 
 
 REFUSED = {
