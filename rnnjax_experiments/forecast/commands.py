@@ -72,11 +72,10 @@ def train(
     experiment = resolved(experiment, series)
     _say(experiment, series)
     out = out or Path("runs") / (data.resolve().stem if data else "mackey-glass")
-    trained = _train(experiment, series, out, from_, tensorboard)
     assert experiment.horizon is not None  # as it is resolved
     horizons = np.arange(experiment.every, experiment.horizon + 1, experiment.every)
     beside = simple(experiment, series, horizons)  # first: what cannot be tested is not trained
-    trained = _train(experiment, series, out, tensorboard)
+    trained = _train(experiment, series, out, from_, tensorboard)
     found = tested(trained, series, experiment.stride)
     print_report(f"test, {experiment.target}", {"this model": found, **beside})
     plot_curves(out / "metrics.jsonl", out / "curves.png", unit="loss a value")

@@ -64,9 +64,8 @@ def train(
     out = out or Path("runs/mlm")
     # Each once, so that translations of texts that are there change no count.
     distinct = dict.fromkeys(line for each in texts for line in each.parts)
-    subwords = Subwords.train(distinct, experiment.vocab_size, lowercase=experiment.lowercase)
     subwords = (
-        Subwords.train(distinct, experiment.vocab_size)
+        Subwords.train(distinct, experiment.vocab_size, lowercase=experiment.lowercase)
         if from_ is None
         else load_source(from_, TrainedMaskedModel).subwords
     )
