@@ -25,7 +25,9 @@ class RNN(nn.Module):
       core: a cell, `Stack`, `Bidirectional`, or any object with `init`, `initial_state`, `step`.
       implementation: see `rnnjax.unroll`.
       recompute: see `rnnjax.unroll`.
-      batch_first: whether inputs, outputs, `resets` and `mask` are `(batch, time, ...)`.
+      unroll_factor: see `rnnjax.unroll`.
+      batch_first: whether `xs`, outputs, states of all steps, `resets` and `mask` are
+        `(batch, time, ...)`.
 
     Example:
       >>> rnn = rx.linen.RNN(rx.GRU(4))
@@ -38,6 +40,7 @@ class RNN(nn.Module):
     core: Core
     implementation: Implementation = "auto"
     recompute: bool = False
+    unroll_factor: int = 1
     batch_first: bool = False
 
     @nn.compact
@@ -48,13 +51,16 @@ class RNN(nn.Module):
         *,
         lengths: Array | Sequence[int] | None = None,
         resets: Array | None = None,
+        reset_state: State | None = None,
         mask: Array | None = None,
         reverse: bool = False,
-    ) -> tuple[State, Array]:
+        return_states: bool = False,
+    ) -> tuple[Any, ...]:
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
-        `lengths`, `resets`, `mask` and `reverse` are those of `rnnjax.unroll`. With `batch_first`,
-        `xs` are `(batch, time, ..., features)`, and axes after time count as batch axes.
+        The options, and the third result with `return_states`, are those of `rnnjax.unroll`. With
+        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes after time count as batch
+        axes; rows of `reset_state` are still time first.
         """
         key = self.make_rng("dropout") if self.has_rng("dropout") else None
         run = unroll_batch_first if self.batch_first else unroll
@@ -65,10 +71,13 @@ class RNN(nn.Module):
             initial_state,
             lengths=lengths,
             resets=resets,
+            reset_state=reset_state,
             mask=mask,
             reverse=reverse,
+            return_states=return_states,
             implementation=self.implementation,
             recompute=self.recompute,
+            unroll_factor=self.unroll_factor,
             dropout_key=key,
         )
 

@@ -27,7 +27,9 @@ class RNN(nnx.Module):
       input_size: width of the inputs.
       implementation: see `rnnjax.unroll`.
       recompute: see `rnnjax.unroll`.
-      batch_first: whether inputs, outputs, `resets` and `mask` are `(batch, time, ...)`.
+      unroll_factor: see `rnnjax.unroll`.
+      batch_first: whether `xs`, outputs, states of all steps, `resets` and `mask` are
+        `(batch, time, ...)`.
       deterministic: whether dropout is off.
       rngs: streams for "params" and, if the core has dropout, "dropout".
 
@@ -46,6 +48,7 @@ class RNN(nnx.Module):
         *,
         implementation: Implementation = "auto",
         recompute: bool = False,
+        unroll_factor: int = 1,
         batch_first: bool = False,
         deterministic: bool = False,
         rngs: nnx.Rngs,
@@ -53,6 +56,7 @@ class RNN(nnx.Module):
         self.core = core
         self.implementation = implementation
         self.recompute = recompute
+        self.unroll_factor = unroll_factor
         self.batch_first = batch_first
         self.deterministic = deterministic
         params = core.init(rngs.params(), input_size)
@@ -66,15 +70,18 @@ class RNN(nnx.Module):
         *,
         lengths: Array | Sequence[int] | None = None,
         resets: Array | None = None,
+        reset_state: State | None = None,
         mask: Array | None = None,
         reverse: bool = False,
+        return_states: bool = False,
         deterministic: bool | None = None,
         rngs: nnx.Rngs | nnx.RngStream | Array | None = None,
-    ) -> tuple[State, Array]:
+    ) -> tuple[Any, ...]:
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
-        `lengths`, `resets`, `mask` and `reverse` are those of `rnnjax.unroll`. With `batch_first`,
-        `xs` are `(batch, time, ..., features)`, and axes after time count as batch axes.
+        The options, and the third result with `return_states`, are those of `rnnjax.unroll`. With
+        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes after time count as batch
+        axes; rows of `reset_state` are still time first.
         `deterministic` and `rngs` replace those of the module, as in `nnx.Dropout`.
         """
         run = unroll_batch_first if self.batch_first else unroll
@@ -85,10 +92,13 @@ class RNN(nnx.Module):
             initial_state,
             lengths=lengths,
             resets=resets,
+            reset_state=reset_state,
             mask=mask,
             reverse=reverse,
+            return_states=return_states,
             implementation=self.implementation,
             recompute=self.recompute,
+            unroll_factor=self.unroll_factor,
             dropout_key=self._dropout_key(deterministic, self.rngs if rngs is None else rngs),
         )
 

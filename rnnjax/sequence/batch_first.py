@@ -19,8 +19,10 @@ def unroll_batch_first(
     resets: Array | None = None,
     mask: Array | None = None,
     **options: Any,
-) -> tuple[State, Array]:
+) -> tuple[Any, ...]:
     """Do the work of `unroll` with xs, resets, mask and outputs `(batch, time, ...)`.
+
+    So are the states of `return_states`.
 
     Raises:
       ValueError: an array has too few axes, and what `unroll` raises.
@@ -32,8 +34,8 @@ def unroll_batch_first(
                 f"got {getattr(array, 'shape', type(array).__name__)}"
             )
     masks = {"resets": _swapped(resets), "mask": _swapped(mask)}
-    final, ys = unroll(core, params, _swapped(xs), initial_state, **masks, **options)
-    return final, _swapped(ys)
+    final, *over_time = unroll(core, params, _swapped(xs), initial_state, **masks, **options)
+    return final, *map(_swapped, over_time)
 
 
 def _swapped(tree: Any) -> Any:

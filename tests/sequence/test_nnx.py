@@ -22,6 +22,8 @@ OPTIONS = {
     "resets": np.eye(TIME, 3, k=-1, dtype=bool),
     "mask": ~np.eye(TIME, 3, dtype=bool),
     "reverse": True,
+    "reset_state": rx.GRUState(np.full(3, 0.5, np.float32)),
+    "return_states": True,
 }
 
 
@@ -37,7 +39,7 @@ DROPPING = rx.Stack((rx.Elman(8), rx.Reversed(rx.Elman(8))), dropout=0.5)
 
 
 def test_runs_the_core_with_every_option():
-    core = rx.Stack((rx.Bidirectional(rx.Elman(3)), rx.GRU(3)))
+    core = rx.Reversed(rx.GRU(3))
     rnn, state = made(core), random_state(core, BATCH, dtype=np.float32)
     params = rnn.linen_variables()["params"]["core"]
     wanted = core.init(nnx.Rngs(0).params(), FEATURES)
@@ -194,15 +196,14 @@ def as_nnx(core):
 
 @pytest.mark.parametrize("adapter", [as_linen, as_nnx])
 def test_batch_first_turns_all_that_has_time(adapter):
-    run, params = adapter(rx.Bidirectional(rx.GRU(3)))
-    unroll = jax.jit(partial(rx.unroll, rx.Bidirectional(rx.GRU(3)), reverse=True))
+    run, params = adapter(rx.GRU(3))
     ends = np.concatenate([OPTIONS["resets"], np.ones((1, 3), bool)])
     given = {**OPTIONS, "resets": ends}
-    masks = {name: given[name] for name in ("lengths", "resets", "mask")}
-    final, ys = unroll(params, XS, **masks)
+    final, ys, states = rx.unroll(rx.GRU(3), params, XS, **given)
     turned = {**given, "resets": ends.T, "mask": given["mask"].T}
     got = run(np.swapaxes(XS, 0, 1), **turned)
-    assert_close(got, (final, jnp.swapaxes(ys, 0, 1)), 1e-5, 1e-6)
+    want = final, jnp.swapaxes(ys, 0, 1), rx.GRUState(jnp.swapaxes(states.h, 0, 1))
+    assert_close(got, want, 1e-5, 1e-6)
     for wrong in ({"xs": XS[0]}, {"mask": OPTIONS["lengths"]}, {"resets": [True]}):
         with pytest.raises(ValueError, match=rf"{next(iter(wrong))} must start with .*time"):
             run(**{"xs": np.swapaxes(XS, 0, 1), **wrong})
