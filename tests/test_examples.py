@@ -19,8 +19,6 @@ NAMES = {"Path": Path, "jax": jax, "jnp": jnp, "nn": nn, "np": np, "rx": rx}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 ROOMS = (
     *("analysis", "baselines", "cells", "crf", "data", "decoding", "host", "inference"),
-    *("initializers", "linen", "losses", "metrics", "models", "schemes", "sequence", "train"),
-    "trained",
     *(f"interop.{name}" for name in ("torch", "keras", "linen", "nnx", "haiku", "equinox")),
     "interop.safetensors",
     *("initializers", "linen", "losses", "metrics", "models", "nnx", "schemes", "sequence"),
