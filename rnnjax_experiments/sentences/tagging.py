@@ -150,7 +150,7 @@ def report(out: Path, trained: TrainedSentenceModel, splits: Splits[Tagged]) -> 
     scores = _span_scores(gold, predicted) if marks else label_scores(*tokens)
     print_scores(f"{split}, by {'span' if marks else 'tag'}", scores)
     rows = {
-        "each token's most frequent tag": _counted(splits.train, sentences, marks),
+        "most frequent tag": _counted(splits.train, sentences, marks),
         "this model": predicted,
     }
     print_metrics(split, [(name, _measure(sentences, each)) for name, each in rows.items()])

@@ -70,10 +70,10 @@ def test_a_rebuilt_model_computes_the_same():
 
 def test_every_cell_that_is_exported_can_be_described():
     found = [each for each in vars(cells).values() if isinstance(each, type)]
-    made = [
-        cell(3) for cell in found if issubclass(cell, rx.GatedCell) and cell is not rx.GatedCell
-    ]
-    assert len(made) >= 3
+    gated = [each for each in found if issubclass(each, rx.GatedCell) and each is not rx.GatedCell]
+    more = {rx.ProjectedLSTM: {"projection_size": 2}}
+    made = [cell(3, **more.get(cell, {})) for cell in gated]
+    assert len(made) >= 4
     made += [rx.Bidirectional(rx.GRU(3), rx.LSTM(3, use_bias=False), merge="mean")]
     made += [CORE, rx.Window(4, 3, dtype=jnp.bfloat16), rx.GRU(3, param_dtype=np.dtype("float16"))]
     for core in made:
