@@ -35,7 +35,7 @@ def write(path: str | Path, params: Mapping[str, Any]) -> None:
     """
     files = require("safetensors.numpy", "safetensors")
     # It stores the memory of an array as it is, in whatever order of axes.
-    arrays = {name: np.ascontiguousarray(array) for name, array in flat(params).items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in flat(params).items()}
     for name, array in arrays.items():
         if array.dtype.hasobject or array.dtype.kind in "USc":
             raise ValueError(f"{name} must be an array of real numbers, got {array.dtype}")

@@ -67,6 +67,12 @@ def test_a_state_dict_of_torch(tmp_path):
         interop.torch.read(tmp_path / "missing.pt")
 
 
+def test_safetensors_keep_scalars(tmp_path):
+    pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    interop.safetensors.write(tmp_path / "scale", {"scale": jnp.float32(3)})
+    assert interop.safetensors.read(tmp_path / "scale")["scale"].shape == ()
+
+
 def test_safetensors(harm, tmp_path):
     files = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
     path = tmp_path / "core.safetensors"
