@@ -72,9 +72,11 @@ def load(
             f"name must be that of one module of params, got {name!r}; modules: {sorted(params)}"
         )
     ((base, layers),) = modules.items()
+    numbers = sorted(layers)
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise ValueError(f"params must hold all layers of {base}, got those of numbers {numbers}")
     tree = [
-        Cell(arrays, f"{base}{f'_{number}' if number else ''}/{{}}")
-        for number, arrays in sorted(layers.items())
+        Cell(layers[number], f"{base}{f'_{number}' if number else ''}/{{}}") for number in numbers
     ]
     return _LIBRARY.load(tree if len(tree) > 1 else tree[0], core)
 

@@ -84,6 +84,11 @@ def dump(core: Core, params: Params) -> list[Any]:
 
 
 def _tree(weights: Sequence[Any], name: str) -> Tree:
+    if not isinstance(weights, list | tuple):
+        raise ValueError(
+            f"{name or 'weights '}must be a list, as of layer.get_weights(), got a "
+            f"{type(weights).__name__}"
+        )
     if not weights:
         raise ValueError(f"{name or 'weights '}must hold arrays, got none")
     if isinstance(weights[0], list | tuple):

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,8 +83,6 @@ class Layout:
                 problems[name] = f"is missing: its shape must be {text}"
             elif found[name] != shape:
                 problems[name] = f"must have shape {text}, got {found[name]}"
-            elif not jnp.issubdtype(arrays[name].dtype, jnp.floating):
-                problems[name] = f"must be of a floating dtype, got {arrays[name].dtype}"
             else:
                 del problems[name]
         return problems

@@ -137,6 +137,11 @@ class Library:
         if isinstance(given, Stack | Bidirectional):
             raise ValueError(f"core must be a cell for these weights, got {given!r}")
         arrays = tree.arrays
+        for name, array in arrays.items():
+            if not jnp.issubdtype(array.dtype, jnp.floating):
+                raise ValueError(
+                    f"{tree.name.format(name)} must be of a floating dtype, got {array.dtype}"
+                )
         if given is None:
             found = list(self._cells(arrays, activation))
         else:

@@ -12,6 +12,11 @@ def tree_of(weights: Any, name: str = "") -> Tree:
     """Return the tree of a mapping: that of a cell, an RNN, or a Bidirectional; or of a list."""
     if isinstance(weights, Sequence):
         return [tree_of(layer, f"{name}{i}/") for i, layer in enumerate(weights)]
+    if not isinstance(weights, Mapping):
+        raise ValueError(
+            f"weights must be nested mappings from names to arrays, or a list of them, got a "
+            f"{type(weights).__name__}"
+        )
     keys = set(weights)
     for outer in ("params", "cell"):
         if keys == {outer}:

@@ -85,7 +85,10 @@ def load(
     for name, array in as_arrays(_below(state_dict, prefix)).items():
         match = re.fullmatch(r"(\w+)_l(\d+)(_reverse)?", name)
         if match is None:
-            raise ValueError(f"{prefix}{name} is no array of a recurrent layer of PyTorch")
+            raise ValueError(
+                f"{prefix}{name} is no array of a recurrent layer of PyTorch: prefix must be what "
+                "the names of the layer's arrays start with"
+            )
         cells.setdefault((int(match[2]), match[3] or ""), {})[match[1]] = array
 
     def cell(layer: int, way: str) -> Cell:
@@ -120,8 +123,10 @@ def dump(core: Core, params: Params, *, prefix: str = "") -> dict[str, NDArray]:
     """
     layers = core.layers if isinstance(core, Stack) else (core,)
     first = layers[0]
-    plain = Bidirectional(first.core) if isinstance(first, Bidirectional) else first
-    if set(layers) != {plain} or getattr(core, "residual", False):
+    alike = {first}
+    if isinstance(first, Bidirectional):
+        alike = {Bidirectional(first.core), Bidirectional(first.core, first.core)}
+    if not set(layers) <= alike or getattr(core, "residual", False):
         raise ValueError(
             "core must have layers that are alike, directions that are alike and side by side, and "
             f"no residuals, as PyTorch's modules have; got {core!r}"

@@ -160,7 +160,7 @@ BAD_TORCH = {
     "no array of a layer": (
         changed(LSTM, decoder__weight=np.zeros(16)),
         {},
-        r"^decoder.weight is no array of a recurrent layer of PyTorch",
+        r"^decoder.weight is no array of a recurrent layer of PyTorch: prefix must be what",
     ),
     "in a deep core": (
         changed(DEEP, encoder__rnn__weight_ih_l1_reverse=np.zeros((12, 4), np.float32)),
@@ -173,9 +173,9 @@ BAD_TORCH = {
         r"weights must hold arrays of a layer of PyTorch, got none named \*_l1$",
     ),
     "integers": (
-        changed(LSTM, bias_hh_l0=np.zeros(16, int)),
+        {name: array.astype(int) for name, array in LSTM.items()},
         {},
-        ": bias_hh_l0 must be of a floating dtype, got int64$",
+        "^weight_ih_l0 must be of a floating dtype, got int64$",
     ),
     "prefix": (DEEP, {"prefix": "decoder."}, r"names that start with 'decoder\.', got \['enc"),
     "of another cell": (
@@ -256,6 +256,12 @@ BAD_OTHERS = {
         lambda w: w.update(linear={"w": np.zeros((4, 16))}),
         r"name must be that of one module.*got None; modules: \['linear', 'lstm/linear'\]",
     ),
+    "haiku: a layer between others": (
+        "haiku",
+        rx.Stack((rx.LSTM(4),) * 3),
+        lambda w: w.pop("lstm_1/linear"),
+        r"params must hold all layers of lstm, got those of numbers \[0, 2\]$",
+    ),
     "equinox: missing": (
         "equinox",
         rx.Stack((rx.GRU(4),) * 2),
@@ -270,6 +276,19 @@ def test_bad_weights_of_others(case):
     library, core, change, message = BAD_OTHERS[case]
     with pytest.raises(ValueError, match=message):
         of(library).load(broken(library, core, change))
+
+
+def test_the_same_core_in_both_directions():
+    twice = rx.Bidirectional(rx.GRU(4), rx.GRU(4))
+    params = random_params(twice, 3)
+    once = interop.torch.dump(rx.Bidirectional(rx.GRU(4)), params)
+    jax.tree.map(np.testing.assert_array_equal, interop.torch.dump(twice, params), once)
+
+
+@pytest.mark.parametrize("library", ["linen", "nnx", "keras"])
+def test_a_module_is_not_its_weights(library):
+    with pytest.raises(ValueError, match=r"weights must be .* got a object$"):
+        of(library).load(object())
 
 
 class Peephole(rx.LSTM):
