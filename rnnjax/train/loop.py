@@ -125,7 +125,8 @@ def fit(
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
       DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
         finite number.
-      ValueError: `folder` cannot be made or written to, or another process trains there.
+      ValueError: `folder` cannot be made or written to, or another process trains there, or
+        `evaluate` returns no `monitor`.
       OSError: a checkpoint could not be written, or `folder` was renamed or removed.
 
     Example:
@@ -266,13 +267,16 @@ class _Run:
         """Evaluate if an evaluation is due, and save."""
         start = time.monotonic()
         if self.is_evaluation(step):
-            values = self._evaluate(state.params)
+            found = self._evaluate(state.params)
+            if self.monitor not in found:
+                raise ValueError(f"monitor must be of {sorted(found)}, got {self.monitor!r}")
+            values = {name: float(number) for name, number in found.items()}
             value = values[self.monitor]
             self._check_folder(step)
             best = value < self.best
             self._since_best = 0 if best else self._since_best + 1
             if best:
-                self.best = float(value)
+                self.best = value
                 self._best.save(step, {"params": state.params})
             self._write("valid", step, {**values, "seconds": self.seconds})
             progress.evaluated(step, self.monitor, value, best)

@@ -88,7 +88,7 @@ class Optimizer:
     def _is_frozen(self, params: Any) -> Any:
         """Return a tree of bools: which parameters keep their values."""
         paths = [
-            "/".join(str(key.key) for key in path)
+            jax.tree_util.keystr(path, simple=True, separator="/")
             for path, _ in jax.tree_util.tree_leaves_with_path(params)
         ]
         for start in self.frozen:

@@ -176,6 +176,20 @@ def test_a_record_is_shown_with_its_nan(tmp_path):
     assert read_metrics(tmp_path / "metrics.jsonl")[-1]["other"] is None
 
 
+def test_metrics_may_be_arrays(tmp_path):
+    def arrays(params):
+        return {name: jnp.float32(value) for name, value in evaluate(params).items()}
+
+    shown = []
+    run(tmp_path, evaluate=arrays, on_record=shown.append)
+    assert shown == read_metrics(tmp_path / "metrics.jsonl")
+
+
+def test_the_monitor_must_be_a_metric(tmp_path):
+    with pytest.raises(ValueError, match=r"monitor must be of \['loss', 'other'\], got 'error'"):
+        run(tmp_path, monitor="error")
+
+
 def test_what_fails_on_a_record_ends_a_run_that_resumes(tmp_path):
     def full(record):
         if record["step"] == 6:

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+import rnnjax as rx
 from rnnjax.train import Optimizer
 
 
@@ -182,6 +183,13 @@ def test_frozen_parameters_keep_their_values():
     assert (got["head"] != 0).all()
     whole = update(Optimizer(**options, frozen=("encoder",)), grads, params)
     assert not any(leaf.any() for leaf in jax.tree.leaves(whole["encoder"]))
+
+
+def test_frozen_parameters_may_be_in_lists_and_tuples():
+    cell = rx.GRU(2)
+    params = [cell.init(jax.random.key(0), 2), cell.initial_state()]
+    got = update(Optimizer(frozen=("0", "1/h")), jax.tree.map(jnp.ones_like, params), params)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(got))
 
 
 def test_what_is_frozen_must_be_there():
