@@ -110,6 +110,9 @@ class Trained:
             as no step of a core that reads backwards.
           ImportError: the package flatbuffers is missing.
         """
+        for name, given in {"programs": programs, "examples": examples}.items():
+            if isinstance(given, str):
+                raise ValueError(f"{name} must be a sequence of texts, got the text {given!r}")
         write_export(self.exports(examples), self.params, Path(folder), programs)
 
     def save(self, folder: Path) -> None:

@@ -105,6 +105,8 @@ class TrainedLanguageModel(Trained):
 
     def exports(self, examples: Sequence[str] = ()) -> Parts:
         """Return a program for whole texts, and one for each token of a stream."""
+        for example in examples:
+            self.vocabulary.encode(example)  # it names a character that the vocabulary lacks
         text = {
             **asdict(self.vocabulary),
             "start": self.vocabulary.start,

@@ -1,4 +1,7 @@
-"""The source of `run.py`, which shows an exported model at work, with JAX and NumPy alone."""
+"""The source of `run.py`, which shows an exported model at work, with JAX and NumPy alone.
+
+JAX reads programs with the package flatbuffers, which it does not install.
+"""
 
 from rnnjax.data import Lexicon, WordIndexer
 
@@ -37,7 +40,8 @@ def script(title: str, *parts: str) -> str:
     """Return a script: what it does, and parts that use the functions of the loaded model."""
     body = "\n\n".join(part.strip("\n") + "\n" for part in (_LOAD, *parts))
     imports = "".join(f"import {name}\n" for name in _MODULES if f"{name}." in body)
-    return f'"""{title}"""\n\n{imports}{body}'
+    needs = "It needs the packages jax and flatbuffers; JAX reads programs with the latter."
+    return f'"""{title}\n\n{needs}\n"""\n\n{imports}{body}'
 
 
 ZEROS = '''
@@ -60,7 +64,10 @@ def decode(ids):
 CODES = {
     "char": """
 def encode(text):
-    return [MODEL["symbols"].index(c) for c in unicodedata.normalize("NFC", text)]
+    text = unicodedata.normalize("NFC", text)
+    if unknown := sorted({*text} - {*MODEL["symbols"]}):
+        sys.exit(f"error: the training text lacks {unknown}")
+    return [MODEL["symbols"].index(c) for c in text]
 
 
 def decode(ids):
@@ -178,7 +185,10 @@ def batches(indexer: WordIndexer) -> str:
                 batch["characters"][row, place] = spell(word)"""
     if indexer.paired:
         more += """
-            batch["first_lengths"][row] = len(text.split("\\t")[0].split())"""
+            first, tab, _ = text.partition("\\t")
+            if not tab:
+                sys.exit(f"error: texts must be two with a tab between them, got {text!r}")
+            batch["first_lengths"][row] = len(first.split())"""
     return f'''
 def batches(texts, size=32):
     """Yield texts as arrays, all of one shape: whatever the lengths, there is one compilation."""

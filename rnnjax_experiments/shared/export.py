@@ -8,7 +8,9 @@ from rnnjax.trained import load_run
 def export(
     run: Path, out: Path, programs: tuple[str, ...] = (), examples: tuple[str, ...] = ()
 ) -> None:
-    """Write a trained model as programs that need JAX alone, with a script that runs them.
+    """Write a trained model as programs that JAX runs, with a script that shows them at work.
+
+    A process that runs them needs the packages jax and flatbuffers, nothing else.
 
     Args:
       run: the run's folder.

@@ -227,6 +227,32 @@ def test_run_py_shows_the_model_at_work(exported):
     assert alone(folder, "the cat", "")[1].startswith("the\t")
 
 
+def test_run_py_says_what_it_needs(exported):
+    _, _, run = exported("tagger")
+    assert "packages jax and flatbuffers" in run["__doc__"]
+
+
+def test_a_character_that_the_vocabulary_lacks(exported, tmp_path):
+    model, _, run = exported("language model")
+    with pytest.raises(SystemExit, match=r"error: the training text lacks \['é'\]"):
+        run["encode"]("thé")
+    with pytest.raises(ValueError, match=r"text must contain only the vocabulary's .*'é'"):
+        model.export(tmp_path / "out", examples=["thé"])
+
+
+@pytest.mark.parametrize("name", ["programs", "examples"])
+def test_one_text_is_no_sequence_of_texts(name, exported, tmp_path):
+    model, _, _ = exported("tagger")
+    with pytest.raises(ValueError, match=f"{name} must be a sequence of texts, got .*'the cat'"):
+        model.export(tmp_path / "out", **{name: "the cat"})
+
+
+def test_a_pair_has_two_texts(exported):
+    _, _, run = exported("pair classifier")
+    with pytest.raises(SystemExit, match=r"a tab between them, got 'the cat'"):
+        run["predict"](["the cat"])
+
+
 def test_the_description_says_what_the_programs_take(exported):
     _, folder, _ = exported("language model")
     described = json.loads((folder / "export.json").read_text())
