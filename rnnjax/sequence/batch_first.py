@@ -33,6 +33,10 @@ def unroll_batch_first(
                 f"{name} must start with the axes (batch, time), as batch_first is True, "
                 f"got {getattr(array, 'shape', type(array).__name__)}"
             )
+        if array is not None and array.shape[0] != xs.shape[0]:
+            raise ValueError(
+                f"{name} must have the batch of xs, {xs.shape[0]}, as first axis, got {array.shape}"
+            )
     masks = {"resets": _swapped(resets), "mask": _swapped(mask)}
     final, *over_time = unroll(core, params, _swapped(xs), initial_state, **masks, **options)
     return final, *map(_swapped, over_time)

@@ -273,7 +273,7 @@ def unroll(
         _check_names(core, implementation)
         xs, batch = _check_inputs(xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
-        initial_state = starts(state, reset_state, batch, jnp.shape(resets)[:1])
+        initial_state = starts(state, reset_state, batch, jnp.asarray(resets).shape[:1])
     if implementation not in ("auto", "scan"):  # `scan` refuses nothing
         _check_some_part_takes(core, params, xs, initial_state, options)
     end, ys = options.unroll(core, params, xs, initial_state)

@@ -207,6 +207,8 @@ def test_batch_first_turns_all_that_has_time(adapter):
     for wrong in ({"xs": XS[0]}, {"mask": OPTIONS["lengths"]}, {"resets": [True]}):
         with pytest.raises(ValueError, match=rf"{next(iter(wrong))} must start with .*time"):
             run(**{"xs": np.swapaxes(XS, 0, 1), **wrong})
+    with pytest.raises(ValueError, match=r"mask must have the batch of xs, 3, as first axis"):
+        run(np.swapaxes(XS, 0, 1), mask=given["mask"])
 
 
 def test_nothing_is_promoted_unasked():

@@ -147,6 +147,14 @@ def test_none_is_the_initial_state_of_the_core(implementation):
     assert_close(got, plain, 0, 0)
 
 
+def test_resets_may_be_a_list():
+    core = rx.GRU(3)
+    params, xs, _ = single(core)
+    given = {"reset_state": random_state(core, BATCH, dtype=np.float32)}
+    want = rx.unroll(core, params, xs, resets=CUTS, **given)
+    assert_close(rx.unroll(core, params, xs, resets=np.asarray(CUTS).tolist(), **given), want, 0, 0)
+
+
 def test_a_learned_state_of_another_dtype():
     core = rx.GRU(3, dtype="bfloat16")
     params, xs, _ = single(core)
