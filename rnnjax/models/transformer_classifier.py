@@ -78,11 +78,16 @@ class TransformerClassifier(LabelModel):
         and then of tokens without a word, have no meaning.
 
         Raises:
-          ValueError: `words` are missing or not expected, or the encoder raises it.
+          ValueError: `words` are missing, not expected or of another shape than `tokens`, or the
+            encoder raises it.
         """
         if (words is None) == self.reads_words:
             raise ValueError(
                 f"words must be given if and only if words have mean features, got {words}"
+            )
+        if words is not None and words.shape != tokens.shape:
+            raise ValueError(
+                f"words must have the shape of tokens, {tokens.shape}, got {words.shape}"
             )
         features = self.encoder(
             tokens, lengths, segments=segments, languages=languages, positions=positions

@@ -198,5 +198,7 @@ def test_words_are_given_where_they_are_read():
     model = model.clone(word_features="mean")
     with pytest.raises(ValueError, match="words must be given if and only if"):
         model.apply({"params": params}, TOKENS, LENGTHS, **IDS)
+    with pytest.raises(ValueError, match="words must have the shape of tokens"):
+        model.apply({"params": params}, TOKENS, LENGTHS, **IDS, words=WORDS[:, :1])
     with pytest.raises(ValueError, match="word_features must be first or mean, got 'last'"):
         model.clone(word_features="last").apply({"params": params}, TOKENS, LENGTHS, **IDS)

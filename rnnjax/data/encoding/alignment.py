@@ -76,11 +76,16 @@ def switch_words(
       share: the probability that a linked word is replaced; drawn for each sentence anew.
       generator: draws which.
 
+    Raises:
+      ValueError: `share` is no probability.
+
     Example:
       >>> generator = np.random.default_rng(0)
       >>> rx.data.switch_words(["the", "dog"], ["der", "hund"], {1: 1}, 1.0, generator)
       (['the', 'hund'], ['der', 'dog'])
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must lie in [0, 1], got {share!r}")
     switched = list(first), list(second)
     for i, j in links.items():
         if generator.random() < share:

@@ -35,7 +35,8 @@ def neighbour_vectors(
       fewer singular values than `width`, the last columns are 0.
 
     Raises:
-      ValueError: an id is outside the vocabulary, or a size is not positive.
+      ValueError: an id is outside the vocabulary, a size is not positive, or `starts` do not end
+        with the number of tokens.
 
     Example:
       >>> ids = np.array([0, 1, 2, 0, 3, 2, 4, 1, 4, 4, 3, 4])  # 1 and 3 have the same neighbours
@@ -46,6 +47,8 @@ def neighbour_vectors(
     check_positive(vocab_size=vocab_size, width=width)
     tokens = np.asarray(tokens, np.int64)
     check_ids("tokens", tokens, vocab_size)
+    if len(tokens) != starts[-1]:
+        raise ValueError(f"starts must end with the number of tokens, {len(tokens)}, got {starts}")
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     offsets = [offset for step in range(1, _REACH + 1) for offset in (-step, step)]
     found = [_positive_pmi(row, tokens, vocab_size, offset) for offset in offsets]

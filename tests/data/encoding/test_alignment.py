@@ -125,3 +125,9 @@ def test_switched_words_are_the_share_of_the_linked():
         changed = np.mean([each[side][position] != original[position] for each in drawn])
         assert changed == pytest.approx(0.3 * linked, abs=0.04)
     assert switch_words(first, second, links, 1.0, generator) == (list("BbCd"), list("AacD"))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_is_a_probability(share):
+    with pytest.raises(ValueError, match="share must lie in"):
+        switch_words(["a"], ["b"], {0: 0}, share, np.random.default_rng(0))

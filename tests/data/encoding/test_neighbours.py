@@ -80,7 +80,12 @@ def test_any_rows_have_vectors_of_length_one_or_zero(rows, width):
 
 @pytest.mark.parametrize(
     ("tokens", "options", "message"),
-    [([5], {}, "tokens"), ([1], {"vocab_size": 0}, "vocab_size"), ([1], {"width": 0}, "width")],
+    [
+        ([5], {}, "tokens"),
+        ([1, 1], {}, "starts must end with"),
+        ([1], {"vocab_size": 0}, "vocab_size"),
+        ([1], {"width": 0}, "width"),
+    ],
 )
 def test_bad_values_are_named(tokens, options, message):
     options = {"vocab_size": 5, "width": 3, **options}
