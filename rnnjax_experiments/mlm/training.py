@@ -65,7 +65,7 @@ def train_masked(
     kept += switched(kept, experiment.switched, experiment.switch_share, experiment.seed)
     batches = masked_batches(experiment, start.subwords, kept)
     if experiment.vectors == "neighbours":
-        start = _with_neighbours(start, batches.encoded)
+        start = with_neighbours(start, batches.encoded)
     valid = list(masked_batches(experiment, start.subwords, held_out).once())
     per_epoch = batches.buckets.steps_per_epoch
     print(
@@ -89,7 +89,7 @@ def train_masked(
     )
 
 
-def _with_neighbours(start: TrainedMaskedModel, encoded: Encoded) -> TrainedMaskedModel:
+def with_neighbours(start: TrainedMaskedModel, encoded: Encoded) -> TrainedMaskedModel:
     """Return the model with vectors of pieces from counts; what these do not know stays drawn."""
     encoder = start.params["encoder"]
     drawn = encoder["token_embedding"]["embedding"]

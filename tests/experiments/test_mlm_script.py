@@ -11,9 +11,12 @@ from encoder_runs import TINY, lines_of
 from lm_runs import assert_fails, assert_same_end
 from sentence_runs import write
 
-from rnnjax.data import MaskedBatches, Subwords
+from rnnjax.data import MaskedBatches, Subwords, neighbour_vectors
+from rnnjax.models import MaskedLanguageModel, TransformerConfig
+from rnnjax.trained import TrainedMaskedModel
 from rnnjax_experiments.mlm import commands as mlm
 from rnnjax_experiments.mlm.data import Text, make_rows, read_texts, split, switched
+from rnnjax_experiments.mlm.training import with_neighbours
 
 # Orbax leaves coroutines and event loops behind; see tests/train/test_loop.py.
 pytestmark = [
@@ -150,6 +153,24 @@ def test_an_encoder_may_start_from_neighbours_and_read_switched_pairs(texts, cli
     assert code == 0, err
     (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) texts", out)[0])
     assert kept == 3 * (200 - held_out)
+    tokenizer = Subwords.load(tmp_path / "run" / "tokenizer.json")
+    assert tokenizer.encode("THE").ids.tolist() == tokenizer.encode("the").ids.tolist()
+
+
+def test_vectors_of_pieces_start_from_their_neighbours():
+    subwords = Subwords.train(["a b c a b c d"] * 3, 60)
+    config = TransformerConfig(len(subwords), 4, 1, 2, 8, 9)
+    drawn = TrainedMaskedModel(MaskedLanguageModel(config), None, subwords).initialized(0)
+    encoded = make_rows(subwords, [Text(("a b c a b",), ()), Text(("c b a",), ())], 9, ())
+    table, before = (
+        np.asarray(each.params["encoder"]["token_embedding"]["embedding"])
+        for each in (with_neighbours(drawn, encoded), drawn)
+    )
+    found = neighbour_vectors(encoded.starts, encoded.inputs["tokens"], *before.shape)
+    known = found.any(axis=1)
+    assert 3 <= known.sum() < len(known)
+    np.testing.assert_array_equal(table[known], found[known])
+    np.testing.assert_array_equal(table[~known], before[~known])
 
 
 def test_what_is_held_out_is_so_in_every_pair():

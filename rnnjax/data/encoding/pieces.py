@@ -127,7 +127,6 @@ class PieceIndexer:
             raise ValueError("sentences must be single, as paired is False, got a pair")
         rows = [self._pieces(sentence) for sentence in sentences]
         starts, columns = join_pieces(rows, self._languages(rows))
-        columns["words"] = _number_words(starts, columns["word_starts"], columns["tokens"])
         longest = np.diff(starts).max(initial=0)
         if longest > self.max_length:
             number = int(np.diff(starts).argmax()) + 1
@@ -145,7 +144,9 @@ class PieceIndexer:
         names = ["tokens"]
         names += ["segments", "positions"] if self.paired else []
         names += ["languages"] if self.language is not None else []
-        names += ["words"] if self.numbered else []
+        if self.numbered:
+            columns["words"] = _number_words(starts, columns["word_starts"], columns["tokens"])
+            names += ["words"]
         answers = {"targets": id_answer(targets, per_token=tagged)}
         return Encoded(starts, {name: columns[name] for name in names}, answers, marks=marks)
 
