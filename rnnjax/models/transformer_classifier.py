@@ -109,7 +109,7 @@ class TransformerClassifier(LabelModel):
 
 
 def _means_of_words(features: Array, words: Array) -> Array:
-    """Return at each piece the mean of the features of its word's pieces, 0 where there is none."""
-    same = (words[:, :, None] == words[:, None, :]) & (words[:, None, :] > 0)
-    pieces = jnp.maximum(same.sum(axis=-1, keepdims=True), 1)
-    return jnp.einsum("bts,bsf->btf", (same / pieces).astype(features.dtype), features)
+    """Return at each piece the mean of the features of its word's pieces."""
+    same = words[:, :, None] == words[:, None, :]
+    shares = same / same.sum(axis=-1, keepdims=True)
+    return jnp.einsum("bts,bsf->btf", shares.astype(features.dtype), features)
