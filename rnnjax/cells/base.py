@@ -94,13 +94,15 @@ class GatedCell(Generic[StateT]):
 
     A subclass gives its gates by name (`gate_names`), its state (`state_type`, a NamedTuple with a
     field `h`) and `pointwise`. If `pointwise` reads only the sum g_x + g_h of some gates, put these
-    first and list them in `additive_gates`: the fast path then needs less time and memory. A
-    subclass may override the rest:
+    first and list them in `additive_gates`: the fast path then needs less time and memory. If some
+    gates have no g_h, put these last and list them in `input_gates`: `recur` does not return them,
+    and `w_h` has no columns for them. A cell of input gates alone has no `w_h`; what `pointwise`
+    computes of the state is then its whole recurrence. A subclass may override the rest:
 
         project        x @ w_x + b
         recur          h @ w_h
         emit           state.h
-        param_shapes   `w_x` (input, gates * hidden), `w_h` (width of h, gates * hidden),
+        param_shapes   `w_x` (input, gates * hidden), `w_h` (width of h, recurrent gates * hidden),
                        `b` (gates * hidden,) if `use_bias`, and `own_shapes`
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
@@ -151,6 +153,8 @@ class GatedCell(Generic[StateT]):
     # The first gates, if `pointwise` reads only the sum g_x + g_h of them: the fused kernel keeps
     # and differentiates one array for each of these, and two for each other gate.
     additive_gates: ClassVar[tuple[str, ...]] = ()
+    # The last gates, if they have no g_h: the fused kernel keeps one array for each of these too.
+    input_gates: ClassVar[tuple[str, ...]] = ()
     # The gates between 0 and 1, among those that `gates` returns.
     sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
@@ -159,10 +163,11 @@ class GatedCell(Generic[StateT]):
         for name in ("kernel_init", "recurrent_init", "bias_init"):
             object.__setattr__(self, name, as_value(getattr(self, name)))
         check_positive(hidden_size=self.hidden_size)
-        if self.additive_gates != self.gate_names[: self.num_additive_gates]:
+        others = self.gate_names[self.num_additive_gates : self.num_recurrent_gates]
+        if (*self.additive_gates, *others, *self.input_gates) != self.gate_names:
             raise ValueError(
-                f"additive_gates must be the first of gate_names, {self.gate_names}; "
-                f"got {self.additive_gates}"
+                f"additive_gates must be the first of gate_names, {self.gate_names}, and "
+                f"input_gates the last; got {self.additive_gates} and {self.input_gates}"
             )
         if not set(self.sigmoid_gates) <= set(self.gate_names):
             raise ValueError(
@@ -218,8 +223,11 @@ class GatedCell(Generic[StateT]):
           h: the state's h, in the compute dtype, with any leading axes.
 
         Returns:
-          `(..., gates * hidden_size)`, in float32 or better (`rnnjax.products.product`).
+          `(..., recurrent gates * hidden_size)`, in float32 or better
+          (`rnnjax.products.product`).
         """
+        if not self.num_recurrent_gates:
+            return h[..., :0].astype(accumulator(h.dtype))
         return product(h, params["w_h"], h.dtype)
 
     @abstractmethod
@@ -228,7 +236,7 @@ class GatedCell(Generic[StateT]):
 
         Args:
           g_x: `(..., gates * hidden_size)`, the projected input.
-          g_h: `(..., gates * hidden_size)`, the projected state.
+          g_h: `(..., recurrent gates * hidden_size)`, the projected state.
           state: the state before the step.
           **own: the parameters in `own_shapes`. Vectors come with leading axes of size 1 up to the
             rank of `g_x`. Matrices come as they are, in the compute dtype, as operands of products.
@@ -257,9 +265,11 @@ class GatedCell(Generic[StateT]):
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
+        recurrent = self.num_recurrent_gates * self.hidden_size
         (h,) = self.state_shapes()["h"]
+        w_h = {"w_h": (h, recurrent)} if recurrent else {}
         bias = {"b": (width,)} if self.use_bias else {}
-        return {"w_x": (input_size, width), "w_h": (h, width), **bias, **self.own_shapes()}
+        return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters that `pointwise` reads, by name."""
@@ -285,6 +295,11 @@ class GatedCell(Generic[StateT]):
         return len(self.additive_gates)
 
     @property
+    def num_recurrent_gates(self) -> int:
+        """The number of gates that `recur` returns: all but the input gates."""
+        return len(self.gate_names) - len(self.input_gates)
+
+    @property
     def is_gated(self) -> bool:
         """Whether the step has the form above, so that a fast path may be used.
 
@@ -298,21 +313,20 @@ class GatedCell(Generic[StateT]):
         return slice(start, start + self.hidden_size)
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
-        """Return new parameters for inputs of width `input_size`: `w_x`, `w_h` and maybe `b`."""
+        """Return new parameters for inputs of width `input_size`: `w_x`, maybe `w_h` and `b`."""
         check_positive(input_size=input_size)
         shapes, dtype = self.param_shapes(input_size), self.param_dtype
         key_x, key_h, key_b = jax.random.split(key, 3)
 
-        def per_gate(init: Initializer, key: Array, shape: tuple[int, ...]) -> Array:
+        def per_gate(init: Initializer, key: Array, shape: tuple[int, ...], gates: int) -> Array:
             # Draw in a wide dtype, as LAPACK has no orthogonal matrices in bfloat16.
-            keys, wide = jax.random.split(key, self.num_gates), accumulator(dtype)
-            gates = [init(k, (*shape[:-1], shape[-1] // self.num_gates), wide) for k in keys]
-            return jnp.concatenate(gates, axis=-1).astype(dtype)
+            keys, wide = jax.random.split(key, gates), accumulator(dtype)
+            drawn = [init(k, (*shape[:-1], shape[-1] // gates), wide) for k in keys]
+            return jnp.concatenate(drawn, axis=-1).astype(dtype)
 
-        params = {
-            "w_x": per_gate(self.kernel_init, key_x, shapes["w_x"]),
-            "w_h": per_gate(self.recurrent_init, key_h, shapes["w_h"]),
-        }
+        params = {"w_x": per_gate(self.kernel_init, key_x, shapes["w_x"], self.num_gates)}
+        if recurrent := self.num_recurrent_gates:
+            params["w_h"] = per_gate(self.recurrent_init, key_h, shapes["w_h"], recurrent)
         if self.use_bias:
             params["b"] = self.bias_init(key_b, shapes["b"], dtype)
         return params

@@ -69,7 +69,7 @@ def fused(
     derivative of a reverse one (`jax.hessian`) works.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
-    leaf of the state, one for each additive gate, two for each other gate.
+    leaf of the state, one for each additive gate and each input gate, two for each other gate.
     """
     if xs.shape[0] == 0:  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)

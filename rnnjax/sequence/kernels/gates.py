@@ -12,8 +12,8 @@ class Gates(NamedTuple):
     """The gates that `pointwise` reads, or their gradients; each kind may have no width."""
 
     both: Array  # g_x + g_h, of the additive gates
-    x: Array  # g_x of the others
-    h: Array  # g_h of the others
+    x: Array  # g_x of the others, input gates included
+    h: Array  # g_h of the others, which input gates do not have
 
     def as_g_x(self) -> Array:
         """Return the gradient of g_x, where these are gradients."""
@@ -25,7 +25,7 @@ class Gates(NamedTuple):
 
 
 def split(cell: GatedCell, packed: Array) -> tuple[Array, Array]:
-    """Return the additive gates, and the others."""
+    """Return the additive gates of g_x, or of what has its columns, and the others."""
     width = packed.shape[-1] // cell.num_gates
     additive, others = jnp.split(packed, [cell.num_additive_gates * width], -1)
     return additive, others
@@ -33,8 +33,9 @@ def split(cell: GatedCell, packed: Array) -> tuple[Array, Array]:
 
 def gathered(cell: GatedCell, g_x: Array, g_h: Array) -> Gates:
     """Return `Gates` of what `pointwise` reads."""
-    (x_both, x), (h_both, h) = split(cell, g_x), split(cell, g_h)
-    return Gates(x_both + h_both, x, h)
+    both, x = split(cell, g_x)
+    h_both, h = jnp.split(g_h, [both.shape[-1]], -1)
+    return Gates(both + h_both, x, h)
 
 
 def pointwise(cell: GatedCell, gates: Gates, state: State, own: Params) -> State:

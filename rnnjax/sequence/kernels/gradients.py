@@ -21,7 +21,7 @@ def transpose_of_recur(
     cell: GatedCell, params: Params, dtype: Any
 ) -> Callable[[Array, Array], Array]:
     """Return a function of the gradient of g_h and of h, which returns the gradient of h."""
-    if _is_default(cell, "recur"):
+    if _recurs_by_one_matrix(cell, params):
         w_h_t = params["w_h"].T.astype(dtype)
         return lambda d_g_h, h: product(d_g_h, w_h_t, dtype)
     narrow = cast(params, dtype)
@@ -47,7 +47,7 @@ def of_project_and_recur(
       d_gates: the gradients of the gates at each step.
     """
     dtype = cell.compute_dtype(params, xs)
-    if _is_default(cell, "project") and _is_default(cell, "recur"):
+    if _is_default(cell, "project") and _recurs_by_one_matrix(cell, params):
         return _of_products(cell, params, xs, hs, d_gates, dtype)
     g_x, to_project = jax.vjp(cell.project, params, xs)
     g_h, to_recur = jax.vjp(lambda p: cell.recur(cast(p, dtype), hs.astype(dtype)), params)
@@ -138,6 +138,10 @@ def total(params: Params, *gradients: Params) -> Params:
 def sum_rows(values: Array) -> Array:
     """Return the sum over all axes except the last."""
     return values.sum(axis=tuple(range(values.ndim - 1)))
+
+
+def _recurs_by_one_matrix(cell: GatedCell, params: Params) -> bool:
+    return _is_default(cell, "recur") and "w_h" in params
 
 
 def _is_default(cell: GatedCell, part: str) -> bool:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracle import (
@@ -15,6 +16,7 @@ from oracle import (
     random_params,
     random_state,
 )
+from published import assert_published
 
 import rnnjax as rx
 
@@ -53,6 +55,46 @@ def test_of_gates_that_add_up_one_summand_is_kept():
 
 
 @dataclass(frozen=True)
+class Scaled(rx.GatedCell):
+    """One gate of each kind: f is additive, n keeps its summands apart, v has no recurrent part."""
+
+    gate_names = ("f", "n", "v")
+    additive_gates = ("f",)
+    input_gates = ("v",)
+    state_type = rx.GRUState
+
+    def pointwise(self, g_x, g_h, state):
+        (f_x, n_x, v), (f_h, n_h) = jnp.split(g_x, 3, -1), jnp.split(g_h, 2, -1)
+        f = jax.nn.sigmoid(f_x + f_h)
+        return rx.GRUState((1 - f) * state.h + f * v * jnp.tanh(n_x + f * n_h))
+
+
+@pytest.mark.usefixtures("x64")
+def test_input_gates():
+    def published(p, state, x):
+        f_x, n_x, v = np.split(x @ p["w_x"] + p["b"], 3)
+        f_h, n_h = np.split(state.h @ p["w_h"], 2)
+        f = 1 / (1 + np.exp(-f_x - f_h))
+        h = (1 - f) * state.h + f * v * np.tanh(n_x + f * n_h)
+        return (h,), h
+
+    assert_published(Scaled(4), published)
+
+
+def test_of_input_gates_one_array_is_kept():
+    core, steps, batch = Scaled(3), 36, 4
+    params = core.init(jax.random.key(0), 2)
+    assert {name: leaf.shape for name, leaf in params.items()} == core.param_shapes(2)
+    assert params["w_h"].shape == (3, 6)
+    xs = random_inputs(steps, (batch,), dtype=np.float32)
+    run = lambda xs: rx.unroll(core, params, xs)[1]  # noqa: E731
+    pullback = jax.eval_shape(lambda xs: jax.vjp(run, xs)[1], xs)
+    kept = sum(leaf.size for leaf in jax.tree.leaves(pullback))
+    # A state, f, both summands of n, and v.
+    assert 5 <= (kept - xs.size) / (steps * batch * 3) < 6
+
+
+@dataclass(frozen=True)
 class Apart(rx.GRU):
     """A GRU whose gates count as if each saw its summands one by one."""
 
@@ -63,6 +105,14 @@ class Apart(rx.GRU):
 def test_additive_gates_are_the_first_gates(names):
     with pytest.raises(ValueError, match=r"must be the first of gate_names, \('r', 'z', 'n'\)"):
         type("Wrong", (rx.GRU,), {"additive_gates": names})(4)
+
+
+@pytest.mark.parametrize("names", [("n",), ("f",), ("f", "n", "v"), ("w", "f", "n", "v")])
+def test_input_gates_are_the_last_gates(names):
+    with pytest.raises(
+        ValueError, match=r"\('f', 'n', 'v'\), and input_gates the last; got \('f',\)"
+    ):
+        type("Wrong", (Scaled,), {"input_gates": names})(4)
 
 
 @pytest.mark.usefixtures("x64")
