@@ -1,18 +1,18 @@
 # make lm           train a language model on Python's own reference manual
-# make label        label the names in Python's standard library with what they are
-# make classify     tell from a docstring which package of the standard library it is from
-# make conditional  model text given its topic, and tell the topic by Bayes' rule
+# make label        label each name in Python's standard library with its kind
+# make classify     predict from a docstring which package of the standard library it is from
+# make conditional  model text given its topic, and predict the topic by Bayes' rule
 # make mlm          pre-train an encoder on Python's own docstrings, tune it, compare with scratch
-# make distill      teach a small network what a large one learnt of docstrings
-# make translate    write dates as ISO 8601 has them, whatever the style they come in
+# make distill      train a small network to imitate a large one, on docstrings
+# make translate    translate dates written in many styles into ISO 8601
 # make answer       answer questions about made-up stories with a span of the story
 # make music        learn two-voice counterpoint, and write pieces as MIDI files
 # make forecast     forecast the Mackey-Glass series, which is chaotic
 # make recognize    read lines of handwritten digits
 # make summarize    write the first lines of docstrings from their bodies
-# make test         run the tests, without further combinations of what they cover
-# make test-all     run these too
-# make bench        measure rnnjax beside its peers, a small grid
+# make test         run the tests, except more combinations and slow ones
+# make test-all     run the combinations too
+# make bench        measure rnnjax and its peers, a small grid
 # make docs         build the docs site in site/; make docs-serve shows it
 # make package      build the wheel and the source distribution in dist/
 # Each makes .venv on first use. PYTHON=... picks the interpreter (3.11 or newer).
@@ -65,6 +65,7 @@ answer: $(VENV)/.scripts
 
 music: $(VENV)/.scripts
 	$(BIN)/rnnjax music train $(ARGS)
+
 forecast: $(VENV)/.scripts
 	$(BIN)/rnnjax forecast train $(ARGS)
 
@@ -130,7 +131,7 @@ $(VENV)/.scripts: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.scripts pyproject.toml
-	@echo "installing the peers to measure beside us into $(VENV) (once, a minute or two)"
+	@echo "installing the peers to compare with into $(VENV) (once, a minute or two)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 

@@ -15,7 +15,7 @@ from rnnjax.data.readers.text import composed
 from rnnjax.data.vocabularies.vocabulary import END, UNKNOWN
 from rnnjax.files import read_with_digest, write_with_digest
 
-_END, _START, _SYMBOLS = 256, 257, 258  # behind the bytes
+_END, _START, _SYMBOLS = 256, 257, 258  # after the bytes
 _ORDER = 5
 
 
@@ -102,6 +102,6 @@ class Spelling:
 
 
 def _symbols(word: str, *, whole: bool) -> np.ndarray:
-    """Return the symbols of a word behind so many starts that no history has another word."""
+    """Return the symbols of a word after so many starts that no history has another word."""
     spelt = [*word.encode("utf-8"), *([_END] if whole else [])]
     return np.array([_START] * (_ORDER - 1) + spelt)

@@ -54,7 +54,7 @@ def _best_path(blank: int, logits: Array, lengths: Array) -> tuple[Array, Array]
     best = jnp.where(inside(time, lengths).T, best, blank)
     before = jnp.pad(best, ((0, 0), (1, 0)), constant_values=blank)[:, :time]
     written = (best != blank) & (best != before)
-    # What is not written goes to a place behind the last, which is dropped.
+    # What is not written goes to a place after the last, which is dropped.
     places = jnp.where(written, jnp.cumsum(written, axis=1) - 1, time)
     nothing = jnp.full((batch, time), blank, jnp.int32)
     rows = jnp.arange(batch)[:, None]

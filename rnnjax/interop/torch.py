@@ -183,7 +183,7 @@ def load_language_model(
     shapes = {name: array.shape for name, array in found.items()}
     if shapes != wanted:
         raise ValueError(
-            f"beside rnn, state_dict must hold arrays of the shapes {wanted}, got {shapes}"
+            f"besides rnn, state_dict must hold arrays of the shapes {wanted}, got {shapes}"
         )
     tied = np.array_equal(found["decoder.weight"], found["encoder.weight"])
     given = {

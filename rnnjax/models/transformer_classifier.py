@@ -47,7 +47,7 @@ class TransformerClassifier(LabelModel):
 
     @property
     def reads_words(self) -> bool:
-        """Whether the model must be told which tokens are pieces of one word."""
+        """Whether the model needs to know which tokens are pieces of one word."""
         return self.per_token and self.word_features == "mean"
 
     def setup(self) -> None:

@@ -68,7 +68,7 @@ def make_masks(
     if valid is None:
         return Masks(valid, fresh)
     if reverse and mask is not None:
-        return Masks(valid, fresh & _cut_behind(valid, lengths))
+        return Masks(valid, fresh & _cut_after(valid, lengths))
     return Masks(valid, fresh & valid)
 
 
@@ -96,21 +96,21 @@ def start_of_steps(xs: Array, reset: State, state: State, *, reverse: bool) -> S
 def _rows_of_steps(rows: Array, more: Array, time: int, reverse: bool) -> Array:
     """Return the row of each step, given those of the cuts, of which the first is before step 0.
 
-    Read backwards, a step starts at the cut behind it; `more` is the row of the end, if that has
+    Read backwards, a step starts at the cut after it; `more` is the row of the end, if that has
     none.
     """
     return jnp.concatenate([rows[1:], more])[:time] if reverse else rows[:time]
 
 
-def _cut_behind(valid: Array, lengths: Array | None) -> Array:
-    """Return whether a cut behind each step separates steps that count, or is at the end.
+def _cut_after(valid: Array, lengths: Array | None) -> Array:
+    """Return whether a cut after each step separates steps that count, or is at the end.
 
     The state may start again at a step that does not count, between two that do.
     """
     time = valid.shape[0]
     after = jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])])
-    behind = jnp.arange(time).reshape(-1, *(1,) * (valid.ndim - 1)) + 1
-    after |= behind == (time if lengths is None else lengths[None])
+    end = jnp.arange(time).reshape(-1, *(1,) * (valid.ndim - 1)) + 1
+    after |= end == (time if lengths is None else lengths[None])
     return after & (jnp.cumsum(valid, axis=0) > 0)
 
 

@@ -228,7 +228,7 @@ def unroll(
         "auto" gives. The fast path cannot be differentiated forwards (`jax.jvp`, `jax.jacfwd`,
         `jax.linearize`): use "scan" where JAX "can't apply forward-mode autodiff (jvp)".
         `jax.hessian` works on both.
-      recompute: keep only every sqrt(time)-th state for the backward pass, beside inputs and
+      recompute: keep only every sqrt(time)-th state for the backward pass, besides inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.

@@ -45,7 +45,7 @@ class TrainedLanguageModel(Trained):
       vocabulary: the tokens.
       chunk: number of tokens per chunk when a long text is evaluated.
       sentences: whether each line is read from the zero state, as a model of `PackedSentences`.
-      spelling: what an unknown word of a text to score costs beside `<unk>`; None: nothing.
+      spelling: what an unknown word of a text to score costs in addition to `<unk>`; None: nothing.
 
     Example:
       >>> vocabulary = rx.data.Vocabulary.characters("hello")
@@ -214,7 +214,7 @@ class TrainedLanguageModel(Trained):
             **options,
         )
         pairs = zip(np.asarray(drawn), np.asarray(counts), strict=True)
-        # With another stop, the model may go on behind the end, where it never was in training.
+        # With another stop, the model may go on after the end, where it never was in training.
         texts = [self.vocabulary.decode(_before(row[:count], end)) for row, count in pairs]
         return texts[: len(prompts)]
 

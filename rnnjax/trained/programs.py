@@ -114,7 +114,7 @@ def step_program(
       model: a module with `step(state, *inputs)` and `initial_state(batch_shape)`.
       core: what has to step; the program is refused where it cannot.
       inputs: what a step reads, in the order of the method's arguments.
-      result: the name of what it returns beside the state.
+      result: the name of what it returns besides the state.
       condition: what the method `start` makes the initial state of, if not all start alike.
     """
     like = jax.eval_shape(lambda: model.initial_state((1,)))

@@ -315,7 +315,7 @@ if __name__ == "__main__":
 
 SUMMARIZE = '''
 def summarize(text):
-    """Return a summary of a text; the words that the vocabulary lacks have the ids behind it."""
+    """Return a summary of a text; the words that the vocabulary lacks have the ids after it."""
     words = [normal(word) for word in text.split()][: MODEL["source_words"]]
     names = ["", "", *WORDS]
     if MODEL["copies"]:

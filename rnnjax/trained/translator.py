@@ -158,7 +158,7 @@ class TrainedTranslator(Trained):
 
 
 def _options(places: int) -> dict[str, Any]:
-    """Return what every search for translations of texts padded to `places` is told."""
+    """Return the arguments of every search for translations of texts padded to `places`."""
     num_tokens = 2 * places + 20
     return {"start_token": START, "stop_token": END, "num_tokens": num_tokens, "never": _NEVER}
 

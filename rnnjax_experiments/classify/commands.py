@@ -3,7 +3,7 @@
 $ rnnjax classify train                    # the standard library's docstrings
 $ rnnjax classify train sentiment --data train.tsv dev.tsv test.tsv
 $ rnnjax classify train pairs --data train.tsv dev.tsv test.tsv
-$ rnnjax classify windows                  # beside a recurrent core
+$ rnnjax classify windows                  # compared with a recurrent core
 $ echo "It's a gem." | rnnjax classify predict --run runs/sst2
 """
 

@@ -89,7 +89,7 @@ PRESETS = {
 DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "
     "the default, a few minutes.",
-    "last": "The same from the state after the last word; for windows beside a recurrent core.",
+    "last": "The same from the state after the last word; to compare with windows.",
     "sentiment": "Sentences and their labels, words alone.",
     "pairs": "Two sentences and a label, such as whether one entails the other.",
 }

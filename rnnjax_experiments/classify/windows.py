@@ -16,7 +16,7 @@ from rnnjax_experiments.shared.pictures import panels
 
 
 class Row(NamedTuple):
-    """A window, or the recurrent core beside them."""
+    """A window, or the recurrent core to compare them with."""
 
     name: str
     seen: int | None  # words that an output depends on; None for all

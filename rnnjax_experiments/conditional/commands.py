@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 else:
     Preset = presets(PRESETS, DESCRIPTIONS)
 
-ORDER = 3  # of the n-gram beside the model
+ORDER = 3  # of the n-gram to compare with
 SAMPLES = 2  # of each class
 LONGEST = 60  # words of a sample
 COSTS = {"loss": "given its class", "wrong": "given another", "any": "class unknown"}
@@ -92,7 +92,7 @@ def evaluate(
     Args:
       run: the runs' folders.
       data: a file as `train` reads it.
-      classifier: runs of `classify`, to stand beside them.
+      classifier: runs of `classify`, to compare with.
       table: whether files have a line of names or cells in quotes.
     """
     file = TextFile.read(data)
@@ -203,7 +203,7 @@ def _report(out: Path, trained: TrainedConditionalModel, splits: Splits[Labelled
 def _print_costs(
     title: str, rows: Sequence[tuple[str, dict[str, float]]], ngram: float | None = None
 ) -> None:
-    """Print perplexities of runs, of several their mean and spread, and an n-gram's beside."""
+    """Print perplexities of runs, of several their mean and spread, and an n-gram's."""
     values = np.array([[perplexity(found[name]) for name in COSTS] for _, found in rows])
     lines = [
         (name, *(f"{v:.2f}" for v in each)) for (name, _), each in zip(rows, values, strict=True)

@@ -25,7 +25,7 @@ class ConditionalExperiment(Training, CoreConfig):
     min_count: int = 2
     """Words seen less often in training become <unk>."""
     entry: Entry = "input"
-    """How the class enters: beside every word, or as the state before the first."""
+    """How the class enters: with every word, or as the state before the first."""
     condition_size: int = 64
     """Width of a class's vector."""
     embed_size: int = 200

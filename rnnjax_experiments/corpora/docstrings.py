@@ -70,7 +70,7 @@ def library_texts() -> list[str]:
 def texts(code: Code) -> Iterator[Tokens]:
     """The docstrings of `code`, then its comments, each as its first 100 tokens.
 
-    Comment lines without another line between them are one text; comments behind code are
+    Comment lines without another line between them are one text; comments after code are
     left out, and so are texts of fewer than four tokens. A token is a word or number as it is
     written, or another sign with its repeats (`...`, `-----`).
     """

@@ -50,7 +50,7 @@ def identifier_roles() -> Splits[Tagged]:
 def roles(source: str) -> list[Tagged]:
     """Sentences of about ten lines from `source`, each identifier tagged with its role.
 
-    - `attribute`: behind a dot, `x` in `a.x`, unless it is called
+    - `attribute`: after a dot, `x` in `a.x`, unless it is called
     - `builtin`: `len` in `len(a)`, unless the module or the function has its own
     - `class`: `A` in `class A:`
     - `decorator`: `a` and `b` in `@a.b(c)`
@@ -63,7 +63,7 @@ def roles(source: str) -> list[Tagged]:
     - `local`: a name of this function where it is used or set, its parameters included; also
       the targets of a comprehension, wherever it stands
     - `member`: a name of the class in the class's own body, `x` in `class A: x = 1`
-    - `method`: behind a dot and called, `x` in `a.x()`
+    - `method`: after a dot and called, `x` in `a.x()`
     - `module`: `a` and `b` in `import a.b` and `from a.b import c`
     - `parameter`: in the list of a definition, `a` in `def f(a, *, b=1):`, `lambda a:` and
       `def f[a]():`
@@ -116,7 +116,7 @@ def _sentences(code: Code) -> Iterator[Tagged]:
 
 
 def _tagged_tokens(source: str, role_of: IdentifierRoles) -> Iterator[tuple[int, _Pair]]:
-    """The tokens of a module with their tags, each behind the row that it stands in."""
+    """The tokens of a module with their tags, each after the row that it stands in."""
     rows = source.split("\n")
     inside_f_strings = 0
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

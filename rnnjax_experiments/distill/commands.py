@@ -133,7 +133,7 @@ def lm(
 ) -> None:
     """Train a language model alone and taught, from the same weights, and compare them.
 
-    The teacher reads beside the student at every step: nothing is kept of what it says.
+    The teacher reads with the student at every step: nothing is kept of what it says.
 
     Args:
       teacher: runs of `lm` on the same corpus; several, with the same architecture, are an

@@ -227,7 +227,7 @@ def _report(
     out: Path,
     share: Any = None,
 ) -> None:
-    """Print the best held-out losses beside the published ones, draw the curves, save both."""
+    """Print the best held-out losses next to the published ones, draw the curves, save both."""
     curves: dict[str, list[tuple[list[int], list[float]]]] = {}
     figures: dict[str, dict[str, list[float]]] = {}
     families = {}

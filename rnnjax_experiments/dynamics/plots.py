@@ -14,7 +14,7 @@ _TWO = (12.4, 4.2)  # inches of two panels
 def plot_activations(
     scales: Mapping[str, np.ndarray], theory: Mapping[str, np.ndarray], picture: Path
 ) -> None:
-    """Draw the rms of activations over time, a line a seed, beside what theory says.
+    """Draw the rms of activations over time, a line for each seed, and what theory says.
 
     Args:
       scales: by name, `(seeds, steps)`.

@@ -148,7 +148,7 @@ class Copying(DynamicsExperiment):
     """Copy memory."""
 
     delay: int = 1000
-    """Steps between the last symbol read and the first to be told."""
+    """Steps between the last symbol read and the first to be written."""
     symbols: int = 10
     """How many symbols there are to repeat."""
 

@@ -83,7 +83,7 @@ def train(experiment: DynamicsExperiment, folder: Path, *, log_every: int = 20) 
 
 
 def reach(learnt: TrainedCell, letters: int, limit: int) -> int:
-    """Return the largest n up to `limit` to which each word is told right, from the first b on."""
+    """Return the largest n up to `limit` to which all words are right from the first b on."""
     length = letters * limit + 1
 
     @jax.jit

@@ -85,7 +85,7 @@ def gradients(
 ) -> None:
     """Draw how gradients fade with distance in cells before any training, and why.
 
-    Inputs are normal. The norm is that of all of the state, h and c of an LSTM; beside it are the
+    Inputs are normal. The norm is that of all of the state, h and c of an LSTM; with it are the
     eigenvalues of the Jacobian of one step, in the middle of a sequence, and how many gates are at
     their ends.
 

@@ -66,7 +66,7 @@ def train(
       encoder: the folder of a run of `rnnjax mlm`; its tokeniser is used as well.
       experiment: a preset, any part of which may be changed.
       data: two or three files, to train, develop and perhaps test on. Tags: CoNLL-U, or a token
-        a line, its tag last. Sentences: a tab and the label behind
+        a line, its tag last. Sentences: a tab and the label after
         each. Pairs: two sentences and the label, tabs between them. By default docstrings and
         comments of Python's standard library.
       columns: of files of pairs whose first line names the columns, the two sentences' and the

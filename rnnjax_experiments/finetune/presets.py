@@ -66,7 +66,7 @@ PRESETS = {
     # The longest has some 300 pieces.
     "docstrings": TuningExperiment(epochs=6, max_length=512),
     "tags": TuningExperiment(task="tokens"),
-    # Vectors that tuning moves leave those of the other language behind.
+    # Vectors that tuning moves no longer fit those of the other language.
     "transfer": TuningExperiment(
         task="tokens",
         max_length=512,
@@ -88,7 +88,7 @@ DESCRIPTIONS = {
     "docstrings": "Which package of Python's standard library a docstring or comment is from; "
     "the default, a few minutes.",
     "tags": "Parts of speech, names, and other tags of tokens.",
-    "transfer": "Tags of tokens, to be told in another language that the encoder knows.",
+    "transfer": "Tags of tokens, to be predicted in another language that the encoder knows.",
     "sentiment": "Sentences and their labels.",
     "pairs": "Two sentences and a label, such as whether one entails the other.",
 }

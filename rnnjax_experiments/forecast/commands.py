@@ -84,7 +84,7 @@ def train(
 
 
 def evaluate(run: tuple[Path, ...], data: Path | None = None) -> None:
-    """Print the errors of trained models on the last fifth of a file, beside simple forecasts.
+    """Print the errors of trained models and simple forecasts on the last fifth of a file.
 
     Args:
       run: the runs' folders, all with the same target and horizons.

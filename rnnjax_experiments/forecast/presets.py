@@ -21,7 +21,7 @@ class Columns:
     """What to read from a file."""
 
     target: str | None = None
-    """The column to forecast; by default the only one beside the time."""
+    """The column to forecast; by default the only one besides the time."""
     inputs: tuple[str, ...] = ()
     """Further columns of numbers, not known for the future."""
     known: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class ForecastExperiment(Columns, CoreConfig):
     """Steps of a season, for seasonal persistence; by default a day of hours, a week of days, a
     year of weeks or months, otherwise the horizon."""
     linear_steps: int = 48
-    """How many last values the linear model beside the network reads."""
+    """How many last values the linear model, to compare with, reads."""
     stride: int = 1
     """Steps between the origins of two forecasts that are tested."""
     head: Literal["value", "gaussian", "student_t", "quantiles"] = "quantiles"

@@ -1,4 +1,4 @@
-"""Forecasts beside simple ones: tables and a picture."""
+"""Forecasts compared with simple ones: tables and a picture."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

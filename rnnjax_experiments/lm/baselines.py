@@ -1,4 +1,4 @@
-"""N-grams and compressors beside a network."""
+"""N-grams and compressors, to compare a network with."""
 
 from collections.abc import Sequence, Sized
 from pathlib import Path

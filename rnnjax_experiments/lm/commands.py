@@ -64,7 +64,7 @@ def train(
         by default under runs/.
       from_: a run to go on from: its parameters, as far as they fit, are the start, and its
         settings the defaults, unless a preset is named.
-      beside: runs on the same data, to stand beside this one in its table.
+      beside: runs on the same data, to show next to this one in its table.
       baselines: compare with n-grams and compressors, which read at most the last five million
         tokens of the training text.
       tensorboard: write TensorBoard events as well.
@@ -139,7 +139,7 @@ def generate(
       top_p: draw among the likeliest tokens that sum to probability p only.
       stop: end at this token, given as text: one word, or one character.
       seed: the same seed gives the same text.
-      ngram: print beside each text one of an n-gram model of this order, of the same training text
+      ngram: print next to each text one of an n-gram model of this order, of the same training text
         and temperature; top_k and top_p do not apply to it.
       data: what the run was trained on, for the n-gram; by default Python's own reference manual.
     """
@@ -174,14 +174,14 @@ def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = F
       data: a file with the beginning of a text a line; by default standard input, answered line by
         line.
       count: how many words.
-      plain: print behind each probability the one among the words that the model knows.
+      plain: print after each probability the one among the words that the model knows.
     """
     suggester = Suggester(load(run), count)
     for number, line in input_lines(data):
         try:
             words, steps, seconds = suggester.after(line)
             said = f"{steps} steps to read, {1000 * seconds:.2f} ms to answer"
-        except ValueError as error:  # it must not end the answers to the lines behind it
+        except ValueError as error:  # it must not end the answers to the lines after it
             words, said = [], f"{data or 'standard input'}, line {number}: {error}"
         shown = (
             f"{each.word} {each.share:.4f}" + (f" {each.plain:.4f}" if plain else "")

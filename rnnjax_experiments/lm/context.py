@@ -34,7 +34,7 @@ def context(
 
     The tokens are drawn at random from those of the test text, or else the validation text, that
     have 512 tokens before them. Each is predicted from the zero state and exactly as many tokens.
-    N-grams of orders 1 to 6 stand beside: the context of a 5-gram is four tokens.
+    N-grams of orders 1 to 6 are compared: the context of a 5-gram is four tokens.
 
     Args:
       run: the folders of one or several runs on the same corpus.

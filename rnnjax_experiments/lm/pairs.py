@@ -48,7 +48,7 @@ def pairs(run: tuple[Path, ...], data: Path | None = None, plain: bool = False) 
       run: the folders of one or several runs.
       data: a file with a pair a line: the sentence that should be likelier, a tab, and the other
         one; by default thirteen classic pairs.
-      plain: print beside it the difference without the spelling of unknown words.
+      plain: also print the difference without the spelling of unknown words.
     """
     if not run:
         raise ValueError("run must be at least one run's folder")

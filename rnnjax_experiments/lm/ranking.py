@@ -21,7 +21,7 @@ def score(run: Path, data: Path | None = None, in_order: bool = False, plain: bo
       run: the run's folder.
       data: a file with a sentence a line; by default standard input.
       in_order: print the sentences in their own order.
-      plain: print beside it the log-probability without the spelling of unknown words.
+      plain: also print the log-probability without the spelling of unknown words.
     """
     trained = load(run)
     source = str(data or "standard input")
@@ -56,8 +56,8 @@ def rescore(
     """Put the candidates of n-best lists in the model's order, best first.
 
     A line is `name ||| text`, or `name ||| text ||| ... ||| score` (Moses), and is printed as
-    `name ||| text ||| new score`; or the text alone, with a blank line behind each list, and is
-    printed behind its new score and a tab.
+    `name ||| text ||| new score`; or the text alone, with a blank line after each list, and is
+    printed after its new score and a tab.
 
     Args:
       run: the run's folder.

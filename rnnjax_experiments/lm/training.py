@@ -68,7 +68,7 @@ def train_tokens(
       out: the run's folder.
       loss_fn: by default that of the next token.
       carry: what the first batch starts from; by default the initial state.
-      beside: what every batch holds beside its tokens.
+      beside: what every batch holds besides its tokens.
       source: a run to go on from.
       tensorboard: write TensorBoard events as well.
     """

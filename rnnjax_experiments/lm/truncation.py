@@ -97,7 +97,7 @@ def truncated_loss(model: LanguageModel, steps: int) -> LossFn:
 
 
 def _parts(batch: Batch, steps: int) -> dict[str, Array]:
-    """Return parts of a chunk of so many steps each, behind each other on a new first axis."""
+    """Return parts of a chunk of so many steps each, after each other on a new first axis."""
     cut = {
         name: jnp.stack(jnp.split(each, each.shape[1] // steps, axis=1))
         for name, each in batch.items()

@@ -34,7 +34,7 @@ class PretrainingExperiment:
     remat: bool = False
     """Compute each layer again for its gradient: less memory, more time."""
     share: float = 0.15
-    """Share of the tokens, or words, that are to be told."""
+    """Share of the tokens, or words, that are predicted."""
     whole_words: bool = False
     """Hide all pieces of a word."""
     lowercase: bool = False
@@ -96,8 +96,8 @@ class PretrainingExperiment:
 _FAST = Optimizer(learning_rate=3e-3, schedule="linear", warmup=0.1, weight_decay=0.01, b2=0.98)
 PRESETS = {
     "library": PretrainingExperiment(positions="sinusoidal", max_length=128, optimizer=_FAST),
-    # Three tenths to be told: a small encoder learns more from each text that it reads so (Wettig
-    # et al. 2023, arXiv:2202.08005).
+    # Three tenths are predicted: a small encoder learns more from each text that it reads so
+    # (Wettig et al. 2023, arXiv:2202.08005).
     "text": PretrainingExperiment(
         vocab_size=8000,
         positions="sinusoidal",

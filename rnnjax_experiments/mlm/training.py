@@ -57,7 +57,7 @@ def train_masked(
       out: the run's folder.
       taught: a digest of what else the run depends on.
       loss_fn: by default that of the hidden tokens.
-      beside: what every batch holds beside its tokens.
+      beside: what every batch holds besides its tokens.
       source: a run to go on from.
       tensorboard: write TensorBoard events as well.
     """

@@ -100,7 +100,7 @@ def evaluate(
     Args:
       run: the run's folder.
       data: a manifest as `train` reads it; by default lines of handwritten digits.
-      beam: width of the beam search beside the best path.
+      beam: width of the beam search, besides the best path.
       lm: the folder of a language model of the same characters, as `lm train` makes it of
         transcripts, one on each line; it is one more column.
       lm_weight: its weight.

@@ -26,7 +26,7 @@ def main(commands: Commands, description: str) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal may not have every character
-        # Orbax logs a stack of its own beside the error that it raises, and asyncio one for each
+        # Orbax logs a stack of its own besides the error that it raises, and asyncio one for each
         # task that Orbax leaves behind.
         for logger in ("absl", "asyncio"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)

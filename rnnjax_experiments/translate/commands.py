@@ -84,7 +84,7 @@ def evaluate(run: tuple[Path, ...], files: PairFiles = NO_PAIRS, search: Search 
     Args:
       run: the runs' folders.
       files: the texts and their translations; by default the test dates.
-      search: how translations are searched; without a beam, with 1 beside the run's own.
+      search: how translations are searched; without a beam, with 1 and with the run's own.
     """
     opened, pairs = open_with_pairs(run, files)
     for each, (experiment, trained) in opened.items():

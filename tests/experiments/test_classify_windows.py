@@ -1,4 +1,4 @@
-"""Windows beside a recurrent core, in the classification script."""
+"""Windows compared with a recurrent core, in the classification script."""
 
 from functools import partial
 

@@ -74,7 +74,7 @@ def test_the_loss_is_the_mean_over_chosen_tokens_and_so_is_its_gradient():
 
 def test_the_mean_over_batches_counts_each_token_once():
     model, params = make()
-    # Of several shapes, with many, few and no tokens that are to be told.
+    # Of several shapes, with many, few and no tokens that are to be predicted.
     batches = [some_batch(1, share=1.0), some_batch(2, (5,)), some_batch(3, share=0.0)]
     nats = [each for batch in batches for each in literal(model, params, batch)[0]]
     assert len(nats) > 8

@@ -71,7 +71,7 @@ def test_torch_reads_our_models():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"decoder.bias": None}, r"beside rnn, state_dict must hold .*'decoder.bias': \(0,\)"),
+        ({"decoder.bias": None}, r"besides rnn, state_dict must hold .*'decoder.bias': \(0,\)"),
         ({"encoder.weight": np.zeros((7, 2))}, r"\{'encoder.weight': \(7, 3\).* got .*\(7, 2\)"),
         ({"pos_encoder.pe": np.zeros(3)}, r"state_dict must hold .*'pos_encoder.pe'"),
         ({"rnn.weight_hh_l1": None}, r"rnn.weight_hh_l1 is missing: its shape must be \(16, 4\)"),

@@ -1,4 +1,4 @@
-"""Losses of real values beside scipy's densities, with targets that are missing."""
+"""Losses of real values compared with scipy's densities, with targets that are missing."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Heads of real values beside scipy's distributions."""
+"""Heads of real values compared with scipy's distributions."""
 
 import jax
 import jax.numpy as jnp

@@ -17,7 +17,7 @@ class Chunks:
     the previous chunk ended, so a model can carry its state from chunk to chunk. Every token is a
     target once in an epoch. The last chunk of an epoch may be short: a mask says what counts.
 
-    Each epoch begins at a random token and goes on at the beginning of the text behind its end, so
+    Each epoch begins at a random token and goes on at the beginning of the text after its end, so
     that streams and chunks are cut at other places; a text that fits into one chunk is read from
     its beginning. `seed` and the step determine a chunk, so a run needs only its step to resume.
 

@@ -1,4 +1,4 @@
-"""Sentences behind each other in rows, for a language model that reads each by itself."""
+"""Sentences after each other in rows, for a language model that reads each by itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def whole_sentences(tokens: np.ndarray, end: int) -> np.ndarray:
 class PackedSentences:
     """Chunks of sentences for training; the step alone determines a chunk.
 
-    In each epoch, the sentences are shuffled and stand behind each other in `batch_size` rows,
+    In each epoch, the sentences are shuffled and follow each other in `batch_size` rows,
     each of which begins with a sentence. A step reads `length` tokens of each row: a sentence may
     go on in the next chunk, so a model carries its state. "resets" is True where a sentence
     begins, before the token `end` is read as its start. Nothing is padded but the ends of the rows
@@ -158,7 +158,7 @@ def _check(tokens: np.ndarray, batch_size: int, length: int, end: int) -> None:
 
 
 def _rows(tokens: np.ndarray, order: np.ndarray, batch_size: int, end: int) -> np.ndarray:
-    """Return where each row finds its tokens, `(batch_size, longest)`; -1 behind its end."""
+    """Return where each row finds its tokens, `(batch_size, longest)`; -1 after its end."""
     ends = np.flatnonzero(tokens == end)
     starts = np.concatenate([[0], ends[:-1] + 1])[order]
     lengths = ends[order] + 1 - starts

@@ -123,7 +123,7 @@ class LogMel:
         return (weights / weights.sum()).astype(np.float32)
 
     def frames(self, samples: int) -> int:
-        """Return the number of frames of a recording: the last window may end behind it."""
+        """Return the number of frames of a recording: the last window may end after it."""
         window, hop = self.sizes
         return 1 + max(0, -(-(samples - window) // hop))
 

@@ -17,7 +17,7 @@ def encode_music(pieces: Sequence[Piece]) -> Encoded:
       pieces: any number of them; see `Music`.
 
     Returns:
-      The input "chords", `(steps, notes)` int32: the keys of each step, ascending, -1 behind them;
+      The input "chords", `(steps, notes)` int32: the keys of each step, ascending, -1 after them;
       `notes` is the largest number of keys in a step, and at least 1.
 
     Example:

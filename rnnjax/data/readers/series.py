@@ -13,7 +13,7 @@ from rnnjax.data.readers.lines import read_lines
 from rnnjax.data.readers.text import Source
 from rnnjax.data.readers.times import Frequency, parse_times
 
-# How a file writes that a value is not known, beside an empty cell; in lower case.
+# How a file writes that a value is not known, besides an empty cell; in lower case.
 MISSING = ("na", "nan", "n/a", "null", "none")
 # Usual names of the column, or of the columns together, that say the time.
 _TIMES = ("time", "date", "datetime", "timestamp", "ds", "month", "year")
@@ -168,7 +168,7 @@ class _Table:
         values = [column for column in self.header if column and column not in others]
         if not values:
             raise ValueError(
-                f"{self.path}, line 1: there must be a column of values beside the time, got "
+                f"{self.path}, line 1: there must be a column of values besides the time, got "
                 f"{', '.join(map(repr, self.header))}"
             )
         if len(values) != 1:

@@ -11,7 +11,7 @@ from rnnjax.extras import require
 
 Merges = Sequence[tuple[int, int]]
 
-# The library writes each byte as a visible character: itself, if it is one, or one behind 255.
+# The library writes each byte as a visible character: itself, if it is one, or one above 255.
 _VISIBLE = [chr(byte).isprintable() and byte != ord(" ") for byte in range(256)]
 _NUMBERS = np.cumsum(np.logical_not(_VISIBLE)) + 255
 _ALPHABET = [

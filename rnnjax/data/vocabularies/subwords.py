@@ -50,7 +50,7 @@ class Subwords:
     """A tokeniser into pieces of words, learnt by byte-pair encoding.
 
     Source: Sennrich et al. 2016, arXiv:1508.07909. White space and punctuation separate words. Text
-    is converted to Unicode's normal form C; its case is kept unless training was told to lower it.
+    is converted to Unicode's normal form C; its case is kept unless training lowered it.
     The first ids are the special tokens [PAD], [UNK], [CLS], [SEP] and [MASK]. No text gives any of
     them except [UNK], which replaces characters that training did not see. A word has the same
     pieces in running text and in a sentence that is split into words.

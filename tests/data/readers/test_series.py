@@ -114,7 +114,7 @@ BAD = {
     "line 2: a series must have at least two times": days((1, "1")),
     "must have a line that names the columns, and a row below it": "date,t\n",
     "name the column to forecast, as there are 2: 'a', 'b'": "date,a,b\n2026-01-01,1,2\n",
-    "line 1: there must be a column of values beside the time, got 't'": "t\n1\n2\n",
+    "line 1: there must be a column of values besides the time, got 't'": "t\n1\n2\n",
     "line 1: the first line must name the columns, got '2026-01-01', '1.5'": (
         "2026-01-01,1.5\n2026-01-02,2\n2026-01-03,3\n"
     ),
