@@ -13,7 +13,7 @@ $ rnnjax dynamics copying --cells lstm-chrono --seeds 0
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +44,8 @@ PUBLISHED_COPYING = {"gru": "0.0197", "lstm": "0.0204", "tanh": "0.0202"}
 PUBLISHED_COUNTING = {"lstm": {2: "256", 3: "100"}}
 # Words, and how they are written.
 WORDS = {2: "a^n b^n", 3: "a^n b^n c^n"}
+# Cells of which a unit is drawn.
+MOST_TRACES = 4
 # The identity start keeps gradients from vanishing, and lets them explode.
 SPIKY = Adding(
     hidden_size=100,
@@ -104,6 +106,7 @@ def counting(
     experiment: CountingWords = CountingWords(),  # noqa: B008  # frozen
     cells: tuple[CellName, ...] = ("relu", "gru", "lstm-1", "lstm-8"),
     seeds: tuple[int, ...] = (0, 1, 2),
+    letters: tuple[Literal[2, 3], ...] = (2, 3),
     limit: int = 1000,
     out: Path = RUNS,
 ) -> None:
@@ -113,41 +116,45 @@ def counting(
       experiment: how they are trained.
       cells: which cells.
       seeds: of weights and words.
+      letters: different letters of the words.
       limit: the largest n that is tried.
       out: folder for the runs, counting.png and counting.json.
     """
     check_seeds(seeds, limit=limit)
     reaches: dict[str, dict[str, list[int]]] = {}
     longest: dict[str, TrainedCell] = {}
-    for letters, word in WORDS.items():
-        each = dataclasses.replace(experiment, letters=letters)
-        runs = learn(each, cells, seeds, out / f"counting-{letters}")
+    if not letters:
+        raise ValueError("letters must be at least one of 2 and 3")
+    words = {number: WORDS[number] for number in sorted(set(letters))}
+    for number, word in words.items():
+        each = dataclasses.replace(experiment, letters=number)
+        runs = learn(each, cells, seeds, out / f"counting-{number}")
         found: dict[str, list[int]] = {CELLS[cell]: [] for cell in cells}
         for run in runs:
-            found[CELLS[run.experiment.cell]].append(reach(run, letters, limit))
+            found[CELLS[run.experiment.cell]].append(reach(run, number, limit))
         reaches[word] = found
-        if letters == 2:
+        if number == 2:
             for name, ns in found.items():
                 first = list(found).index(name) * len(seeds)
                 longest[name] = runs[first + int(np.argmax(ns))]
     rows = []
     for cell in cells:
         row = [CELLS[cell]]
-        for letters, word in WORDS.items():
+        for number, word in words.items():
             ns = reaches[word][CELLS[cell]]
             row += [
                 ", ".join(map(str, ns)),
-                PUBLISHED_COUNTING.get(_family(cell), {}).get(letters, ""),
+                PUBLISHED_COUNTING.get(_family(cell), {}).get(number, ""),
             ]
         rows.append(row)
     print_table(
         f"right for all n up to (trained to {experiment.max_n}, tried to {limit})",
-        ("", *(part for word in WORDS.values() for part in (word, "published"))),
+        ("", *(part for word in words.values() for part in (word, "published"))),
         rows,
     )
     traces = {name: _trace(run, 4 * experiment.max_n) for name, run in longest.items()}
-    shown = {name: trace for name, trace in traces.items() if not name.startswith("Elman")}
-    plot_counting(reaches, shown, experiment.max_n, picture(out, "counting"))
+    shown = [pair for pair in traces.items() if not pair[0].startswith("Elman")][:MOST_TRACES]
+    plot_counting(reaches, dict(shown), experiment.max_n, picture(out, "counting"))
     save(out, "counting", reaches)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -18,12 +18,11 @@ from rnnjax.losses import cross_entropy
 from rnnjax.models import LanguageModel
 from rnnjax.models.interface import Batch
 from rnnjax.train import Optimizer
+from rnnjax_experiments.shared import cores
 from rnnjax_experiments.shared.hidden import Hidden
 
-CellName = Literal[
-    "sigmoid", "tanh", "relu", "irnn", "gru", "lstm-0", "lstm-1", "lstm-3", "lstm-8", "lstm-chrono"
-]
-CELLS: dict[CellName, str] = {
+# Settings of the classic cells, then the other cells of the library, under their names.
+CELLS: dict[str, str] = {
     "sigmoid": "Elman, sigmoid",
     "tanh": "Elman, tanh",
     "relu": "Elman, relu",
@@ -35,16 +34,23 @@ CELLS: dict[CellName, str] = {
     "lstm-8": "LSTM, forget bias 8",
     "lstm-chrono": "LSTM, chrono",
 }
+_CLASSIC = ("elman", "gru", "lstm")
+CELLS |= {name: each.__name__ for name, each in cores.CELLS.items() if name not in _CLASSIC}
+if TYPE_CHECKING:
+    CellName = str
+else:
+    CellName = Literal[tuple(CELLS)]
 # A seed that nobody trains with.
 HELD_OUT, HELD_OUT_BATCHES = 2**31, 20
 
 
-def make_cell(name: CellName, hidden_size: int, memory: int) -> rx.GatedCell:
+def make_cell(name: CellName, hidden_size: int, memory: int) -> Any:
     """Return a cell by its name; `memory` is the longest span that chrono biases are for."""
+    if name in cores.CELLS:
+        return cores.CELLS[name](hidden_size)
     if name in ("sigmoid", "tanh", "relu"):
-        return rx.Elman(hidden_size, activation=name)
-    if name == "gru":
-        return rx.GRU(hidden_size)
+        activation: Any = name
+        return rx.Elman(hidden_size, activation=activation)
     if name == "lstm-chrono":
         chrono = rx.initializers.chrono(memory)
         return rx.LSTM(hidden_size, forget_bias=0.0, bias_init=chrono)
@@ -62,7 +68,7 @@ def make_cell(name: CellName, hidden_size: int, memory: int) -> rx.GatedCell:
 class Adder(nn.Module):
     """A number of a sequence of vectors, from what a core puts out at its end."""
 
-    core: rx.GatedCell
+    core: rx.Core
 
     def setup(self) -> None:
         """Make the parts."""
@@ -122,7 +128,7 @@ class DynamicsExperiment:
         """Return the model, and what it learns from."""
         raise NotImplementedError
 
-    def _cell(self, memory: int) -> rx.GatedCell:
+    def _cell(self, memory: int) -> Any:
         return make_cell(self.cell, self.hidden_size, memory)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.analysis import gradient_norms, random_probes
+from rnnjax.cells.base import output_size
 from rnnjax.data import counting_words
 from rnnjax.train import Schedule, read_metrics
 from rnnjax_experiments.dynamics.presets import CELLS, CellName, DynamicsExperiment, Task
@@ -122,7 +123,7 @@ def _loss_of(task: Task) -> Any:
 def _evaluation(task: Task) -> Callable[[Any], dict[str, float]]:
     """Return what measures parameters: the loss, and how much of a gradient gets to the start."""
     loss, cell = jax.jit(task.loss), task.model.core
-    probes = random_probes(jax.random.key(0), PROBES, cell.hidden_size)
+    probes = random_probes(jax.random.key(0), PROBES, output_size(cell))
 
     @jax.jit
     def norms(params: Any, xs: Array) -> Array:

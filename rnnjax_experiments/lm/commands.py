@@ -24,6 +24,7 @@ from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedLanguageModel
 from rnnjax_experiments.corpora.manual import reference_manual
 from rnnjax_experiments.lm.baselines import baseline_costs, ngram_texts
+from rnnjax_experiments.lm.cells import cells
 from rnnjax_experiments.lm.compare import compare
 from rnnjax_experiments.lm.context import context
 from rnnjax_experiments.lm.pairs import pairs
@@ -253,6 +254,7 @@ COMMANDS: Commands = {
     "rescore": rescore,
     "suggest": suggest,
     "compare": compare,
+    "cells": cells,
     "pairs": pairs,
     "context": context,
     "truncation": truncation,

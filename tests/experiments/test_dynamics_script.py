@@ -138,8 +138,7 @@ def test_clipping_draws_every_update(cli, tmp_path):
 
 
 def test_counting_says_how_far(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(dynamics, "WORDS", {2: "a^n b^n"})
-    sizes = ("--cells", "lstm-1", "--seeds", "0", "--max-n", "4", "--limit", "8")
+    sizes = ("--cells", "lstm-1", "--letters", "2", "--seeds", "0", "--max-n", "4", "--limit", "8")
     drawn = {}
 
     def draw(reaches, traces, trained, picture):
