@@ -6,6 +6,7 @@
     python -m benchmarks growth                      length, width or batch grows, one at a time
     python -m benchmarks lm --models small medium    training steps of language models
     python -m benchmarks head | step | sample        the softmax, one streaming step, sampling
+    python -m benchmarks zoo --cells MinGRU LRU      any cells, beside the same equations in Flax
     python -m benchmarks report results.jsonl        tables and a plot of the results
 
 Every implementation runs in its own process, with the same allocator and threads. Rounds are
@@ -22,7 +23,11 @@ from typing import Any
 
 from benchmarks import peers, report, runner, tasks
 from benchmarks.cases import CELLS, SIZES, LayerCase
+from rnnjax_experiments.shared.cores import CELLS as ALL_CELLS
 
+# Every cell that a width alone makes.
+_ZOO = tuple(cell.__name__ for cell in ALL_CELLS.values())
+ZOO_SIZES = ((32, 128, 256), (32, 512, 64), (1, 2048, 128))
 GROWTH = {
     "time": (32, 128, 512, 2048, 8192),
     "width": (32, 128, 512, 1024, 2048),
@@ -117,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     head.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     command("step", "one streaming step", _steps)
     command("sample", "sampling from a language model", _samples)
+    zoo = command("zoo", "layers of any cell", _zoo)
+    zoo.add_argument("--cells", nargs="+", type=_cell, default=_ZOO, help="names in rnnjax")
+    zoo.add_argument("--sizes", nargs="+", type=_size, default=ZOO_SIZES, help="batch,time,width")
     reports = commands.add_parser("report", help="tables and a picture of results")
     reports.add_argument("files", nargs="+", type=Path, help="result files")
     reports.add_argument("--plot", type=Path, default=Path("runs/bench/report.png"))
@@ -164,6 +172,17 @@ def _steps(options: Any) -> tuple[str, list[Any]]:
 def _samples(options: Any) -> tuple[str, list[Any]]:
     case = tasks.load("sample").Case
     return "sample", [case(batch=batch) for batch in (1, 32)]
+
+
+def _zoo(options: Any) -> tuple[str, list[Any]]:
+    case = tasks.load("zoo").Case
+    return "zoo", [case(cell, *size) for cell in options.cells for size in options.sizes]
+
+
+def _cell(text: str) -> str:
+    if text not in _ZOO:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(_ZOO)}, got {text!r}")
+    return text
 
 
 def _size(text: str) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@
 import importlib
 from types import ModuleType
 
-TASKS = ("layer", "lm", "head", "step", "sample")
+TASKS = ("layer", "lm", "head", "step", "sample", "zoo")
 
 
 def load(task: str) -> ModuleType:

@@ -80,7 +80,8 @@ def cells(
     found.sort(key=lambda figures: figures["bits"])
     unit = vocabulary.unit
     print_table(
-        f"at most {parameters:,} parameters, {minutes:g} minutes of updates; bits a {unit} of held-out text",
+        f"at most {parameters:,} parameters, {minutes:g} minutes of updates; bits a {unit} of "
+        "held-out text",
         ("", "width", "parameters", "updates", "epochs", "ms a step", "minutes", "bits"),
         [
             (

@@ -11,7 +11,7 @@ from benchmarks import command_line, gpu, machine, report, runner, tasks, worker
 from benchmarks.cases import CELLS, LayerCase
 from benchmarks.plot import plot
 from benchmarks.reference import DisagreementError, check, make_work, reference
-from benchmarks.tasks import head, lm, sample, step
+from benchmarks.tasks import head, lm, sample, step, zoo
 
 TINY = {"batch": 3, "time": 6, "width": 4}
 
@@ -218,3 +218,9 @@ def test_every_task_says_who_does_it():
         task = tasks.load(name)
         assert task.IMPLEMENTATIONS[0] == "rnnjax"
         assert str(task.Case())
+
+
+@pytest.mark.usefixtures("here")
+def test_every_cell_agrees_with_its_equation_in_flax():
+    found = [zoo.programs(zoo.Case("GRU", **TINY), name)[1] for name in zoo.IMPLEMENTATIONS]
+    np.testing.assert_allclose([each["agree"] for each in found], found[0]["agree"], rtol=1e-5)

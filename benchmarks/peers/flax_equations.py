@@ -1,0 +1,71 @@
+"""Equations of cells as cells of Flax Linen, as a user writes them for `nn.RNN`.
+
+Parameters have the names and shapes of rnnjax's, so that both compute with the same weights.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import sigmoid
+
+Params = dict[str, Array]
+# Takes parameters, the state's leaves and an input; returns the new leaves and the output.
+Step = Callable[[Params, Any, Array], tuple[Any, Array]]
+
+
+class Equation(nn.RNNCellBase):
+    """The cell of Flax for a cell of rnnjax."""
+
+    cell: Any
+
+    @nn.compact
+    def __call__(self, carry: Any, inputs: Array) -> tuple[Any, Array]:
+        """Return the state after a step, and the output."""
+        width = inputs.shape[-1]
+        shapes = jax.eval_shape(lambda key: self.cell.init(key, width), jax.random.key(0))
+        zeros = nn.initializers.zeros
+        params = {n: self.param(n, zeros, s.shape, s.dtype) for n, s in shapes.items()}
+        return EQUATIONS[type(self.cell).__name__](params, carry, inputs)
+
+    def initialize_carry(self, rng: Array, input_shape: tuple[int, ...]) -> Any:
+        """Return the state before the first step."""
+        return tuple(self.cell.initial_state(input_shape[:-1]))
+
+    @property
+    def num_feature_axes(self) -> int:
+        """The number of axes of the features."""
+        return 1
+
+
+def elman(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """h' = tanh(x @ w_x + h @ w_h + b)."""
+    (h,) = state
+    h = jnp.tanh(x @ p["w_x"] + h @ p["w_h"] + p["b"])
+    return (h,), h
+
+
+def lstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Long short-term memory."""
+    h, c = state
+    i, f, g, o = jnp.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 4, -1)
+    c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
+    h = sigmoid(o) * jnp.tanh(c)
+    return (h, c), h
+
+
+def gru(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Gated recurrent unit, reset after the product."""
+    (h,) = state
+    x_r, x_z, x_n = jnp.split(x @ p["w_x"] + p["b"], 3, -1)
+    h_r, h_z, h_n = jnp.split(h @ p["w_h"], 3, -1)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    n = jnp.tanh(x_n + r * (h_n + p["b_hn"]))
+    h = (1 - z) * n + z * h
+    return (h,), h
+
+
+EQUATIONS: dict[str, Step] = {"Elman": elman, "LSTM": lstm, "GRU": gru}
