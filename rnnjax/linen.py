@@ -59,8 +59,8 @@ class RNN(nn.Module):
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
         The options, and the third result with `return_states`, are those of `rnnjax.unroll`. With
-        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes after time count as batch
-        axes; rows of `reset_state` are still time first.
+        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes between time and features
+        count as batch axes; rows of `reset_state` are still time first.
         """
         key = self.make_rng("dropout") if self.has_rng("dropout") else None
         run = unroll_batch_first if self.batch_first else unroll

@@ -80,8 +80,8 @@ class RNN(nnx.Module):
         """Run over `xs` `(time, *batch, features)`; return the final state and the outputs.
 
         The options, and the third result with `return_states`, are those of `rnnjax.unroll`. With
-        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes after time count as batch
-        axes; rows of `reset_state` are still time first.
+        `batch_first`, `xs` are `(batch, time, ..., features)`, and axes between time and features
+        count as batch axes; rows of `reset_state` are still time first.
         `deterministic` and `rngs` replace those of the module, as in `nnx.Dropout`.
         """
         run = unroll_batch_first if self.batch_first else unroll

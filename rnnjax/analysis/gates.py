@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jax import Array
 
 from rnnjax.analysis.watch import watch
-from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.base import GatedCell, Params, State, feature_axes
 
 LOW, HIGH = 0.1, 0.9
 
@@ -62,13 +62,15 @@ def gate_saturation(
     if not getattr(cell, "sigmoid_gates", ()):
         raise ValueError(f"cell must have gates, like an LSTM or a GRU, got {cell!r}")
 
+    units = tuple(range(-feature_axes(cell), 0))
+
     def look(state: State, x: Array) -> dict[str, Saturation]:
         g_x, g_h, own = cell.summands(params, state, x)
         gates = cell.gates(g_x, g_h, state, **own)
         shares = {}
         for name in cell.sigmoid_gates:
             gate = getattr(gates, name)
-            shares[name] = Saturation((gate < LOW).mean(axis=-1), (gate > HIGH).mean(axis=-1))
+            shares[name] = Saturation((gate < LOW).mean(units), (gate > HIGH).mean(units))
         return shares
 
     return watch(cell, look, params, xs, initial_state, lengths)

@@ -1,6 +1,7 @@
 """Norms of gradients over time."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ from jax import Array
 
 from rnnjax.analysis.norm import norm
 from rnnjax.analysis.watch import watch
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, Params, State, without_features
 from rnnjax.checks import check_positive
 
 
@@ -38,7 +39,8 @@ def gradient_norms(
       params: its parameters.
       xs: inputs `(time, *batch, features)`.
       initial_state: the state before the first step; None is zeros.
-      probes: the vectors v, `(count, output width)`; None is the standard basis.
+      probes: the vectors v, `(count, values in an output)`, of which an output has its width, or
+        those of an image; None is the standard basis.
       lengths: `(*batch,)`; the last step is that of each sequence, and norms in the padding are 0.
         See `rnnjax.unroll`.
 
@@ -60,10 +62,10 @@ def gradient_norms(
       ((5, 2), (5, 2))
     """
     states, xs = watch(core, lambda *read: read, params, xs, initial_state, lengths)
-    time, batch = xs.shape[0], xs.shape[1:-1]
+    time, *batch = without_features(core, xs.shape)
     now = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (states, xs))
     y = jax.eval_shape(core.step, params, *now)[1]
-    probes = _check(probes, y)
+    probes = _check(probes, y.dtype, (1,) * len(batch), y.shape[len(batch) :])
     ends = jnp.broadcast_to(jnp.asarray(time if lengths is None else lengths), batch)
     is_last = jnp.arange(time).reshape(-1, *(1,) * len(batch)) == ends[None] - 1
 
@@ -71,7 +73,7 @@ def gradient_norms(
         state, x, last = read
         _, pullback = jax.vjp(lambda state: core.step(params, state, x), state)
         # The pullback is linear, so the last output of each sequence can be added at its own step.
-        v_y = jnp.where(last[None, ..., None], probes, 0)
+        v_y = jnp.where(last.reshape(1, *batch, *(1,) * (y.ndim - len(batch))), probes, 0)
         (v,) = jax.vmap(pullback)((v, v_y))
         return v, jax.tree.map(norms, v)
 
@@ -105,12 +107,14 @@ def random_probes(key: Array, count: int, width: int) -> Array:
     return jax.random.rademacher(key, (count, width), float) / count**0.5
 
 
-def _check(probes: Array | None, y: Any) -> Array:
-    """Return the probes `(count, 1, ..., width)`, with one axis more than `y`."""
-    width = y.shape[-1]
+def _check(
+    probes: Array | None, dtype: Any, batch: tuple[int, ...], features: tuple[int, ...]
+) -> Array:
+    """Return the probes `(count, *batch, *features)`."""
+    width = prod(features)
     probes = jnp.eye(width) if probes is None else jnp.asarray(probes)
     if probes.ndim != 2 or probes.shape[1] != width:
         raise ValueError(
             f"probes must have shape (count, output width) = (count, {width}), got {probes.shape}"
         )
-    return probes.astype(y.dtype).reshape(-1, *(1,) * (len(y.shape) - 1), width)
+    return probes.astype(dtype).reshape(-1, *batch, *features)

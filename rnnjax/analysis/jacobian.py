@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, Params, State, without_features
 
 
 class Spectrum(NamedTuple):
@@ -49,7 +49,7 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
       >>> rx.analysis.step_jacobian(cell, params, cell.initial_state(), jnp.zeros(2)).shape
       (3, 3)
     """
-    batch = x.shape[:-1]
+    batch = without_features(core, x.shape)
     leaves, tree = jax.tree.flatten(state)
     sizes = [prod(leaf.shape[len(batch) :]) for leaf in leaves]
     borders = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]

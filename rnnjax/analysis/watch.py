@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, Params, State, feature_axes, without_features
 from rnnjax.sequence.unroll import unroll
 
 
@@ -19,6 +19,10 @@ class _Watched:
 
     core: Core
     look: Callable[[State, Array], Any]
+
+    @property
+    def feature_axes(self) -> int:
+        return feature_axes(self.core)
 
     def init(self, key: Array, input_size: int) -> Params:
         return self.core.init(key, input_size)
@@ -49,7 +53,8 @@ def watch(
         raise ValueError(f"core must have init, initial_state and step, got {core!r}")
     run = partial(unroll, _Watched(core, look), params, xs, lengths=lengths)
     jax.eval_shape(run, initial_state)  # checks the arguments, and that the core can step
-    start = core.initial_state(xs.shape[1:-1]) if initial_state is None else initial_state
+    batch = without_features(core, xs.shape)[1:]
+    start = core.initial_state(batch) if initial_state is None else initial_state
     # In the dtypes of `unroll`, which is as wide as the parameters; a step keeps those it is given.
     final, _ = jax.eval_shape(partial(unroll, core), params, xs, start, lengths=lengths)
     start = jax.tree.map(lambda leaf, wide: jnp.asarray(leaf, wide.dtype), start, final)

@@ -38,7 +38,8 @@ class Core(Protocol[StateT]):
     """Anything that runs over time: a cell, a `Stack`, a `Bidirectional`, or your own.
 
     A core has no arrays. Your own core needs only these three methods. Below another layer of a
-    `Stack`, it also needs `output_size`, the width of its outputs.
+    `Stack`, it also needs `output_size`, the width of its outputs. If the features of a step have
+    several axes, such as those of an image and its channels, `feature_axes` is their number.
 
     Example:
       >>> class Sum:  # the state and the output are the sum of the inputs so far
@@ -74,6 +75,19 @@ def output_size(core: Core) -> int:
     return size
 
 
+def feature_axes(core: Core) -> int:
+    """Return how many axes the features of a core's step have: 1 if it has no `feature_axes`."""
+    return getattr(core, "feature_axes", 1)
+
+
+def without_features(core: Core, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of a core's inputs before those of the features.
+
+    These are `(*batch,)` of one step's inputs, and `(time, *batch)` of those of all steps.
+    """
+    return shape[: max(0, len(shape) - feature_axes(core))]
+
+
 def reads_backwards(core: Core) -> np.ndarray:
     """Return which output features of a core are read backwards, `(output_size,)` bool.
 
@@ -107,6 +121,7 @@ class GatedCell(Generic[StateT]):
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
         output_size    the width of h
+        feature_axes   1; more where x and h have axes beside the batch's and their width
         init           draws `w_x`, `w_h` and, if `use_bias`, `b`; a cell with other parameters
                        adds them
 
@@ -266,7 +281,7 @@ class GatedCell(Generic[StateT]):
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
         recurrent = self.num_recurrent_gates * self.hidden_size
-        (h,) = self.state_shapes()["h"]
+        h = self.state_shapes()["h"][-1]
         w_h = {"w_h": (h, recurrent)} if recurrent else {}
         bias = {"b": (width,)} if self.use_bias else {}
         return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
@@ -283,6 +298,11 @@ class GatedCell(Generic[StateT]):
     def output_size(self) -> int:
         """The width of the output."""
         return self.state_shapes()["h"][-1]
+
+    @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return 1
 
     @property
     def num_gates(self) -> int:
@@ -403,6 +423,6 @@ class GatedCell(Generic[StateT]):
                 f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
             )
         for name, shape in self.state_shapes().items():
-            want, got = (*x.shape[:-1], *shape), getattr(state, name).shape
+            want, got = (*without_features(self, x.shape), *shape), getattr(state, name).shape
             if got != want:
                 raise ValueError(f"state.{name} must have shape {want}, got {got}")

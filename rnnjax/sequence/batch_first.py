@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, Params, State, feature_axes
 from rnnjax.sequence.unroll import unroll
 
 
@@ -27,7 +27,8 @@ def unroll_batch_first(
     Raises:
       ValueError: an array has too few axes, and what `unroll` raises.
     """
-    for name, array, axes in (("xs", xs, 3), ("resets", resets, 2), ("mask", mask, 2)):
+    rank = 2 + feature_axes(core)
+    for name, array, axes in (("xs", xs, rank), ("resets", resets, 2), ("mask", mask, 2)):
         if array is not None and getattr(array, "ndim", 0) < axes:
             raise ValueError(
                 f"{name} must start with the axes (batch, time), as batch_first is True, "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
 from rnnjax.checks import check_choices
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
@@ -80,6 +80,9 @@ class Bidirectional(Composite, Generic[AheadT, BackT]):
         for name, core in (("core", self.core), ("backward", self._back)):
             if not isinstance(core, Core):
                 raise ValueError(f"{name} must have init, initial_state and step, got {core!r}")
+        axes = feature_axes(self.core), feature_axes(self._back)
+        if axes[0] != axes[1]:
+            raise ValueError(f"core and backward must have the same feature_axes, got {axes}")
         if self.merge != "concat":
             ahead, back = output_size(self.core), output_size(self._back)
             if ahead != back:
@@ -93,6 +96,11 @@ class Bidirectional(Composite, Generic[AheadT, BackT]):
         """The width of the output."""
         ahead = output_size(self.core)
         return ahead + output_size(self._back) if self.merge == "concat" else ahead
+
+    @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return feature_axes(self.core)
 
     @property
     def reads_backwards(self) -> np.ndarray:

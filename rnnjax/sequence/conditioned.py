@@ -9,7 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
+from rnnjax.cells.base import (
+    Core,
+    Params,
+    StateT,
+    feature_axes,
+    output_size,
+    reads_backwards,
+    without_features,
+)
 from rnnjax.checks import check_positive
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
@@ -35,9 +43,9 @@ class Conditioned(Composite, Generic[StateT]):
 
         x' = [x, condition];   everything else is the core's
 
-    The vector is part of the state, and the caller puts it there. So sampling and streaming, which
-    pass on the state, need not know about it. It is zero in the zero state. The parameters are
-    those of the core, for inputs that are wider by `size`.
+    An image gets it at each place. The vector is part of the state, and the caller puts it there.
+    So sampling and streaming, which pass on the state, need not know about it. It is zero in the
+    zero state. The parameters are those of the core, for inputs that are wider by `size`.
 
     Args:
       core: the core that reads the inputs.
@@ -64,6 +72,11 @@ class Conditioned(Composite, Generic[StateT]):
         return output_size(self.core)
 
     @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return feature_axes(self.core)
+
+    @property
     def reads_backwards(self) -> np.ndarray:
         """Which output features are read backwards, `(output_size,)` bool."""
         return reads_backwards(self.core)
@@ -81,8 +94,8 @@ class Conditioned(Composite, Generic[StateT]):
         self, params: Params, state: ConditionedState[StateT], x: Array
     ) -> tuple[ConditionedState[StateT], Array]:
         """Read one input `(*batch, input_size)`; return the new state and the output."""
-        self._check(state, x.shape[:-1])
-        core, y = self.core.step(params, state.core, _join(x, state.condition))
+        self._check(state, without_features(self, x.shape))
+        core, y = self.core.step(params, state.core, self._join(x, state.condition))
         return state._replace(core=core), y
 
     def over_time(
@@ -93,15 +106,22 @@ class Conditioned(Composite, Generic[StateT]):
         options: Options,
     ) -> tuple[ConditionedState[StateT], Array]:
         """Run the core over inputs and vector; see `unroll`."""
-        self._check(initial_state, xs.shape[1:-1])
+        self._check(initial_state, without_features(self, xs.shape)[1:])
         condition = initial_state.condition
         if options.resets is None and not options.return_states:
             conditions = jnp.broadcast_to(condition[None], (xs.shape[0], *condition.shape))
         else:
             condition, conditions = options.unroll(_Held(self), {}, xs, condition)
-        wide = _join(xs, conditions)
+        wide = self._join(xs, conditions)
         core, ys = options.unroll(self.core, params, wide, initial_state.core)
         return ConditionedState(core, condition), ys
+
+    def _join(self, xs: Array, conditions: Array) -> Array:
+        """Return inputs with the vectors appended, at each place of an image."""
+        places = range(-feature_axes(self), -1)
+        conditions = jnp.expand_dims(conditions.astype(xs.dtype), tuple(places))
+        conditions = jnp.broadcast_to(conditions, (*xs.shape[:-1], self.size))
+        return jnp.concatenate([xs, conditions], axis=-1)
 
     def _check(self, state: ConditionedState, batch: tuple[int, ...]) -> None:
         if not isinstance(state, ConditionedState):
@@ -114,10 +134,6 @@ class Conditioned(Composite, Generic[StateT]):
             raise ValueError(f"state.condition must have shape {want}, got {got}")
 
 
-def _join(xs: Array, conditions: Array) -> Array:
-    return jnp.concatenate([xs, conditions.astype(xs.dtype)], axis=-1)
-
-
 @dataclass(frozen=True)
 class _Held:
     """The vector as a core: its state and its output are the vector, whatever it reads."""
@@ -126,6 +142,10 @@ class _Held:
 
     def __repr__(self) -> str:
         return repr(self.conditioned)  # what a user knows
+
+    @property
+    def feature_axes(self) -> int:
+        return self.conditioned.feature_axes
 
     def init(self, key: Array, input_size: int) -> Params:
         return {}

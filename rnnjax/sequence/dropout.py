@@ -8,6 +8,7 @@ from jax import Array
 def sequence_dropout(key: Array, xs: Array, rate: float) -> Array:
     """Return `xs` `(time, *batch, features)` with dropout, with the same mask at all steps.
 
+    Each value of a step's features has its own; those of an image are its places and channels.
     The other features are scaled by 1 / (1 - rate), so that the expectation does not change (Gal
     and Ghahramani 2016, arXiv:1512.05287).
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import State
+from rnnjax.cells.base import Core, State, feature_axes
 from rnnjax.checks import check_integers, check_range
 
 
@@ -72,10 +72,11 @@ def make_masks(
     return Masks(valid, fresh & valid)
 
 
-def start_of_steps(xs: Array, reset: State, state: State, *, reverse: bool) -> State:
+def start_of_steps(core: Core, xs: Array, reset: State, state: State, *, reverse: bool) -> State:
     """Return the state to start from at each step, leaves `(time, *batch, ...)`; see `Masks`.
 
     Args:
+      core: the core that reads `xs`.
       xs: `(time, *batch, features)`.
       reset: the state after a reset: leaves `(*batch, ...)`, `(...)`, or `(rows, *batch, ...)` with
         the rows of `resets`.
@@ -90,7 +91,7 @@ def start_of_steps(xs: Array, reset: State, state: State, *, reverse: bool) -> S
         return jnp.broadcast_to(reset, (time, *leaf.shape))
 
     start = cast(jax.tree.map(rows, reset, state), state)
-    return select(jnp.ones_like(xs[..., 0], bool), start, start)  # as in `beside`
+    return select(jnp.ones_like(xs[..., *_first(core)], bool), start, start)  # as in `beside`
 
 
 def _rows_of_steps(rows: Array, more: Array, time: int, reverse: bool) -> Array:
@@ -151,7 +152,7 @@ def clear(mask: Array | None, tree: Any) -> Any:
     return tree if mask is None else select(mask, jax.tree.map(jnp.zeros_like, tree), tree)
 
 
-def beside(xs: Array, tree: Any) -> Any:
+def beside(core: Core, xs: Array, tree: Any) -> Any:
     """Return `tree`, whose leaves start with the batch axes, sharded over devices like `xs`.
 
     Under explicit sharding, and inside `jax.shard_map`, the sharding of an array is part of its
@@ -159,7 +160,15 @@ def beside(xs: Array, tree: Any) -> Any:
     inputs.
 
     Args:
+      core: the core that reads `xs`.
       xs: `(time, *batch, features)`; with no steps there is no carry, and nothing is done.
       tree: leaves `(*batch, ...)`.
     """
-    return select(jnp.ones_like(xs[0, ..., 0], bool), tree, tree) if xs.shape[0] != 0 else tree
+    if xs.shape[0] == 0:
+        return tree
+    return select(jnp.ones_like(xs[0, ..., *_first(core)], bool), tree, tree)
+
+
+def _first(core: Core) -> tuple[int, ...]:
+    """Return the index of the first feature of a step."""
+    return (0,) * feature_axes(core)

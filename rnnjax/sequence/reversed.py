@@ -7,7 +7,7 @@ from typing import Generic
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
 from rnnjax.sequence.unroll import Composite, Options
 
 
@@ -36,6 +36,11 @@ class Reversed(Composite, Generic[StateT]):
     def output_size(self) -> int:
         """The width of the output."""
         return output_size(self.core)
+
+    @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return feature_axes(self.core)
 
     @property
     def reads_backwards(self) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, output_size, reads_backwards
+from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.unroll import Composite, Options
@@ -109,11 +109,21 @@ class Stack(Composite, Generic[StatesT]):
             if not isinstance(layer, Core):
                 raise ValueError(f"layers must have init, initial_state and step, got {layer!r}")
             output_size(layer)
+            if feature_axes(layer) != feature_axes(self.layers[0]):
+                raise ValueError(
+                    "layers must have the same feature_axes, got "
+                    f"{[feature_axes(each) for each in self.layers]}"
+                )
 
     @property
     def output_size(self) -> int:
         """The width of the output."""
         return output_size(self.layers[-1])
+
+    @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return feature_axes(self.layers[0])
 
     @property
     def reads_backwards(self) -> np.ndarray:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Params, State
+from rnnjax.cells.base import Params, State, feature_axes
 from rnnjax.products import accumulator
 from rnnjax.sequence.unroll import Composite, Options
 
@@ -70,6 +70,10 @@ class _Steps:
 
     def __repr__(self) -> str:
         return repr(self.cell)
+
+    @property
+    def feature_axes(self) -> int:
+        return feature_axes(self.cell)
 
     def init(self, key: Array, input_size: int) -> Params:
         return {"cell": self.cell.init(key, input_size), "key": None}

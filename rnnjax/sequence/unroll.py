@@ -11,7 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, GatedCell, Params, State, StateT
+from rnnjax.cells.base import (
+    Core,
+    GatedCell,
+    Params,
+    State,
+    StateT,
+    feature_axes,
+    without_features,
+)
 from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Steps
@@ -54,11 +62,11 @@ class Options:
         A part that cannot use `implementation` takes what "auto" gives. With `reset_state` or
         `return_states`, the leaves of the states are pairs (`sequence/leaves.py`).
         """
-        xs, batch = _check_inputs(xs)
-        lengths = check_lengths(self.lengths, xs.shape[0], batch)
-        resets = check_flags("resets", self.resets, xs.shape[:-1], end=True)
-        mask = check_flags("mask", self.mask, xs.shape[:-1])
         _check_names(core, self.implementation)
+        xs, batch = _check_inputs(core, xs)
+        lengths = check_lengths(self.lengths, xs.shape[0], batch)
+        resets = check_flags("resets", self.resets, (xs.shape[0], *batch), end=True)
+        mask = check_flags("mask", self.mask, (xs.shape[0], *batch))
         check_positive(unroll_factor=self.unroll_factor)
         masks = make_masks(xs.shape[0], lengths, resets, mask, reverse=self.reverse)
         if masks.valid is not None:
@@ -69,9 +77,9 @@ class Options:
             options = replace(self, lengths=lengths, resets=resets, mask=mask)
             return core.over_time(params, xs, state, options)
         state, reset = apart(Start, state)
-        state = beside(xs, _in_step_dtypes(core, params, xs, state))
+        state = beside(core, xs, _in_step_dtypes(core, params, xs, state))
         if reset is not None and masks.fresh is not None:
-            start = start_of_steps(xs, reset, state, reverse=self.reverse)
+            start = start_of_steps(core, xs, reset, state, reverse=self.reverse)
             masks = masks._replace(start=start)
         final, (ys, states) = self._run(Call(core, params, xs), state, masks)
         return final if states is None else jax.tree.map(Course, final, states), ys
@@ -203,6 +211,7 @@ def unroll(
         `step`.
       params: what `core.init` makes.
       xs: inputs `(time, *batch, features)`, time first; any number of batch axes, none included.
+        The features have as many axes as the core's `feature_axes`, if it has that, else one.
       initial_state: the state before the first step read; None is `core.initial_state(batch)`.
       lengths: `(*batch,)` integers from 0 to time. Step t of a sequence counts if t < length. At
         other steps, the output is 0, the state does not change, and the values of `xs`, even NaN,
@@ -271,7 +280,7 @@ def unroll(
     )
     if reset_state is not None and resets is not None:
         _check_names(core, implementation)
-        xs, batch = _check_inputs(xs)
+        xs, batch = _check_inputs(core, xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
         initial_state = starts(state, reset_state, batch, jnp.asarray(resets).shape[:1])
     if implementation not in ("auto", "scan"):  # `scan` refuses nothing
@@ -287,16 +296,17 @@ def unroll(
     return final, ys, states
 
 
-def _check_inputs(xs: Array) -> tuple[Array, tuple[int, ...]]:
+def _check_inputs(core: Core, xs: Array) -> tuple[Array, tuple[int, ...]]:
     if isinstance(xs, (list, tuple)):  # they would be stacked, which is rarely meant
         raise ValueError(f"xs must be one array, got a {type(xs).__name__} of {len(xs)}")
     if not isinstance(xs, Array):
         xs = jnp.asarray(xs)
-    if xs.ndim < 2:
-        raise ValueError(f"xs must have shape (time, *batch, features), got {xs.shape}")
+    if xs.ndim <= feature_axes(core):
+        many = f"{feature_axes(core)} axes of " if feature_axes(core) > 1 else ""
+        raise ValueError(f"xs must have shape (time, *batch, {many}features), got {xs.shape}")
     if not jnp.issubdtype(xs.dtype, jnp.floating):
         raise ValueError(f"xs must be of a floating dtype, got {xs.dtype}")
-    return xs, xs.shape[1:-1]
+    return xs, without_features(core, xs.shape)[1:]
 
 
 def _check_names(core: Core, implementation: Implementation) -> None:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.base import GatedCell, Params, State, without_features
 from rnnjax.checks import is_known
 from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
@@ -26,8 +26,8 @@ from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 from rnnjax.varying import gradient_of
 
-# Rows (steps × batch) of projected inputs in memory if no gradient is needed: few enough to stay in
-# the caches, and enough for efficient products.
+# Rows (steps × batch × places of an image) of projected inputs in memory if no gradient is needed:
+# few enough to stay in the caches, and enough for efficient products.
 _BLOCK_ROWS = 4096
 
 
@@ -131,7 +131,7 @@ def _forward(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[State, tuple[State, Gates]]:
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
-    initial, narrow = cell.initial_state(xs.shape[1:-1]), cast(params, dtype)
+    initial, narrow = cell.initial_state(without_features(cell, xs.shape)[1:]), cast(params, dtype)
     g_x = cell.project(params, xs)
     own = cell.own(params, g_x.ndim - 1, dtype)
     # If gates are used separately, each is a separate array: XLA's CPU backend does not vectorise
@@ -178,7 +178,7 @@ def _backward(
     `pointwise` needs them.
     """
     cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
-    batch = xs.shape[1:-1]
+    batch = without_features(cell, xs.shape)[1:]
     own = cell.own(params, kept.gates.both.ndim - 1, dtype)
     matrices = {name: own.pop(name) for name in gradients.own_matrices(cell)}
     # Own vectors get one row a sequence, so that their gradients are summed over time within
@@ -187,7 +187,7 @@ def _backward(
         name: jnp.broadcast_to(value, (*batch, *value.shape[len(batch) :]))
         for name, value in own.items()
     }
-    own_rows = beside(xs, own_rows)
+    own_rows = beside(cell, xs, own_rows)
     transpose = gradients.transpose_of_recur(cell, params, dtype)
 
     def run(gates: Gates, before: State, own: Params) -> State:
@@ -227,7 +227,7 @@ def _states_before(plan: Plan, kept: Kept) -> State:
 
     start = kept.masks.start
     if start is None:
-        start = plan.cell.initial_state(kept.xs.shape[:-1])
+        start = plan.cell.initial_state(without_features(plan.cell, kept.xs.shape))
     return restart(kept.masks.fresh, start, jax.tree.map(shift, kept.state, kept.states))
 
 

@@ -3,7 +3,7 @@
 import jax
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State
+from rnnjax.cells.base import Core, Params, State, without_features
 from rnnjax.sequence.kernels.kernel import Kernel, Steps
 from rnnjax.sequence.masks import Masks, clear, restart, select
 
@@ -35,7 +35,7 @@ def scan(
     Returns:
       The final state, and what each step gives.
     """
-    initial = core.initial_state(xs.shape[1:-1])
+    initial = core.initial_state(without_features(core, xs.shape)[1:])
 
     def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Steps]:
         x, (valid, fresh, start) = inputs
