@@ -44,6 +44,22 @@ def product(a: Array, b: Array, dtype: Any) -> Array:
     return _finished(result, dtype)
 
 
+def block_product(a: Array, blocks: Array, dtype: Any) -> Array:
+    """Return the product of each part of `a` with its own matrix; see `product`.
+
+    Args:
+      a: `(..., parts, n)`.
+      blocks: `(parts, n, m)`.
+      dtype: the dtype of the operands.
+
+    Returns:
+      `(parts, ..., m)`.
+    """
+    operands, wide = (a.astype(dtype), blocks.astype(dtype)), accumulator(dtype)
+    result = jnp.einsum("...pn,pnm->p...m", *operands, preferred_element_type=wide)
+    return _finished(result, dtype)
+
+
 def affine(a: Array, kernel: Array, bias: Array, dtype: Any = None) -> Array:
     """Return `a @ kernel + bias` as `product` does; None promotes the dtypes of a and kernel."""
     result = product(a, kernel, dtype or common_dtype(a, kernel))

@@ -20,7 +20,16 @@ from jax.nn import initializers
 
 from rnnjax.checks import check_floating, check_positive
 from rnnjax.closures import as_value, dtype_name
-from rnnjax.products import accumulator, affine, as_given, cast, common_dtype, lead, product
+from rnnjax.products import (
+    accumulator,
+    affine,
+    as_given,
+    block_product,
+    cast,
+    common_dtype,
+    lead,
+    product,
+)
 
 Params = Mapping[str, Any]
 State = Any
@@ -117,7 +126,8 @@ class GatedCell(Generic[StateT]):
         recur          h @ w_h
         emit           state.h
         param_shapes   `w_x` (input, gates * hidden), `w_h` (width of h, recurrent gates * hidden),
-                       `b` (gates * hidden,) if `use_bias`, and `own_shapes`
+                       `b` (gates * hidden,) if `use_bias`, and `own_shapes`; with several heads,
+                       `w_h` is (heads, width of h / heads, recurrent gates * hidden / heads)
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
         output_size    the width of h
@@ -135,11 +145,13 @@ class GatedCell(Generic[StateT]):
     Args:
       hidden_size: width of the state and of the output.
       kernel_init: initialiser of `w_x`, one gate at a time, `(input, hidden)`.
-      recurrent_init: initialiser of `w_h`, one gate at a time, `(hidden, hidden)`. For instance
-        `rnnjax.initializers.identity()`, or `jax.nn.initializers.variance_scaling(3.0, "fan_in",
-        "normal")` for N(0, 3/n).
+      recurrent_init: initialiser of `w_h`, one gate and head at a time, `(hidden, hidden)` for one
+        head. For instance `rnnjax.initializers.identity()`, or
+        `jax.nn.initializers.variance_scaling(3.0, "fan_in", "normal")` for N(0, 3/n).
       bias_init: initialiser of `b`.
       use_bias: whether the cell has biases. A cell without them computes what it does with zeros.
+      heads: number of equal parts of the units between which nothing recurs: the recurrent matrix
+        of each gate has this many blocks on its diagonal and zeros elsewhere.
       dtype: compute dtype; None promotes the dtypes of inputs and parameters.
       param_dtype: dtype of new parameters.
 
@@ -160,6 +172,7 @@ class GatedCell(Generic[StateT]):
     recurrent_init: Initializer = field(default=_ORTHOGONAL, kw_only=True, repr=False)
     bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
     use_bias: bool = field(default=True, kw_only=True)
+    heads: int = field(default=1, kw_only=True)
     dtype: Any = field(default=None, kw_only=True)
     param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
 
@@ -177,7 +190,9 @@ class GatedCell(Generic[StateT]):
         self._check_parts()
         for name in ("kernel_init", "recurrent_init", "bias_init"):
             object.__setattr__(self, name, as_value(getattr(self, name)))
-        check_positive(hidden_size=self.hidden_size)
+        check_positive(hidden_size=self.hidden_size, heads=self.heads)
+        if self.heads > 1:
+            self._check_heads()
         others = self.gate_names[self.num_additive_gates : self.num_recurrent_gates]
         if (*self.additive_gates, *others, *self.input_gates) != self.gate_names:
             raise ValueError(
@@ -201,6 +216,16 @@ class GatedCell(Generic[StateT]):
             lacking.append("pointwise")
         if lacking:
             raise ValueError(f"{type(self).__name__} must give {', '.join(lacking)}: see GatedCell")
+
+    def _check_heads(self) -> None:
+        name = type(self).__name__
+        if type(self).recur is not GatedCell.recur or not self.num_recurrent_gates:
+            raise ValueError(
+                f"heads must be 1 for {name}, whose recurrence is not h @ w_h, got {self.heads}"
+            )
+        for width in (self.hidden_size, *self.state_shapes()["h"]):
+            if width % self.heads:
+                raise ValueError(f"heads must divide {width}, a width of {name}, got {self.heads}")
 
     def __eq__(self, other: object) -> bool:
         """Return whether the cells are of one class with equal attributes.
@@ -243,7 +268,12 @@ class GatedCell(Generic[StateT]):
         """
         if not self.num_recurrent_gates:
             return h[..., :0].astype(accumulator(h.dtype))
-        return product(h, params["w_h"], h.dtype)
+        if self.heads == 1:
+            return product(h, params["w_h"], h.dtype)
+        parts = h.reshape(*h.shape[:-1], self.heads, -1)
+        g_h = block_product(parts, params["w_h"], h.dtype)  # (heads, ..., gates * size)
+        g_h = g_h.reshape(*g_h.shape[:-1], -1, self.hidden_size // self.heads)
+        return jnp.moveaxis(g_h, 0, -2).reshape(*h.shape[:-1], -1)
 
     @abstractmethod
     def pointwise(self, g_x: Array, g_h: Array, state: StateT, **own: Array) -> StateT:
@@ -282,7 +312,8 @@ class GatedCell(Generic[StateT]):
         width = self.num_gates * self.hidden_size
         recurrent = self.num_recurrent_gates * self.hidden_size
         h = self.state_shapes()["h"][-1]
-        w_h = {"w_h": (h, recurrent)} if recurrent else {}
+        shape = (h // self.heads, recurrent // self.heads)
+        w_h = {"w_h": shape if self.heads == 1 else (self.heads, *shape)} if recurrent else {}
         bias = {"b": (width,)} if self.use_bias else {}
         return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
 
@@ -338,10 +369,16 @@ class GatedCell(Generic[StateT]):
         shapes, dtype = self.param_shapes(input_size), self.param_dtype
         key_x, key_h, key_b = jax.random.split(key, 3)
 
-        def per_gate(init: Initializer, key: Array, shape: tuple[int, ...], gates: int) -> Array:
+        def matrix(init: Initializer, key: Array, shape: tuple[int, ...]) -> Array:
+            if self.heads > 1 and len(shape) == 3:
+                keys = jax.random.split(key, self.heads)
+                return jnp.stack([matrix(init, k, shape[1:]) for k in keys])
             # Draw in a wide dtype, as LAPACK has no orthogonal matrices in bfloat16.
-            keys, wide = jax.random.split(key, gates), accumulator(dtype)
-            drawn = [init(k, (*shape[:-1], shape[-1] // gates), wide) for k in keys]
+            return init(key, shape, accumulator(dtype))
+
+        def per_gate(init: Initializer, key: Array, shape: tuple[int, ...], gates: int) -> Array:
+            keys = jax.random.split(key, gates)
+            drawn = [matrix(init, k, (*shape[:-1], shape[-1] // gates)) for k in keys]
             return jnp.concatenate(drawn, axis=-1).astype(dtype)
 
         params = {"w_x": per_gate(self.kernel_init, key_x, shapes["w_x"], self.num_gates)}

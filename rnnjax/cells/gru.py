@@ -9,7 +9,7 @@ from jax import Array
 
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
-from rnnjax.products import as_given, product
+from rnnjax.products import as_given
 from rnnjax.serialization import serializable
 
 
@@ -104,10 +104,14 @@ class GRU(GatedCell[GRUState]):
             return super().step(params, state, x)
         before = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
-        w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start], -1)
+        w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start // self.heads], -1)
+
+        def recur(w_h: Array, h: Array) -> Array:
+            return self.recur({"w_h": w_h}, h.astype(dtype))
+
         xs = jnp.split(self.project(params, x), 3, -1)
-        r, z = _open(xs, jnp.split(product(before.h, w_rz, dtype), 2, -1))
-        after = self._mix(z, jnp.tanh(xs[2] + product(r * before.h, w_n, dtype)), before)
+        r, z = _open(xs, jnp.split(recur(w_rz, before.h), 2, -1))
+        after = self._mix(z, jnp.tanh(xs[2] + recur(w_n, r * before.h)), before)
         return as_given(after, state), after.h.astype(dtype)
 
     def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:

@@ -55,7 +55,7 @@ class Layout:
     def serves(self, cell: Any) -> bool:
         """Return whether the layer computes what the cell does."""
         return type(cell) is self.cell and all(
-            getattr(cell, name) == value for name, value in self.options.items()
+            getattr(cell, name) == value for name, value in {"heads": 1, **self.options}.items()
         )
 
     def cells(self, arrays: Arrays) -> Iterator[GatedCell]:

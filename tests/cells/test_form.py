@@ -33,23 +33,6 @@ CUTS[[2, 3, 0, 2], [0, 0, 2, 2]] = True
 
 
 @dataclass(frozen=True)
-class Blocks(rx.LSTM):
-    """An LSTM whose units see only those of their own block."""
-
-    blocks: int = 2
-
-    def param_shapes(self, input_size):
-        size = self.hidden_size // self.blocks
-        return {**super().param_shapes(input_size), "w_h": (self.blocks, size, 4 * size)}
-
-    def recur(self, params, h):
-        h = h.reshape(*h.shape[:-1], self.blocks, -1)
-        parts = [product(h[..., k, :], params["w_h"][k], h.dtype) for k in range(self.blocks)]
-        gates = jnp.stack([jnp.stack(jnp.split(part, 4, -1), -2) for part in parts], -2)
-        return gates.reshape(*gates.shape[:-3], -1)
-
-
-@dataclass(frozen=True)
 class Projected(rx.LSTM):
     """An LSTM whose h is a narrow projection, and whose output reads both h and c."""
 
@@ -131,7 +114,7 @@ class Convolution(rx.GatedCell):
         return FieldState((1 - z) * jnp.tanh(n_x + gain * n_h + where) + z * state.h)
 
 
-CELLS = {"blocks": Blocks(4), "projected": Projected(4), "convolution": Convolution(3)}
+CELLS = {"blocks": rx.LSTM(4, heads=2), "projected": Projected(4), "convolution": Convolution(3)}
 BOTH = {"lengths": LENGTHS, "resets": CUTS}
 
 

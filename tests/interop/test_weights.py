@@ -308,6 +308,7 @@ REFUSED = {
     "no simple cell": ("equinox", rx.Elman(4), "Equinox has no layer that computes Elman"),
     "directions": ("equinox", rx.Bidirectional(rx.GRU(4)), "no layer that computes Bidirectional"),
     "projection": ("keras", rx.ProjectedLSTM(4, projection_size=2), "no layer.*ProjectedLSTM"),
+    "heads": ("torch", rx.LSTM(4, heads=2), r"PyTorch has no layer that computes LSTM.*heads=2"),
     "recurrent bias": ("nnx", rx.GRU(4), r"b_hn must be 0 for GRUCell.* got up to \d"),
     "one's own": ("torch", Peephole(4), "PyTorch has no layer that computes Peephole"),
     "directions of stacks": (

@@ -141,7 +141,7 @@ def sum_rows(values: Array) -> Array:
 
 
 def _recurs_by_one_matrix(cell: GatedCell, params: Params) -> bool:
-    return _is_default(cell, "recur") and "w_h" in params
+    return _is_default(cell, "recur") and "w_h" in params and cell.heads == 1
 
 
 def _is_default(cell: GatedCell, part: str) -> bool:
