@@ -26,7 +26,11 @@ from rnnjax.cells import Elman as Elman
 from rnnjax.cells import ElmanState as ElmanState
 from rnnjax.cells import GatedCell as GatedCell
 from rnnjax.cells import GRUState as GRUState
+from rnnjax.cells import LinearCell as LinearCell
 from rnnjax.cells import LSTMState as LSTMState
+from rnnjax.cells import MinGRU as MinGRU
+from rnnjax.cells import MinGRUState as MinGRUState
+from rnnjax.cells import MinLSTM as MinLSTM
 from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
 from rnnjax.sequence import Bidirectional as Bidirectional
 from rnnjax.sequence import BidirectionalState as BidirectionalState

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jax import Array
 
 from rnnjax.analysis.watch import watch
-from rnnjax.cells.base import GatedCell, Params, State, feature_axes
+from rnnjax.cells.base import Cell, Params, State, feature_axes
 
 LOW, HIGH = 0.1, 0.9
 
@@ -28,7 +28,7 @@ class Saturation(NamedTuple):
 
 
 def gate_saturation(
-    cell: GatedCell,
+    cell: Cell,
     params: Params,
     xs: Array,
     initial_state: State | None = None,
@@ -40,7 +40,7 @@ def gate_saturation(
     The bounds are those of Karpathy, Johnson and Fei-Fei 2015 (arXiv:1506.02078).
 
     Args:
-      cell: an `LSTM`, a `GRU`, or a gated cell of your own with `sigmoid_gates` and `gates`.
+      cell: an `LSTM`, a `GRU`, a `MinGRU`, or a cell of your own with `sigmoid_gates` and `gates`.
       params: its parameters.
       xs: inputs `(time, *batch, features)`.
       initial_state: the state before the first step; None is zeros.
@@ -65,8 +65,7 @@ def gate_saturation(
     units = tuple(range(-feature_axes(cell), 0))
 
     def look(state: State, x: Array) -> dict[str, Saturation]:
-        g_x, g_h, own = cell.summands(params, state, x)
-        gates = cell.gates(g_x, g_h, state, **own)
+        gates = cell.open_gates(params, state, x)
         shares = {}
         for name in cell.sigmoid_gates:
             gate = getattr(gates, name)

@@ -6,6 +6,10 @@ from rnnjax.cells.elman import Elman as Elman
 from rnnjax.cells.elman import ElmanState as ElmanState
 from rnnjax.cells.gru import GRU as GRU
 from rnnjax.cells.gru import GRUState as GRUState
+from rnnjax.cells.linear import LinearCell as LinearCell
 from rnnjax.cells.lstm import LSTM as LSTM
 from rnnjax.cells.lstm import LSTMState as LSTMState
 from rnnjax.cells.lstm import ProjectedLSTM as ProjectedLSTM
+from rnnjax.cells.minimal import MinGRU as MinGRU
+from rnnjax.cells.minimal import MinGRUState as MinGRUState
+from rnnjax.cells.minimal import MinLSTM as MinLSTM

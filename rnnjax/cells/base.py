@@ -107,7 +107,186 @@ def reads_backwards(core: Core) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class GatedCell(Generic[StateT]):
+class Cell(Generic[StateT]):
+    """What gated and linear cells share: sizes, dtypes, the projected input, and the checks."""
+
+    hidden_size: int
+    kernel_init: Initializer = field(default=_GLOROT, kw_only=True, repr=False)
+    bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
+    use_bias: bool = field(default=True, kw_only=True)
+    dtype: Any = field(default=None, kw_only=True)
+    param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
+
+    gate_names: ClassVar[tuple[str, ...]]  # in packed order
+    state_type: ClassVar[Any]  # a NamedTuple
+    # The gates between 0 and 1, among those that `gates` returns.
+    sigmoid_gates: ClassVar[tuple[str, ...]] = ()
+    complex_leaves: ClassVar[tuple[str, ...]] = ()  # the leaves of the state that are complex
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name.endswith("_init"):
+                object.__setattr__(self, name, as_value(value))
+        check_positive(hidden_size=self.hidden_size)
+        if not set(self.sigmoid_gates) <= set(self.gate_names):
+            raise ValueError(
+                f"sigmoid_gates must be among gate_names, {self.gate_names}; "
+                f"got {self.sigmoid_gates}"
+            )
+        check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
+        # By name, so that two cells with the same dtype are equal however it was given.
+        for name in ("dtype", "param_dtype"):
+            object.__setattr__(self, name, dtype_name(getattr(self, name)))
+
+    def _check_parts(self, form: Any, method: str) -> None:
+        """Raise `ValueError` naming what a subclass must give and does not, `method` among it."""
+        kind = type(self)
+        lacking = [name for name in ("gate_names", "state_type") if not hasattr(self, name)]
+        if kind.step is form.step and getattr(kind, method) is getattr(form, method):
+            lacking.append(method)
+        if lacking:
+            raise ValueError(f"{kind.__name__} must give {', '.join(lacking)}: see {form.__name__}")
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the cells are of one class with equal attributes.
+
+        Programs are compiled once for equal cells, so the attributes of a subclass that is no
+        dataclass count too.
+        """
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items(), key=lambda item: item[0])))
+
+    def project(self, params: Params, x: Array) -> Array:
+        """Return the input's part of the gates, `g_x = x @ w_x + b`, or without b.
+
+        Args:
+          params: the cell's parameters.
+          x: `(..., input_size)`, with any leading axes: a step's batch, or all time steps.
+
+        Returns:
+          `(..., gates * hidden_size)`, in float32 or better.
+        """
+        dtype = self.compute_dtype(params, x)
+        if not self.use_bias:
+            return product(x, params["w_x"], dtype)
+        return affine(x, params["w_x"], params["b"], dtype)
+
+    @abstractmethod
+    def open_gates(self, params: Params, state: Any, x: Array) -> Any:
+        """Return the gates of a step from `state`."""
+
+    @abstractmethod
+    def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter, by name, for inputs of width `input_size`."""
+
+    def own_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the parameters beside `w_x`, `w_h` and `b`, by name."""
+        return {}
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each leaf of the state, by name, without batch axes."""
+        return dict.fromkeys(self.state_type._fields, (self.hidden_size,))
+
+    @property
+    def output_size(self) -> int:
+        """The width of the output."""
+        return self.state_shapes()["h"][-1]
+
+    @property
+    def feature_axes(self) -> int:
+        """How many axes the features of a step have."""
+        return 1
+
+    @property
+    def num_gates(self) -> int:
+        """The number of gates."""
+        return len(self.gate_names)
+
+    def columns(self, gate: str) -> slice:
+        """Return the slice of a gate along the packed axis."""
+        start = self.gate_names.index(gate) * self.hidden_size
+        return slice(start, start + self.hidden_size)
+
+    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
+        """Return the zero state, leaves `(*batch_shape, ...)` as `state_shapes` says."""
+        wide = accumulator(self.dtype or self.param_dtype)
+        leaves = {
+            name: jnp.zeros((*batch_shape, *shape), self._leaf_dtype(name, wide))
+            for name, shape in self.state_shapes().items()
+        }
+        return self.state_type(**leaves)
+
+    @abstractmethod
+    def init(self, key: Array, input_size: int) -> dict[str, Array]:
+        """Return new parameters for inputs of width `input_size`."""
+
+    @abstractmethod
+    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
+        """Return the state after reading `x` `(*batch, input_size)`, and the output."""
+
+    def widen(self, params: Params, state: StateT, x: Array) -> StateT:
+        """Return `state` in the dtype of the computation, float32 or wider.
+
+        Raises:
+          ValueError: `x`, `state` and `params` do not fit each other.
+        """
+        self.check(params, state, x)
+        given: Any = state
+        wide = accumulator(self.compute_dtype(params, x))
+        return self.state_type(
+            *(leaf.astype(self._leaf_dtype(name, wide)) for name, leaf in given._asdict().items())
+        )
+
+    def _leaf_dtype(self, name: str, wide: Any) -> Any:
+        """Return the dtype of a leaf of the state, where real ones have the dtype `wide`."""
+        return common_dtype(wide, jnp.complex64) if name in self.complex_leaves else wide
+
+    def compute_dtype(self, params: Params, x: Array) -> Any:
+        """Return the dtype of the operands of products, and of the output."""
+        return self.dtype or common_dtype(x, params["w_x"])
+
+    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
+        """Return the cell's own parameters, for a g_x with `rank` axes."""
+        own = {}
+        for name, shape in self.own_shapes().items():
+            if len(shape) > 1:
+                own[name] = params[name].astype(dtype)
+            else:
+                own[name] = lead(params[name].astype(accumulator(dtype)), rank)
+        return own
+
+    def check(self, params: Params, state: Any, x: Array) -> None:
+        """Raise `ValueError` if the arguments of a step do not fit each other."""
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"inputs must be of a floating dtype, got {x.dtype}")
+        shapes = self.param_shapes(x.shape[-1] if x.ndim else 0)
+        if set(params) != set(shapes):
+            raise ValueError(f"params of {self} must hold {sorted(shapes)}, got {sorted(params)}")
+        if params["w_x"].shape != shapes["w_x"]:
+            raise ValueError(
+                f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
+                f"want inputs (..., features) and w_x (features, {shapes['w_x'][-1]})"
+            )
+        for name, shape in shapes.items():
+            if params[name].shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {params[name].shape}")
+        if not isinstance(state, self.state_type):
+            raise ValueError(
+                f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
+            )
+        for name, shape in self.state_shapes().items():
+            want, got = (*without_features(self, x.shape), *shape), getattr(state, name).shape
+            if got != want:
+                raise ValueError(f"state.{name} must have shape {want}, got {got}")
+            leaf, kind = getattr(state, name), ("real", "complex")[name in self.complex_leaves]
+            if jnp.iscomplexobj(leaf) != (kind == "complex"):
+                raise ValueError(f"state.{name} must be {kind}, got {leaf.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class GatedCell(Cell[StateT]):
     """A cell in which only one linear map of the state waits for the previous step.
 
         g_x = project(params, x)                      all time steps at once
@@ -167,30 +346,19 @@ class GatedCell(Generic[StateT]):
       (5, 2, 4)
     """
 
-    hidden_size: int
-    kernel_init: Initializer = field(default=_GLOROT, kw_only=True, repr=False)
     recurrent_init: Initializer = field(default=_ORTHOGONAL, kw_only=True, repr=False)
-    bias_init: Initializer = field(default=_ZEROS, kw_only=True, repr=False)
-    use_bias: bool = field(default=True, kw_only=True)
     heads: int = field(default=1, kw_only=True)
-    dtype: Any = field(default=None, kw_only=True)
-    param_dtype: Any = field(default=jnp.float32, kw_only=True, repr=False)
 
-    gate_names: ClassVar[tuple[str, ...]]  # in packed order
-    state_type: ClassVar[Any]  # a NamedTuple
     # The first gates, if `pointwise` reads only the sum g_x + g_h of them: the fused kernel keeps
     # and differentiates one array for each of these, and two for each other gate.
     additive_gates: ClassVar[tuple[str, ...]] = ()
     # The last gates, if they have no g_h: the fused kernel keeps one array for each of these too.
     input_gates: ClassVar[tuple[str, ...]] = ()
-    # The gates between 0 and 1, among those that `gates` returns.
-    sigmoid_gates: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        self._check_parts()
-        for name in ("kernel_init", "recurrent_init", "bias_init"):
-            object.__setattr__(self, name, as_value(getattr(self, name)))
-        check_positive(hidden_size=self.hidden_size, heads=self.heads)
+        self._check_parts(GatedCell, "pointwise")
+        super().__post_init__()
+        check_positive(heads=self.heads)
         if self.heads > 1:
             self._check_heads()
         others = self.gate_names[self.num_additive_gates : self.num_recurrent_gates]
@@ -199,23 +367,6 @@ class GatedCell(Generic[StateT]):
                 f"additive_gates must be the first of gate_names, {self.gate_names}, and "
                 f"input_gates the last; got {self.additive_gates} and {self.input_gates}"
             )
-        if not set(self.sigmoid_gates) <= set(self.gate_names):
-            raise ValueError(
-                f"sigmoid_gates must be among gate_names, {self.gate_names}; "
-                f"got {self.sigmoid_gates}"
-            )
-        check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
-        # By name, so that two cells with the same dtype are equal however it was given.
-        for name in ("dtype", "param_dtype"):
-            object.__setattr__(self, name, dtype_name(getattr(self, name)))
-
-    def _check_parts(self) -> None:
-        """Raise `ValueError` naming what a subclass must give and does not."""
-        lacking = [name for name in ("gate_names", "state_type") if not hasattr(self, name)]
-        if self.is_gated and type(self).pointwise is GatedCell.pointwise:
-            lacking.append("pointwise")
-        if lacking:
-            raise ValueError(f"{type(self).__name__} must give {', '.join(lacking)}: see GatedCell")
 
     def _check_heads(self) -> None:
         name = type(self).__name__
@@ -226,32 +377,6 @@ class GatedCell(Generic[StateT]):
         for width in (self.hidden_size, *self.state_shapes()["h"]):
             if width % self.heads:
                 raise ValueError(f"heads must divide {width}, a width of {name}, got {self.heads}")
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the cells are of one class with equal attributes.
-
-        Programs are compiled once for equal cells, so the attributes of a subclass that is no
-        dataclass count too.
-        """
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *sorted(vars(self).items(), key=lambda item: item[0])))
-
-    def project(self, params: Params, x: Array) -> Array:
-        """Return the input's part of the gates, `g_x = x @ w_x + b`, or without b.
-
-        Args:
-          params: the cell's parameters.
-          x: `(..., input_size)`, with any leading axes: a step's batch, or all time steps.
-
-        Returns:
-          `(..., gates * hidden_size)`, in float32 or better.
-        """
-        dtype = self.compute_dtype(params, x)
-        if not self.use_bias:
-            return product(x, params["w_x"], dtype)
-        return affine(x, params["w_x"], params["b"], dtype)
 
     def recur(self, params: Params, h: Array) -> Array:
         """Return the state's part of the gates, `g_h = h @ w_h`.
@@ -307,6 +432,11 @@ class GatedCell(Generic[StateT]):
         """
         return ()
 
+    def open_gates(self, params: Params, state: Any, x: Array) -> Any:
+        """Return the gates of a step from `state`."""
+        g_x, g_h, own = self.summands(params, state, x)
+        return self.gates(g_x, g_h, state, **own)
+
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
@@ -316,29 +446,6 @@ class GatedCell(Generic[StateT]):
         w_h = {"w_h": shape if self.heads == 1 else (self.heads, *shape)} if recurrent else {}
         bias = {"b": (width,)} if self.use_bias else {}
         return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
-
-    def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters that `pointwise` reads, by name."""
-        return {}
-
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each leaf of the state, by name, without batch axes."""
-        return dict.fromkeys(self.state_type._fields, (self.hidden_size,))
-
-    @property
-    def output_size(self) -> int:
-        """The width of the output."""
-        return self.state_shapes()["h"][-1]
-
-    @property
-    def feature_axes(self) -> int:
-        """How many axes the features of a step have."""
-        return 1
-
-    @property
-    def num_gates(self) -> int:
-        """The number of gates."""
-        return len(self.gate_names)
 
     @property
     def num_additive_gates(self) -> int:
@@ -357,11 +464,6 @@ class GatedCell(Generic[StateT]):
         A cell that overrides `step` has another form.
         """
         return type(self).step is GatedCell.step
-
-    def columns(self, gate: str) -> slice:
-        """Return the slice of a gate along the packed axis."""
-        start = self.gate_names.index(gate) * self.hidden_size
-        return slice(start, start + self.hidden_size)
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`: `w_x`, maybe `w_h` and `b`."""
@@ -388,12 +490,6 @@ class GatedCell(Generic[StateT]):
             params["b"] = self.bias_init(key_b, shapes["b"], dtype)
         return params
 
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
-        """Return the zero state, leaves `(*batch_shape, ...)` as `state_shapes` says."""
-        dtype, shapes = accumulator(self.dtype or self.param_dtype), self.state_shapes()
-        leaves = {name: jnp.zeros((*batch_shape, *shape), dtype) for name, shape in shapes.items()}
-        return self.state_type(**leaves)
-
     def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
 
@@ -409,57 +505,9 @@ class GatedCell(Generic[StateT]):
         after = self.pointwise(g_x, g_h, before, **own)
         return as_given(after, state), self.emit(cast(params, dtype), after).astype(dtype)
 
-    def widen(self, params: Params, state: StateT, x: Array) -> StateT:
-        """Return `state` in the dtype of the computation, float32 or wider.
-
-        Raises:
-          ValueError: `x`, `state` and `params` do not fit each other.
-        """
-        self.check(params, state, x)
-        dtype = accumulator(self.compute_dtype(params, x))
-        return jax.tree.map(lambda leaf: leaf.astype(dtype), state)
-
     def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
         """Return the arguments of `pointwise` and `gates` without the state: g_x, g_h, own."""
         dtype = self.compute_dtype(params, x)
         g_x = self.project(params, x)
         g_h = self.recur(cast(params, dtype), state.h.astype(dtype))
         return g_x, g_h, self.own(params, g_x.ndim, dtype)
-
-    def compute_dtype(self, params: Params, x: Array) -> Any:
-        """Return the dtype of the operands of products, and of the output."""
-        return self.dtype or common_dtype(x, params["w_x"])
-
-    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Array]:
-        """Return the parameters that `pointwise` reads, for a g_x with `rank` axes."""
-        own = {}
-        for name, shape in self.own_shapes().items():
-            if len(shape) > 1:
-                own[name] = params[name].astype(dtype)
-            else:
-                own[name] = lead(params[name].astype(accumulator(dtype)), rank)
-        return own
-
-    def check(self, params: Params, state: Any, x: Array) -> None:
-        """Raise `ValueError` if the arguments of a step do not fit each other."""
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"inputs must be of a floating dtype, got {x.dtype}")
-        shapes = self.param_shapes(x.shape[-1] if x.ndim else 0)
-        if set(params) != set(shapes):
-            raise ValueError(f"params of {self} must hold {sorted(shapes)}, got {sorted(params)}")
-        if params["w_x"].shape != shapes["w_x"]:
-            raise ValueError(
-                f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
-                f"want inputs (..., features) and w_x (features, {shapes['w_x'][-1]})"
-            )
-        for name, shape in shapes.items():
-            if params[name].shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {params[name].shape}")
-        if not isinstance(state, self.state_type):
-            raise ValueError(
-                f"state must be a {self.state_type.__name__}, got {type(state).__name__}"
-            )
-        for name, shape in self.state_shapes().items():
-            want, got = (*without_features(self, x.shape), *shape), getattr(state, name).shape
-            if got != want:
-                raise ValueError(f"state.{name} must have shape {want}, got {got}")

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import (
+    Cell,
     Core,
-    GatedCell,
     Params,
     State,
     StateT,
@@ -232,17 +232,18 @@ def unroll(
       reverse: read each sequence from its own last element to its first. Each output stays at its
         step, and the final state is the state after step 0.
       implementation: "scan" steps through time and works for every core; "fused" is the fast path
-        for gated cells, equal to it to rounding; "auto" takes the fastest that is exact for the
-        core. In a composite, a name applies to the parts that can use it, and the others take what
-        "auto" gives. The fast path cannot be differentiated forwards (`jax.jvp`, `jax.jacfwd`,
-        `jax.linearize`): use "scan" where JAX "can't apply forward-mode autodiff (jvp)".
-        `jax.hessian` works on both.
+        for gated cells and "associative" that for linear cells, both equal to it to rounding;
+        "auto" takes the fastest that is exact for the core. In a composite, a name applies to the
+        parts that can use it, and the others take what "auto" gives. "fused" cannot be
+        differentiated forwards (`jax.jvp`, `jax.jacfwd`, `jax.linearize`): use "scan" where JAX
+        "can't apply forward-mode autodiff (jvp)". `jax.hessian` works on all.
       recompute: keep only every sqrt(time)-th state for the backward pass, besides inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
       return_states: return the state after each step too, such as the c of an LSTM.
-      unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`.
+      unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`;
+        "associative" has no such loop.
         Results are equal to rounding, and compilation takes longer. Measure before you use it: on
         CPU, some programs become faster and others slower. A program for any number of steps
         (`jax.export`) has one step a turn.
@@ -336,10 +337,10 @@ def _check_some_part_takes(
 def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> State:
     """Return `state` in the dtypes that a step returns, which a scan's carry has to keep.
 
-    The step of a gated cell keeps those that it is given.
+    The step of a gated or linear cell keeps those that it is given.
     """
     x: Any = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
-    if isinstance(core, GatedCell):
+    if isinstance(core, Cell):
         state = core.widen(params, state, x)
     after, _ = jax.eval_shape(core.step, params, state, x)
     got: Any = jax.tree.structure(state)

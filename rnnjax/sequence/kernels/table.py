@@ -2,13 +2,17 @@
 
 from typing import Literal
 
-from rnnjax.sequence.kernels import fused, scan
+from rnnjax.sequence.kernels import associative, fused, scan
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 
-Implementation = Literal["auto", "scan", "fused"]
+Implementation = Literal["auto", "scan", "fused", "associative"]
 
 # The fastest first: "auto" takes the first that does not refuse. `scan` refuses nothing.
-KERNELS: dict[str, Kernel] = {"fused": fused.KERNEL, "scan": scan.KERNEL}
+KERNELS: dict[str, Kernel] = {
+    "fused": fused.KERNEL,
+    "associative": associative.KERNEL,
+    "scan": scan.KERNEL,
+}
 
 
 def refusal(call: Call, name: str) -> str | None:
