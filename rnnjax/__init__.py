@@ -20,6 +20,7 @@ from typing import Any
 
 from rnnjax import initializers as initializers
 from rnnjax.cells import GRU as GRU
+from rnnjax.cells import LRU as LRU
 from rnnjax.cells import LSTM as LSTM
 from rnnjax.cells import Core as Core
 from rnnjax.cells import Elman as Elman
@@ -27,6 +28,7 @@ from rnnjax.cells import ElmanState as ElmanState
 from rnnjax.cells import GatedCell as GatedCell
 from rnnjax.cells import GRUState as GRUState
 from rnnjax.cells import LinearCell as LinearCell
+from rnnjax.cells import LRUState as LRUState
 from rnnjax.cells import LSTMState as LSTMState
 from rnnjax.cells import MinGRU as MinGRU
 from rnnjax.cells import MinGRUState as MinGRUState

@@ -7,6 +7,8 @@ from rnnjax.cells.elman import ElmanState as ElmanState
 from rnnjax.cells.gru import GRU as GRU
 from rnnjax.cells.gru import GRUState as GRUState
 from rnnjax.cells.linear import LinearCell as LinearCell
+from rnnjax.cells.lru import LRU as LRU
+from rnnjax.cells.lru import LRUState as LRUState
 from rnnjax.cells.lstm import LSTM as LSTM
 from rnnjax.cells.lstm import LSTMState as LSTMState
 from rnnjax.cells.lstm import ProjectedLSTM as ProjectedLSTM

@@ -242,11 +242,10 @@ def unroll(
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
       return_states: return the state after each step too, such as the c of an LSTM.
-      unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`;
-        "associative" has no such loop.
+      unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`.
         Results are equal to rounding, and compilation takes longer. Measure before you use it: on
         CPU, some programs become faster and others slower. A program for any number of steps
-        (`jax.export`) has one step a turn.
+        (`jax.export`) has one step a turn. "associative" has no loop over steps, and ignores it.
 
     Returns:
       The final state, and the outputs `(time, *batch, output_size)`. With `return_states`, also the
