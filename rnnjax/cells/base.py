@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 from jax.nn import initializers
 
+from rnnjax.cells.noise import Noise, pointwise, read
 from rnnjax.checks import check_floating, check_positive
 from rnnjax.closures import as_value, dtype_name
 from rnnjax.products import (
@@ -401,7 +402,7 @@ class GatedCell(Cell[StateT]):
         return jnp.moveaxis(g_h, 0, -2).reshape(*h.shape[:-1], -1)
 
     @abstractmethod
-    def pointwise(self, g_x: Array, g_h: Array, state: StateT, **own: Array) -> StateT:
+    def pointwise(self, g_x: Array, g_h: Array, state: StateT, **own: Any) -> StateT:
         """Return the state after a step.
 
         Args:
@@ -410,6 +411,9 @@ class GatedCell(Cell[StateT]):
           state: the state before the step.
           **own: the parameters in `own_shapes`. Vectors come with leading axes of size 1 up to the
             rank of `g_x`. Matrices come as they are, in the compute dtype, as operands of products.
+
+        A cell with a candidate takes `dropout` too, which is None by default, and reads
+        `dropped(dropout, candidate)` instead of it: `RecurrentDropout` can then drop its units.
         """
 
     def emit(self, params: Params, state: Any) -> Array:
@@ -490,24 +494,28 @@ class GatedCell(Cell[StateT]):
             params["b"] = self.bias_init(key_b, shapes["b"], dtype)
         return params
 
-    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
+    def step(
+        self, params: Params, state: StateT, x: Array, noise: Noise | None = None
+    ) -> tuple[StateT, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output.
 
         The state comes back in the dtypes that were given, so that it can be the carry of a
-        `jax.lax.scan`.
+        `jax.lax.scan`. `noise` is that of a wrapper, such as `Zoneout`.
 
         Raises:
           ValueError: `x`, `state` and `params` do not fit each other.
         """
         before = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
-        g_x, g_h, own = self.summands(params, before, x)
-        after = self.pointwise(g_x, g_h, before, **own)
+        g_x, g_h, own = self.summands(params, before, x, noise)
+        after = pointwise(self, noise, g_x, g_h, before, own)
         return as_given(after, state), self.emit(cast(params, dtype), after).astype(dtype)
 
-    def summands(self, params: Params, state: Any, x: Array) -> tuple[Array, Array, Any]:
+    def summands(
+        self, params: Params, state: Any, x: Array, noise: Noise | None = None
+    ) -> tuple[Array, Array, Any]:
         """Return the arguments of `pointwise` and `gates` without the state: g_x, g_h, own."""
         dtype = self.compute_dtype(params, x)
         g_x = self.project(params, x)
-        g_h = self.recur(cast(params, dtype), state.h.astype(dtype))
+        g_h = self.recur(cast(params, dtype), read(noise, state.h).astype(dtype))
         return g_x, g_h, self.own(params, g_x.ndim, dtype)

@@ -9,6 +9,7 @@ from jax import Array
 
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
+from rnnjax.cells.noise import Noise, Units, dropped
 from rnnjax.products import as_given
 from rnnjax.serialization import serializable
 
@@ -89,19 +90,23 @@ class GRU(GatedCell[GRUState]):
         """Return the activated gates; see `GatedCell.gates`."""
         return _open(jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1))
 
-    def pointwise(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUState:
+    def pointwise(
+        self, g_x: Array, g_h: Array, state: GRUState, dropout: Units | None = None, **own: Array
+    ) -> GRUState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         # Split once, not again in `gates`: the derivative of a split whose parts are not all used
         # is a padding and a sum.
         xs, hs = jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1)
         r, z = _open(xs, hs)
         h_n = hs[2] + own["b_hn"] if self.use_bias else hs[2]
-        return self._mix(z, jnp.tanh(xs[2] + r * h_n), state)
+        return self._mix(z, dropped(dropout, jnp.tanh(xs[2] + r * h_n)), state)
 
-    def step(self, params: Params, state: GRUState, x: Array) -> tuple[GRUState, Array]:
+    def step(
+        self, params: Params, state: GRUState, x: Array, noise: Noise | None = None
+    ) -> tuple[GRUState, Array]:
         """Return the state after reading `x` `(*batch, input_size)`, and the output."""
         if self.reset_after:
-            return super().step(params, state, x)
+            return super().step(params, state, x, noise)
         before = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
         w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start // self.heads], -1)

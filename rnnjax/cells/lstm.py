@@ -9,6 +9,7 @@ from jax import Array
 
 from rnnjax.cells.activation import packed_activation
 from rnnjax.cells.base import GatedCell
+from rnnjax.cells.noise import Units, dropped
 from rnnjax.checks import check_positive
 from rnnjax.products import accumulator, product
 from rnnjax.serialization import serializable
@@ -82,10 +83,12 @@ class LSTM(GatedCell[LSTMState]):
         kinds = ["sigmoid" if g in self.sigmoid_gates else "tanh" for g in self.gate_names]
         return LSTMGates(*packed_activation(g_x + g_h, kinds))
 
-    def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:
+    def pointwise(
+        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+    ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         i, f, g, o = self.gates(g_x, g_h, state)
-        c = f * state.c + i * g
+        c = f * state.c + i * dropped(dropout, g)
         return LSTMState(o * jnp.tanh(c), c)
 
 
@@ -135,7 +138,9 @@ class ProjectedLSTM(LSTM):
         w_r = self.kernel_init(jax.random.fold_in(key, 1), shape, wide).astype(self.param_dtype)
         return {**super().init(key, input_size), "w_r": w_r}
 
-    def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:
+    def pointwise(
+        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+    ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        h, c = super().pointwise(g_x, g_h, state)
+        h, c = super().pointwise(g_x, g_h, state, dropout)
         return LSTMState(product(h, own["w_r"], own["w_r"].dtype), c)

@@ -7,22 +7,25 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Core, State, feature_axes
+from rnnjax.cells.noise import Noise
 from rnnjax.checks import check_integers, check_range
 
 
 class Masks(NamedTuple):
-    """The masks of `lengths`, `mask` and `resets`; None if nothing is masked.
+    """The masks of `lengths`, `mask`, `resets` and noise; None if nothing is masked.
 
     Attributes:
       valid: `(time, *batch)` bool; a step that is not valid does not change the state.
       fresh: `(time, *batch)` bool; before this step, in reading order, the state is `start`.
       start: the state to start from at each step, leaves `(time, *batch, ...)`; None is the core's
         initial state.
+      noise: what changes the steps of a gated cell, leaves `(time, *batch, ...)`.
     """
 
     valid: Array | None
     fresh: Array | None
     start: State = None
+    noise: Noise | None = None
 
 
 def inside(time: int, lengths: Array) -> Array:

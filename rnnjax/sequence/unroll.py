@@ -20,6 +20,7 @@ from rnnjax.cells.base import (
     feature_axes,
     without_features,
 )
+from rnnjax.cells.noise import Noise
 from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Steps
@@ -53,6 +54,7 @@ class Options:
     dropout_key: Array | None = None
     return_states: bool = False
     unroll_factor: int = 1
+    noise: Noise | None = None  # of the steps of a gated cell
 
     def unroll(
         self, core: Core, params: Params, xs: Array, initial_state: State | None = None
@@ -81,6 +83,7 @@ class Options:
         if reset is not None and masks.fresh is not None:
             start = start_of_steps(core, xs, reset, state, reverse=self.reverse)
             masks = masks._replace(start=start)
+        masks = masks._replace(noise=self.noise)
         final, (ys, states) = self._run(Call(core, params, xs), state, masks)
         return final if states is None else jax.tree.map(Course, final, states), ys
 

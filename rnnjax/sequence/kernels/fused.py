@@ -15,7 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.cells import noise as noisy
 from rnnjax.cells.base import GatedCell, Params, State, without_features
+from rnnjax.cells.noise import Noise
 from rnnjax.checks import is_known
 from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
@@ -140,10 +142,11 @@ def _forward(
     parts = [g_x] if alike else jnp.split(g_x, cell.num_gates, -1)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
-        parts, (valid, fresh, start) = inputs
+        parts, (valid, fresh, start, noise) = inputs
         state = restart(fresh, initial if start is None else start, state)
-        g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, state.h.astype(dtype))
-        state = select(valid, cell.pointwise(g_x, g_h, state, **own), state)
+        h = noisy.read(noise, state.h).astype(dtype)
+        g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, h)
+        state = select(valid, noisy.pointwise(cell, noise, g_x, g_h, state, own), state)
         gates = gathered(cell, g_x, g_h)
         return state, (state, gates.both, gates.h)
 
@@ -161,8 +164,10 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[A
     if plan.return_states:
         d_emitted = _add(d_steps.states, d_emitted)._asdict()
     d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
-    d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, before.h, d_gates)
-    d_matrices = gradients.of_pointwise(cell, params, kept.gates, before, d_states, dtype)
+    noise = kept.masks.noise
+    hs = noisy.read(noise, before.h)
+    d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, hs, d_gates)
+    d_matrices = gradients.of_pointwise(cell, params, noise, kept.gates, before, d_states, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
     primals = (params, xs, kept.state, kept.masks.start)
     *d_primals, d_start = gradient_of(primals, (d_params, d_xs, d_state, d_start))
@@ -190,17 +195,18 @@ def _backward(
     own_rows = beside(cell, xs, own_rows)
     transpose = gradients.transpose_of_recur(cell, params, dtype)
 
-    def run(gates: Gates, before: State, own: Params) -> State:
-        return pointwise(cell, gates, before, {**own, **matrices})
+    def run(noise: Noise | None, gates: Gates, before: State, own: Params) -> State:
+        return pointwise(cell, noise, gates, before, {**own, **matrices})
 
     def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
         d_state, d_own = carry
-        d_emitted, gates, before, (valid, fresh, start) = inputs
+        d_emitted, gates, before, (valid, fresh, start, noise) = inputs
         d_state = _add(d_state, d_emitted)
-        _, pullback = jax.vjp(run, gates, before, own_rows)
+        _, pullback = jax.vjp(partial(run, noise), gates, before, own_rows)
         d_after = select(valid, d_state, _zeros(d_state))
         d_gates, d_before, d_own_now = pullback(d_after)
-        d_before = _add(d_before, {"h": transpose(d_gates.as_g_h(), before.h)})
+        d_h = noisy.read(noise, transpose(d_gates.as_g_h(), before.h))
+        d_before = _add(d_before, {"h": d_h})
         d_state = select(valid, d_before, d_state)
         d_start = None if start is None else clear(~fresh, d_state)
         d_state = clear(fresh, d_state)

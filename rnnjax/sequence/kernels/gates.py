@@ -5,7 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.cells import noise as noisy
 from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.noise import Noise
 
 
 class Gates(NamedTuple):
@@ -38,8 +40,10 @@ def gathered(cell: GatedCell, g_x: Array, g_h: Array) -> Gates:
     return Gates(both + h_both, x, h)
 
 
-def pointwise(cell: GatedCell, gates: Gates, state: State, own: Params) -> State:
-    """Return the cell's `pointwise`, as a function of `Gates`."""
+def pointwise(
+    cell: GatedCell, noise: Noise | None, gates: Gates, state: State, own: Params
+) -> State:
+    """Return the cell's `pointwise` with noise, as a function of `Gates`."""
     g_x = jnp.concatenate([gates.both, gates.x], -1)
     g_h = jnp.concatenate([jnp.zeros_like(gates.both), gates.h], -1)
-    return cell.pointwise(g_x, g_h, state, **own)
+    return noisy.pointwise(cell, noise, g_x, g_h, state, own)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.noise import Noise
 from rnnjax.products import cast, outer, product
 from rnnjax.sequence.kernels.gates import Gates, pointwise, split
 
@@ -92,13 +93,20 @@ def of_emit(
 
 
 def of_pointwise(
-    cell: GatedCell, params: Params, gates: Gates, before: State, d_states: State, dtype: Any
+    cell: GatedCell,
+    params: Params,
+    noise: Noise | None,
+    gates: Gates,
+    before: State,
+    d_states: State,
+    dtype: Any,
 ) -> Params:
     """Return the gradients of the matrices that `pointwise` reads; of its vectors, the loop does.
 
     Args:
       cell: the cell.
       params: its parameters.
+      noise: the noise of each step.
       gates: the gates of each step.
       before: the state before each step.
       d_states: the gradients of what `pointwise` returned at each step.
@@ -111,7 +119,7 @@ def of_pointwise(
 
     def all_steps(matrices: Params) -> State:
         own = cell.own({**params, **matrices}, gates.both.ndim, dtype)
-        return pointwise(cell, gates, before, own)
+        return pointwise(cell, noise, gates, before, own)
 
     _, pullback = jax.vjp(all_steps, {name: params[name] for name in names})
     (d_params,) = pullback(d_states)

@@ -4,6 +4,7 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State, without_features
+from rnnjax.cells.noise import with_noise
 from rnnjax.sequence.kernels.kernel import Kernel, Steps
 from rnnjax.sequence.masks import Masks, clear, restart, select
 
@@ -38,9 +39,9 @@ def scan(
     initial = core.initial_state(without_features(core, xs.shape)[1:])
 
     def body(state: State, inputs: tuple[Array, Masks]) -> tuple[State, Steps]:
-        x, (valid, fresh, start) = inputs
+        x, (valid, fresh, start, noise) = inputs
         state = restart(fresh, initial if start is None else start, state)
-        new, y = core.step(params, state, x)
+        new, y = with_noise(core.step, noise)(params, state, x)
         invalid = None if valid is None else ~valid
         state = select(valid, new, state)
         return state, Steps(clear(invalid, y), state if return_states else None)
