@@ -99,8 +99,9 @@ class LRU(LinearCell[LRUState]):
         """Return new parameters for inputs of width `input_size`."""
         key, *keys = jax.random.split(key, 6)
         n, wide = (self.hidden_size,), accumulator(self.param_dtype)
-        smallest = jnp.finfo(wide).tiny
-        squares = jax.random.uniform(keys[0], n, wide, max(self.r_min**2, smallest), self.r_max**2)
+        smallest = float(jnp.finfo(wide).tiny)
+        low = max(self.r_min**2, smallest)
+        squares = jax.random.uniform(keys[0], n, wide, low, self.r_max**2)
         nu = jnp.log(-0.5 * jnp.log(squares))
         theta = jnp.log(jax.random.uniform(keys[1], n, wide, smallest, self.max_phase))
         gamma = 0.5 * jnp.log1p(-squares)

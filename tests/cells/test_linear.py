@@ -1,5 +1,6 @@
 """The form of linear cells: what they remember, their masks, dtypes and errors."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -7,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 from oracle import assert_close, evaluate, random_inputs, random_params, random_state
 from published import assert_published
 
@@ -180,3 +183,36 @@ def test_what_a_linear_cell_lacks_is_named():
     cell = rx.MinGRU(3)
     with pytest.raises(ValueError, match=r"state\.h must be real, got complex64"):
         cell.step(cell.init(KEY, 2), rx.MinGRUState(jnp.zeros(3, complex)), jnp.ones(2))
+
+
+LENGTHS = np.array([6, 3, 2, 0])
+RESETS = np.random.default_rng(1).random((6, 4)) < 0.3
+
+
+@pytest.mark.parametrize("name", ["explicit", "inside shard_map"])
+@pytest.mark.parametrize("cell", [Pair(4), rx.LRU(4)])
+def test_on_a_mesh(cell, name, monkeypatch):
+    """Sequences are spread over two devices."""
+    monkeypatch.setattr(sys.modules["rnnjax.sequence.linear_recurrence"], "_STEPS", 2)
+    xs = random_inputs(6, (4,), 3, dtype=np.float32)
+    params = random_params(cell, 3, dtype=np.float32)
+    time, batch = P(None, "data"), P("data")
+
+    def total(params, xs, lengths, resets):
+        return (rx.unroll(cell, params, xs, lengths=lengths, resets=resets)[1] ** 2).sum()
+
+    def summed(*args):
+        return jax.lax.psum(total(*args), "data")
+
+    want = jax.jit(jax.grad(total, (0, 1)))(params, xs, LENGTHS, RESETS)
+    kind = AxisType.Explicit if name == "explicit" else AxisType.Auto
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(kind,))
+    if name == "explicit":
+        with jax.set_mesh(mesh):
+            spread = jax.device_put(xs, NamedSharding(mesh, time))
+            got = jax.jit(jax.grad(total, (0, 1)))(params, spread, LENGTHS, RESETS)
+    else:
+        specs = {"in_specs": (P(), time, batch, time), "out_specs": P()}
+        run = jax.shard_map(summed, mesh=mesh, **specs)
+        got = jax.jit(jax.grad(run, (0, 1)))(params, xs, LENGTHS, RESETS)
+    assert_close(jax.device_get(got), jax.device_get(want), 1e-5, 1e-5)
