@@ -444,12 +444,15 @@ class GatedCell(Cell[StateT]):
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
-        recurrent = self.num_recurrent_gates * self.hidden_size
-        h = self.state_shapes()["h"][-1]
-        shape = (h // self.heads, recurrent // self.heads)
-        w_h = {"w_h": shape if self.heads == 1 else (self.heads, *shape)} if recurrent else {}
+        w_h = {"w_h": self.recurrent_shape()} if self.num_recurrent_gates else {}
         bias = {"b": (width,)} if self.use_bias else {}
         return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
+
+    def recurrent_shape(self) -> tuple[int, ...]:
+        """Return the shape of `w_h`."""
+        h, width = self.state_shapes()["h"][-1], self.num_recurrent_gates * self.hidden_size
+        shape = (h // self.heads, width // self.heads)
+        return shape if self.heads == 1 else (self.heads, *shape)
 
     @property
     def num_additive_gates(self) -> int:
