@@ -68,4 +68,55 @@ def gru(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
     return (h,), h
 
 
-EQUATIONS: dict[str, Step] = {"Elman": elman, "LSTM": lstm, "GRU": gru}
+def indrnn(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Independently recurrent network with relu."""
+    (h,) = state
+    h = jax.nn.relu(x @ p["w_x"] + p["u"] * h + p["b"])
+    return (h,), h
+
+
+def rhn(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Recurrent highway network."""
+    (s,) = state
+    gates = x @ p["w_x"] + s @ p["w_h"] + p["b"]
+    biases = p["b_r"].reshape(len(p["w_r"]), -1)
+    for k in range(len(p["w_r"]) + 1):
+        if k > 0:
+            gates = s @ p["w_r"][k - 1] + biases[k - 1]
+        g, t = jnp.split(gates, 2, -1)
+        s = sigmoid(t) * jnp.tanh(g) + (1 - sigmoid(t)) * s
+    return (s,), s
+
+
+def mogrifier_lstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """LSTM whose input and state scale each other first."""
+    h, c = state
+    for k in range(len(p["q"]) + len(p["r"])):
+        if k % 2 == 0:
+            x = 2 * sigmoid(h @ p["q"][k // 2]) * x
+        else:
+            h = 2 * sigmoid(x @ p["r"][k // 2]) * h
+    return lstm(p, (h, c), x)
+
+
+def slstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """LSTM with exponential gates, of one head."""
+    h, c, n, m = state
+    i, f, z, o = jnp.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 4, -1)
+    kept = jax.nn.log_sigmoid(f) + m
+    m = jnp.maximum(kept, i)
+    i, f = jnp.exp(i - m), jnp.exp(kept - m)
+    c, n = f * c + i * jnp.tanh(z), f * n + i
+    h = sigmoid(o) * c / n
+    return (h, c, n, m), h
+
+
+EQUATIONS: dict[str, Step] = {
+    "Elman": elman,
+    "LSTM": lstm,
+    "GRU": gru,
+    "IndRNN": indrnn,
+    "RHN": rhn,
+    "MogrifierLSTM": mogrifier_lstm,
+    "SLSTM": slstm,
+}
