@@ -428,7 +428,7 @@ class GatedCell(Cell[StateT]):
         """
         return state.h
 
-    def gates(self, g_x: Array, g_h: Array, state: StateT, **own: Array) -> Any:
+    def gates(self, g_x: Array, g_h: Array, state: StateT, **own: Any) -> Any:
         """Return the activated gates of `pointwise` by name, for the same arguments.
 
         This is a NamedTuple of arrays `(*batch, hidden_size)` with fields from `gate_names`, for

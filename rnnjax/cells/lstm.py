@@ -38,6 +38,10 @@ class LSTMGates(NamedTuple):
     g: Array
     o: Array
 
+    def write(self, c: Array) -> Array:
+        """Return c after the step, given c before it."""
+        return self.f * c + self.i * self.g
+
 
 @dataclass(frozen=True, eq=False)
 class LSTM(GatedCell[LSTMState]):
@@ -78,18 +82,27 @@ class LSTM(GatedCell[LSTMState]):
             params["b"] = params["b"].at[self.columns("f")].add(self.forget_bias)
         return params
 
-    def gates(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMGates:
+    def gates(
+        self,
+        g_x: Array,
+        g_h: Array,
+        state: LSTMState,
+        *,
+        dropout: Units | None = None,
+        **own: Array,
+    ) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""
         kinds = ["sigmoid" if g in self.sigmoid_gates else "tanh" for g in self.gate_names]
-        return LSTMGates(*packed_activation(g_x + g_h, kinds))
+        i, f, g, o = packed_activation(g_x + g_h, kinds)
+        return LSTMGates(i, f, dropped(dropout, g), o)
 
     def pointwise(
         self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
     ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
-        i, f, g, o = self.gates(g_x, g_h, state)
-        c = f * state.c + i * dropped(dropout, g)
-        return LSTMState(o * jnp.tanh(c), c)
+        gates = self.gates(g_x, g_h, state, dropout=dropout, **own)
+        c = gates.write(state.c)
+        return LSTMState(gates.o * jnp.tanh(c), c)
 
 
 @dataclass(frozen=True, eq=False)
