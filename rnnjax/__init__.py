@@ -52,10 +52,13 @@ from rnnjax.sequence import Bidirectional as Bidirectional
 from rnnjax.sequence import BidirectionalState as BidirectionalState
 from rnnjax.sequence import Conditioned as Conditioned
 from rnnjax.sequence import ConditionedState as ConditionedState
+from rnnjax.sequence import RecurrentDropout as RecurrentDropout
 from rnnjax.sequence import Reversed as Reversed
 from rnnjax.sequence import Stack as Stack
+from rnnjax.sequence import WeightDrop as WeightDrop
 from rnnjax.sequence import Window as Window
 from rnnjax.sequence import WindowState as WindowState
+from rnnjax.sequence import Zoneout as Zoneout
 from rnnjax.sequence import unroll as unroll
 
 _ROOMS = (

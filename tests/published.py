@@ -68,7 +68,7 @@ def assert_published(core, step, params=None, state=None, tolerance=1e-11, featu
             gradients.append(gradient)
         for gradient in gradients[:-1]:
             assert_close(gradient, gradients[-1], rtol=1e-8, atol=1e-9)
-        _assert_slope(run, (params, jnp.asarray(dirty), state), gradients[-1])
+        assert_slope(run, (params, jnp.asarray(dirty), state), gradients[-1])
 
 
 def by_loop(core, step, params, state, xs, reverse):
@@ -99,7 +99,7 @@ def _evaluate(core, implementation, reverse, params, xs, state):
     return jax.value_and_grad(scored, (0, 1, 2), has_aux=True)(params, xs, state)
 
 
-def _assert_slope(run, arguments, gradient, size=1e-5):
+def assert_slope(run, arguments, gradient, size=1e-5):
     """Compare a gradient with a central difference along one direction."""
     direction = random_tree(4, arguments, scale=1.0)
 

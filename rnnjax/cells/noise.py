@@ -39,6 +39,13 @@ class Noise(NamedTuple):
     state: tuple[Units | None, ...] = ()
 
 
+def drawn(key: Array | None, rate: float, shape: tuple[int, ...]) -> Units | None:
+    """Return units of that shape; without a key, their expectation; None for a rate of 0."""
+    if rate == 0:
+        return None
+    return Units(None if key is None else jax.random.bernoulli(key, 1 - rate, shape), rate)
+
+
 def dropped(units: Units | None, x: Array) -> Array:
     """Return `x` with dropout: zero where a unit is not kept, else x / (1 - rate)."""
     if units is None or units.kept is None:

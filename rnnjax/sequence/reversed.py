@@ -1,18 +1,18 @@
 """A core that reads in the other direction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic
 
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
-from rnnjax.sequence.unroll import Composite, Options
+from rnnjax.cells.base import Params, StateT, reads_backwards
+from rnnjax.cells.noise import Noise
+from rnnjax.sequence.unroll import Options
+from rnnjax.sequence.wrapper import Wrapper
 
 
 @dataclass(frozen=True)
-class Reversed(Composite, Generic[StateT]):
+class Reversed(Wrapper[StateT]):
     """A core that reads from the last element to the first.
 
     `unroll` with it is `unroll` of the core with the other `reverse`. As a layer, it can be stacked
@@ -30,32 +30,14 @@ class Reversed(Composite, Generic[StateT]):
       True
     """
 
-    core: Core[StateT]
-
-    @property
-    def output_size(self) -> int:
-        """The width of the output."""
-        return output_size(self.core)
-
-    @property
-    def feature_axes(self) -> int:
-        """How many axes the features of a step have."""
-        return feature_axes(self.core)
-
     @property
     def reads_backwards(self) -> np.ndarray:
         """Which output features are read backwards, `(output_size,)` bool."""
         return ~reads_backwards(self.core)
 
-    def init(self, key: Array, input_size: int) -> Params:
-        """Return new parameters for inputs of width `input_size`."""
-        return self.core.init(key, input_size)
-
-    def initial_state(self, batch_shape: Sequence[int] = ()) -> StateT:
-        """Return the core's initial state."""
-        return self.core.initial_state(batch_shape)
-
-    def step(self, params: Params, state: StateT, x: Array) -> tuple[StateT, Array]:
+    def step(
+        self, params: Params, state: StateT, x: Array, noise: Noise | None = None
+    ) -> tuple[StateT, Array]:
         """Raise `ValueError`, as the end of the sequence is read first."""
         raise ValueError("Reversed has no step: use unroll, which reads the whole sequence")
 
