@@ -10,6 +10,7 @@ from jax import Array
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell, Params
 from rnnjax.cells.lstm import LSTM, LSTMState
+from rnnjax.cells.noise import Units
 from rnnjax.checks import check_positive
 from rnnjax.products import accumulator, product
 
@@ -83,7 +84,9 @@ class MogrifierLSTM(GatedCell[LSTMState]):
         """Return what scales the input first; see `GatedCell.recur`."""
         return product(h, params["q"][0], h.dtype)
 
-    def pointwise(self, g_x: Array, g_h: Array, state: LSTMState, **own: Array) -> LSTMState:
+    def pointwise(
+        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+    ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
 
         def times(a: Array, matrix: Array) -> Array:
@@ -97,4 +100,4 @@ class MogrifierLSTM(GatedCell[LSTMState]):
                 x = 2 * sigmoid(times(h, own["q"][k // 2])) * x
         g_x = times(x, own["w_x"])
         g_x = g_x + own["b"] if self.use_bias else g_x
-        return self._lstm.pointwise(g_x, times(h, own["w_h"]), state)
+        return self._lstm.pointwise(g_x, times(h, own["w_h"]), state, dropout)

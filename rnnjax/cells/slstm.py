@@ -10,6 +10,7 @@ from jax import Array
 
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import GatedCell
+from rnnjax.cells.noise import Units, dropped
 from rnnjax.checks import check_choices
 from rnnjax.serialization import serializable
 
@@ -100,10 +101,12 @@ class SLSTM(GatedCell[SLSTMState]):
         """Return the activated gates; see `GatedCell.gates`."""
         return self._open(g_x + g_h, state.m)[0]
 
-    def pointwise(self, g_x: Array, g_h: Array, state: SLSTMState, **own: Array) -> SLSTMState:
+    def pointwise(
+        self, g_x: Array, g_h: Array, state: SLSTMState, dropout: Units | None = None, **own: Array
+    ) -> SLSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         (i, f, z, o), m = self._open(g_x + g_h, state.m)
-        c, n = f * state.c + i * z, f * state.n + i
+        c, n = f * state.c + i * dropped(dropout, z), f * state.n + i
         return SLSTMState(o * c / n, c, n, m)
 
     def _open(self, gates: Array, m: Array) -> tuple[SLSTMGates, Array]:

@@ -93,8 +93,7 @@ def start_of_steps(core: Core, xs: Array, reset: State, state: State, *, reverse
             return _rows_of_steps(reset, reset[:1], time, reverse)
         return jnp.broadcast_to(reset, (time, *leaf.shape))
 
-    start = cast(jax.tree.map(rows, reset, state), state)
-    return select(jnp.ones_like(xs[..., *_first(core)], bool), start, start)  # as in `beside`
+    return steps_beside(core, xs, cast(jax.tree.map(rows, reset, state), state))
 
 
 def _rows_of_steps(rows: Array, more: Array, time: int, reverse: bool) -> Array:
@@ -170,6 +169,11 @@ def beside(core: Core, xs: Array, tree: Any) -> Any:
     if xs.shape[0] == 0:
         return tree
     return select(jnp.ones_like(xs[0, ..., *_first(core)], bool), tree, tree)
+
+
+def steps_beside(core: Core, xs: Array, tree: Any) -> Any:
+    """Do the work of `beside` on leaves `(time, *batch, ...)`."""
+    return select(jnp.ones_like(xs[..., *_first(core)], bool), tree, tree)
 
 
 def _first(core: Core) -> tuple[int, ...]:

@@ -101,10 +101,11 @@ class RecurrentDropout(_Noisy[StateT]):
         check_choices(self)
         check_rate("rate", self.rate)
         super().__post_init__()
-        if self.of == "candidate":
-            given = inspect.signature(self._cell.pointwise).parameters
-            if "dropout" not in given:
-                raise ValueError(f"core must have a candidate to be dropped, got {self._cell!r}")
+        cell = self._cell
+        if self.of == "state" and not cell.num_recurrent_gates:
+            raise ValueError(f"core must have a recurrent product to drop h from, got {cell!r}")
+        if self.of == "candidate" and "dropout" not in inspect.signature(cell.pointwise).parameters:
+            raise ValueError(f"core must have a candidate to be dropped, got {cell!r}")
 
     @property
     def _field(self) -> str:

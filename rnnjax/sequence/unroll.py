@@ -27,7 +27,15 @@ from rnnjax.sequence.kernels.kernel import Call, Steps
 from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
 from rnnjax.sequence.leaves import Course, Start, apart, starts
-from rnnjax.sequence.masks import Masks, beside, cast, clear, make_masks, start_of_steps
+from rnnjax.sequence.masks import (
+    Masks,
+    beside,
+    cast,
+    clear,
+    make_masks,
+    start_of_steps,
+    steps_beside,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +91,8 @@ class Options:
         if reset is not None and masks.fresh is not None:
             start = start_of_steps(core, xs, reset, state, reverse=self.reverse)
             masks = masks._replace(start=start)
-        masks = masks._replace(noise=self.noise)
+        if self.noise is not None:
+            masks = masks._replace(noise=steps_beside(core, xs, self.noise))
         final, (ys, states) = self._run(Call(core, params, xs), state, masks)
         return final if states is None else jax.tree.map(Course, final, states), ys
 

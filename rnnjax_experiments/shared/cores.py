@@ -34,6 +34,14 @@ else:
     CellOrWindow = Literal[CellName, "window"]
 
 
+# By the names of their rates.
+WRAPPERS: dict[str, Any] = {
+    "weight_drop": rx.WeightDrop,
+    "recurrent_dropout": rx.RecurrentDropout,
+    "zoneout": rx.Zoneout,
+}
+
+
 @dataclass(frozen=True)
 class CellConfig:
     """Which cell, and in what it computes."""
@@ -70,12 +78,44 @@ class CoreConfig(CellConfig):
     """Dropout between layers."""
     residual: bool = False
     """Add each layer's input to its output if both have the same width."""
+    weight_drop: float = 0.0
+    """Dropout of the recurrent weights, with one mask for a whole batch."""
+    recurrent_dropout: float = 0.0
+    """Dropout of the state that the recurrent product reads, with one mask for each sequence."""
+    zoneout: float = 0.0
+    """Share of the state's units that keep their old value at a step."""
 
     def check(self) -> None:
         """Raise `ValueError` if no core can be made."""
         super().check()
         check_positive(hidden_size=self.hidden_size, layers=self.layers)
         check_rate("layer_dropout", self.layer_dropout)
+        for name, wrapper in WRAPPERS.items():
+            rate = getattr(self, name)
+            check_rate(name, rate)
+            if rate and not self._takes(wrapper):
+                raise ValueError(f"{name} must be 0 for cell {self.cell!r}, got {rate}")
+
+    def _takes(self, wrapper: Any) -> bool:
+        """Return whether a wrapper can drop or keep anything of the cell."""
+        if self.cell not in CELLS:  # a window
+            return False
+        cell: Any = CellConfig.make_cell(self, 1)
+        if wrapper is rx.WeightDrop:
+            return "w_h" in cell.param_shapes(1)
+        try:
+            wrapper(cell, 0.5)
+        except ValueError:
+            return False
+        return True
+
+    def make_cell(self, hidden_size: int, **options: Any) -> rx.Core:
+        """Return a cell with the noise of the settings; `options` are the cell's own."""
+        cell = super().make_cell(hidden_size, **options)
+        for name, wrapper in WRAPPERS.items():
+            if getattr(self, name):
+                cell = wrapper(cell, getattr(self, name))
+        return cell
 
     def layer(self) -> rx.Core:
         """Return one layer."""

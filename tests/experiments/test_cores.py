@@ -78,3 +78,36 @@ def test_a_language_models_options_reach_the_cells_that_have_them():
     assert made["window"].width == LanguageModelExperiment().window
     bound = made["gru"].recurrent_init(jax.random.key(0), (50, 50), jnp.float32)
     assert 0.09 < float(jnp.abs(bound).max()) <= 0.1
+
+
+def test_noise_in_the_recurrence_is_off_by_default_and_wraps_each_cell():
+    rates = {"weight_drop": 0.5, "recurrent_dropout": 0.25, "zoneout": 0.1}
+    config = cores.CoreConfig("gru", layers=2, **rates)
+    config.check()
+    cell = rx.GRU(200, dtype="float32")
+    assert cores.CoreConfig("gru").core().layers == (cell,)
+    noisy = rx.RecurrentDropout(rx.WeightDrop(cell, 0.5), 0.25)
+    assert config.core().layers == (rx.Zoneout(noisy, 0.1),) * 2
+    model = LanguageModelExperiment(cell="lstm", zoneout=0.1, forget_bias=3.0)
+    assert model.layer().core.forget_bias == 3.0
+
+
+@pytest.mark.parametrize(
+    ("cell", "options"),
+    [
+        ("gru", {"zoneout": 0.1, "reset_before": True}),
+        ("gru", {"recurrent_dropout": 0.1, "reset_before": True}),
+        ("mingru", {"weight_drop": 0.1}),
+        ("mingru", {"zoneout": 0.1}),
+        ("slstm", {"zoneout": 0.1}),
+        ("indrnn", {"recurrent_dropout": 0.1}),
+        ("window", {"weight_drop": 0.1}),
+    ],
+)
+def test_noise_that_a_cell_cannot_have_is_refused(cell, options):
+    config = cores.CoreOrWindowConfig(cell, **options)
+    name = next(iter(options))
+    with pytest.raises(ValueError, match=f"{name} must be 0 for cell '{cell}', got 0.1"):
+        config.check()
+    with pytest.raises(ValueError, match=rf"{name} must lie in \[0, 1\), got 1.5"):
+        cores.CoreConfig("lstm", **{name: 1.5}).check()

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
 from oracle import Echo, assert_close, score
 from published import LENGTHS, RESETS, TIME, assert_slope, random_tree
 
@@ -292,6 +293,14 @@ def test_a_description_is_the_core():
             "core must have a candidate to be dropped, got Elman",
         ),
         (
+            lambda: rx.RecurrentDropout(rx.IndRNN(3), 0.1),
+            "core must have a recurrent product to drop h from, got IndRNN",
+        ),
+        (
+            lambda: rx.Zoneout(rx.SLSTM(3), 0.1),
+            "rate must have one number for each of h, c, n, m, got 0.1",
+        ),
+        (
             lambda: rx.Zoneout(rx.GRU(3, reset_after=False), 0.1),
             r"core must be a gated cell, in which one linear map waits, got GRU.*WeightDrop",
         ),
@@ -309,3 +318,23 @@ def test_a_description_is_the_core():
 def test_bad_descriptions(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["state", "all"])
+def test_on_a_mesh_of_explicit_axes(name):
+    core = CORES[name]
+    params, xs = core.init(KEY, 3), np.random.default_rng(3).normal(size=(4, 2, 3)).astype("f")
+
+    @jax.jit
+    def gradient(params, xs):
+        return jax.grad(lambda *args: (rx.unroll(core, *args, dropout_key=KEY)[1] ** 2).sum())(
+            params, xs
+        )
+
+    mesh = jax.make_mesh((2,), ("data",))
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+        rows = jax.device_put(xs, NamedSharding(mesh, PartitionSpec(None, "data")))
+        got = gradient(placed, rows)
+    assert_close(jax.device_get(got), jax.device_get(gradient(params, xs)), rtol=1e-5, atol=1e-6)
