@@ -9,6 +9,7 @@ import pytest
 from published import assert_published, random_tree
 
 import rnnjax as rx
+from rnnjax.cells.noise import Units
 
 KEY = jax.random.key(0)
 GOLDEN = Path(__file__).parents[1] / "golden" / "xlstm_slstm.npz"
@@ -102,6 +103,16 @@ def test_half_precision_and_saturation():
     shares = rx.analysis.gate_saturation(cell, params, xs)
     assert set(shares) == {"i", "f", "o"}
     np.testing.assert_array_equal(shares["f"].low[0], 1)  # nothing is kept of nothing
+
+
+def test_dropout_of_the_candidate():
+    cell = rx.SLSTM(4)
+    state = random_tree(1, cell.initial_state((2,)))
+    gates = random_tree(2, (jnp.zeros((2, 16)), jnp.zeros((2, 16))))
+    nothing = Units(jnp.zeros((2, 4), bool), rate=0.5)
+    got, want = cell.pointwise(*gates, state, dropout=nothing), cell.pointwise(*gates, state)
+    np.testing.assert_allclose(got.c, cell.gates(*gates, state).f * state.c, rtol=1e-6)
+    np.testing.assert_array_equal(got.n, want.n)
 
 
 def test_bad_description():
