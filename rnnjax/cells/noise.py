@@ -47,7 +47,17 @@ def drawn(key: Array | None, rate: float, shape: tuple[int, ...]) -> Units | Non
 
 
 def dropped(units: Units | None, x: Array) -> Array:
-    """Return `x` with dropout: zero where a unit is not kept, else x / (1 - rate)."""
+    """Return `x` with dropout: zero where a unit is not kept, else x / (1 - rate).
+
+    Args:
+      units: which units are kept; None, or an expectation, changes nothing.
+      x: what is dropped, such as the candidate of a cell in its `pointwise`.
+
+    Example:
+      >>> from rnnjax.cells.noise import Units, dropped
+      >>> dropped(Units(jnp.array([True, False]), rate=0.5), jnp.ones(2)).tolist()
+      [2.0, 0.0]
+    """
     if units is None or units.kept is None:
         return x
     return jnp.where(units.kept, x / (1 - units.rate), jnp.zeros_like(x))
