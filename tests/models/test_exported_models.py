@@ -68,6 +68,7 @@ def test_a_sample():
     assert_exports(run, variables, TOKENS, tokens)
 
 
+@pytest.mark.full
 def test_a_tagger():
     embedder = models.TokenEmbedder(vocab_size=9, embed_size=3)
     model = models.Tagger(("O", "B-X", "I-X"), embedder, rx.GRU(4), crf=True, scheme="IOB2")
@@ -81,13 +82,8 @@ def test_a_tagger():
     assert_exports(run, variables, TOKENS, tokens)
 
 
-@pytest.mark.parametrize(
-    "pooling",
-    [
-        *(pytest.param(name, marks=pytest.mark.full) for name in ("last", "mean", "max")),
-        "attention",
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 def test_a_classifier(pooling):
     core = rx.Bidirectional(rx.GRU(4))
     model = models.Classifier(("bad", "good"), EMBEDDER, core, pooling)
@@ -160,6 +156,7 @@ def test_a_transcriber():
     assert_exports(run, variables_of(model, *frames(2, 1)), ("b, t, ...", "b"), frames)
 
 
+@pytest.mark.full
 def test_a_regressor():
     model = models.Regressor(rx.GRU(4), models.StudentTHead(), (1, 3))
 

@@ -144,8 +144,8 @@ QUICK = [
     ("linear", "explicit"),
     ("sampled", "explicit"),
     ("ctc", "explicit"),
+    ("language model", "shard_map"),
 ]
-QUICK += [("language model", "unplaced"), ("language model", "shard_map")]
 # Each device would draw its own dropout; JAX's convolution wants placed parameters.
 APART = [("dropout", "shard_map"), ("transcriber", "shard_map")]
 APART += [("classifier", "unplaced"), ("pairs", "unplaced")]

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import random_like, some_fast
+from oracle import random_like
 
 import rnnjax as rx
 from rnnjax.losses import cross_entropy
@@ -60,15 +60,12 @@ def literal(model, params, row):
 
 @pytest.mark.parametrize(
     "case",
-    some_fast(
-        [
-            ("max", {"hidden": 4}),
-            ("attention", {"shared": False}),
-            ("last", {"characters": "lstm"}),
-            ("mean", {}),
-        ],
-        [("max", {"hidden": 4})],
-    ),
+    [
+        pytest.param(("max", {"hidden": 4}), marks=pytest.mark.fast),
+        ("attention", {"shared": False}),
+        pytest.param(("last", {"characters": "lstm"}), marks=pytest.mark.full),
+        pytest.param(("mean", {}), marks=pytest.mark.full),
+    ],
 )
 def test_a_pair_is_what_its_sentences_are_alone_whatever_pads_them(case):
     pooling, options = case

@@ -159,6 +159,7 @@ def test_the_share_of_generating_is_shown():
     np.testing.assert_array_equal(shares[3], 1)
 
 
+@pytest.mark.full  # a training
 def test_it_learns_to_copy_words_that_no_training_text_had():
     """Targets are the second word of the source, whatever it is."""
     model = PointerGenerator(VOCAB, VOCAB, rx.GRU(8), rx.GRU(8), embed_size=8)

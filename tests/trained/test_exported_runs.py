@@ -175,6 +175,7 @@ def test_a_language_model_reads_and_writes(kind, exported):
     np.testing.assert_allclose(state[0][0], whole["state"][0][0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.full
 def test_a_translator_writes_greedily(exported):
     model, folder, run = exported("translator")
     code, out, err = alone(folder)
