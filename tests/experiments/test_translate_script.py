@@ -150,6 +150,7 @@ def plain(files, cli):
     return out
 
 
+@pytest.mark.full  # another training
 def test_a_translator_without_attention_starts_from_the_final_state(plain):
     model = load_run(plain).model
     assert model.attention is None
@@ -157,6 +158,7 @@ def test_a_translator_without_attention_starts_from_the_final_state(plain):
     assert not (plain / "attention.png").exists()
 
 
+@pytest.mark.full  # another training
 def test_runs_translate_together(trained, plain, cli):
     lines = "1 2\n3\n"
     code, together, err = cli("translate", "--run", trained[0], plain, stdin=lines)
@@ -165,6 +167,7 @@ def test_runs_translate_together(trained, plain, cli):
     assert together.split("\n")[:-1] == one.translate(lines.split("\n")[:-1], beside=[other])
 
 
+@pytest.mark.full  # another training
 def test_bleu_by_length(trained, plain, files, cli, tmp_path):
     test = ("--source", files["test", "num"], "--target", files["test", "de"])
     arguments = ("--run", trained[0], plain, *test, "--out", tmp_path / "made")
