@@ -54,7 +54,13 @@ def run(task, *arguments, before="", path="", way=AS_MODULE):
     return done.returncode, done.stdout, done.stderr
 
 
-WAYS = [*((task, AS_MODULE) for task in TASKS), ("lm", AS_COMMAND)]
+WAYS = [
+    *(
+        pytest.param(task, AS_MODULE, marks=() if task == "lm" else pytest.mark.full)
+        for task in TASKS
+    ),
+    ("lm", AS_COMMAND),
+]
 
 
 @pytest.mark.parametrize(("task", "way"), WAYS)
