@@ -17,6 +17,8 @@ if jax.__version_info__ < (0, 11):  # the older fusion emitters, which compile t
 os.environ.setdefault("XLA_FLAGS", " ".join(flags))
 jax.config.update("jax_num_cpu_devices", 2)  # the sharding tests need two
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Tracing makes many small objects: by default a twelfth of the time goes into searching for cycles.
+gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture

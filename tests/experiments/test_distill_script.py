@@ -68,6 +68,7 @@ def taught(films, teachers, cli):
     return folder, out, call
 
 
+@pytest.mark.full  # six trainings
 def test_students_are_trained_alone_and_taught_and_compared(taught, films, cli_of, cli):
     folder, out, call = taught
     runs = {f"{name}-{seed}" for name in ("alone", "taught") for seed in (0, 1)}

@@ -66,6 +66,7 @@ def test_a_tuned_encoder_tells_labels_and_has_all_it_needs(tuned, data, cli):
     assert 100 * np.mean(right) == pytest.approx(accuracy, abs=0.01)
 
 
+@pytest.mark.full  # two trainings
 def test_it_starts_from_the_pretrained_weights_or_from_new_ones(pretrained, data, cli, tmp_path):
     # With a rate of (almost) nothing, what is saved is what it started from.
     still = (*QUICK, "--epochs", "1", "--learning-rate", "1e-30")

@@ -75,6 +75,7 @@ def test_what_is_carried_over_is_said_and_is_the_start(words, gone_on):
     np.testing.assert_array_equal(rows[::2], rows[1::2])
 
 
+@pytest.mark.full
 def test_an_interrupted_one_ends_with_the_same_bits(gone_on, cli, tmp_path):
     folder, command, _ = gone_on
     again = tmp_path / "again"

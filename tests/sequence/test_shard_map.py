@@ -1,6 +1,7 @@
 """Inside `jax.shard_map`, values and gradients are those without it."""
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -48,8 +49,16 @@ def assert_same(total, params, args, specs):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("implementation", ["scan", "fused"])
-@pytest.mark.parametrize("name", CORES)
+QUICK = [("conditioned", "scan"), ("deep", "fused")]
+
+
+@pytest.mark.parametrize(
+    ("name", "implementation"),
+    [
+        pytest.param(*case, marks=() if case in QUICK else pytest.mark.full)
+        for case in product(CORES, ("scan", "fused"))
+    ],
+)
 def test_a_core_on_shards_of_the_batch(name, implementation):
     core = CORES[name]
 

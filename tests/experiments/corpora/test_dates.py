@@ -48,6 +48,7 @@ def test_dates_mean_what_they_say(splits):
                 assert WEEKDAYS[date.fromisoformat(pair.target).weekday()] == named[1]
 
 
+@pytest.mark.full
 def test_the_seed_and_nothing_else_decides(splits):
     assert written_dates(seed=1).train != splits.train
     here = hashlib.sha256(repr(splits).encode()).hexdigest()

@@ -58,6 +58,7 @@ def test_a_text_is_at_most_100_tokens():
     assert list(texts(Code(source, parse(source)))) == [("word",) * 100]
 
 
+@pytest.mark.full  # reads the whole library
 def test_every_label_is_in_every_split(labelled):
     for split in labelled:
         assert {text.label for text in split} == set(PACKAGES)
@@ -71,12 +72,14 @@ def test_every_label_is_in_every_split(labelled):
         assert min(dev, test) >= 0.08 * (train + dev + test)
 
 
+@pytest.mark.full  # reads the whole library
 def test_no_text_occurs_twice(labelled):
     every = [text.tokens for split in labelled for text in split]
     assert len(every) == len(set(every))
     assert all(4 <= len(tokens) <= 100 for tokens in every)
 
 
+@pytest.mark.full  # reads the whole library
 def test_texts_are_split_by_module_and_are_of_no_other_package(labelled):
     split_of = {
         text.tokens: split for split in labelled._fields for text in getattr(labelled, split)

@@ -57,6 +57,7 @@ def test_held_out_text_has_no_character_that_training_text_lacks(manual):
     assert set(manual.valid + manual.test) <= set(manual.train)
 
 
+@pytest.mark.full
 def test_another_process_reads_the_same(manual):
     here = hashlib.sha256(repr(manual).encode()).hexdigest()
     assert digest_elsewhere("rnnjax_experiments.corpora.manual", "reference_manual") == here

@@ -355,6 +355,7 @@ def test_a_module_that_cannot_be_parsed_is_none(tmp_path):
     assert isinstance(code.tree, ast.Module)
 
 
+@pytest.mark.full  # reads the whole library
 def test_sizes_of_the_tagged_corpus(tagged):
     sizes = [sum(len(sentence.tokens) for sentence in split) for split in tagged]
     for size, limit in zip(sizes, (250_000, 25_000, 25_000), strict=True):
@@ -362,6 +363,7 @@ def test_sizes_of_the_tagged_corpus(tagged):
     assert max(len(sentence.tokens) for split in tagged for sentence in split) == 60
 
 
+@pytest.mark.full  # reads the whole library
 def test_every_identifier_has_a_role(tagged):
     assert list(ROLES) == sorted(ROLES)
     for split in tagged:
@@ -377,11 +379,13 @@ def test_every_role_is_documented():
     assert all(f"- `{role}`: " in roles.__doc__ for role in ROLES)
 
 
+@pytest.mark.full  # reads the whole library
 def test_no_tagged_sentence_occurs_twice(tagged):
     every = [sentence.tokens for split in tagged for sentence in split]
     assert len(every) == len(set(every)) > 5000
 
 
+@pytest.mark.full  # reads the whole library
 def test_the_sentences_of_a_module_are_in_its_split(tagged):
     split_of = {sentence: split for split in tagged._fields for sentence in getattr(tagged, split)}
     for split in tagged._fields:
