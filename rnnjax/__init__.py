@@ -26,6 +26,8 @@ from rnnjax.cells import MGU as MGU
 from rnnjax.cells import RHN as RHN
 from rnnjax.cells import SLSTM as SLSTM
 from rnnjax.cells import UGRNN as UGRNN
+from rnnjax.cells import ConvGRU as ConvGRU
+from rnnjax.cells import ConvLSTM as ConvLSTM
 from rnnjax.cells import Core as Core
 from rnnjax.cells import CoupledLSTM as CoupledLSTM
 from rnnjax.cells import Elman as Elman

@@ -2,6 +2,8 @@
 
 from rnnjax.cells.base import Core as Core
 from rnnjax.cells.base import GatedCell as GatedCell
+from rnnjax.cells.convolutional import ConvGRU as ConvGRU
+from rnnjax.cells.convolutional import ConvLSTM as ConvLSTM
 from rnnjax.cells.coupled_lstm import CoupledLSTM as CoupledLSTM
 from rnnjax.cells.elman import Elman as Elman
 from rnnjax.cells.elman import ElmanState as ElmanState

@@ -268,7 +268,7 @@ class Cell(Generic[StateT]):
         if params["w_x"].shape != shapes["w_x"]:
             raise ValueError(
                 f"inputs of shape {x.shape} do not fit w_x of shape {params['w_x'].shape}: "
-                f"want inputs (..., features) and w_x (features, {shapes['w_x'][-1]})"
+                f"want w_x of shape {shapes['w_x']}"
             )
         for name, shape in shapes.items():
             if params[name].shape != shape:
