@@ -125,11 +125,10 @@ def test_options_compute_the_same(name, monkeypatch):
     assert_close(run(CELL, args, **BOTH, **options), want, 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize(
-    "cell", [CELL, pytest.param(rx.ConvGRU(3, **SHAPES), marks=pytest.mark.full)]
-)
-def test_bfloat16(cell):
+@pytest.mark.parametrize("kind", some_full(["ConvLSTM", "ConvGRU"], ["ConvLSTM"]))
+def test_bfloat16(kind):
     """Operands are rounded, and sums and states are not."""
+    cell = getattr(rx, kind)(3, **SHAPES)
     low = type(cell)(**{**vars(cell), "dtype": "bfloat16"})
     args = prepared(cell)
     want, wanted = run(cell, args, implementation="scan")
