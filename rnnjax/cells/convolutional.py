@@ -71,8 +71,8 @@ class _Convolutional(GatedCell):
 class ConvLSTM(_Convolutional, LSTM):
     """LSTM over images, whose products are convolutions (Shi et al. 2015, arXiv:1506.04214).
 
-        i, f, o = sigmoid(w_x * x + b + w_h * h);   g = tanh(the same)
-        c' = f * c + i * g     (at each place and channel)
+        i, f, o = sigmoid(conv(x, w_x) + b + conv(h, w_h));   g = tanh(the same)
+        c' = f * c + i * g
         h' = o * tanh(c')
 
     As in Keras, Haiku and Flax, c enters no gate: there are none of the paper's peepholes. An image
@@ -111,10 +111,10 @@ class ConvLSTM(_Convolutional, LSTM):
 class ConvGRU(_Convolutional, GRU):
     """GRU over images, whose products are convolutions (Ballas et al. 2016, arXiv:1511.06432).
 
-        r, z = sigmoid(w_x * x + b + w_h * h)
-        n = tanh(w_xn * x + b_n + r (w_hn * h + b_hn))    reset after the convolution
-        n = tanh(w_xn * x + b_n + w_hn * (r h))           reset before it (the paper's)
-        h' = (1 - z) n + z h
+        r, z = sigmoid(conv(x, w_x) + b + conv(h, w_h))
+        n = tanh(conv(x, w_xn) + b_n + r * (conv(h, w_hn) + b_hn))    reset after the convolution
+        n = tanh(conv(x, w_xn) + b_n + conv(r * h, w_hn))             reset before it (the paper's)
+        h' = (1 - z) * n + z * h
 
     In the paper, 1 - z has the name of z. With the reset after the convolution, the default, the
     cell uses the fast path. All else is as in `ConvLSTM`.

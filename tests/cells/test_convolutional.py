@@ -228,6 +228,16 @@ def test_in_composites():
         np.testing.assert_allclose(got, y, rtol=1e-4, atol=1e-5)
 
 
+def test_noise_of_the_recurrence():
+    core = rx.Zoneout(rx.RecurrentDropout(CELL, 0.5), rate=0.3)
+    args = prepared(core)
+    got, want = (
+        run(core, args, **BOTH, dropout_key=KEY, implementation=kernel)
+        for kernel in ("fused", "scan")
+    )
+    assert_close(got, want, 1e-4, 1e-5)
+
+
 def test_it_takes_the_fast_path():
     for cell, kernel in ((CELL, "fused"), (rx.ConvGRU(3, False, **SHAPES), "scan")):
         params = cell.init(KEY, CHANNELS)

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Params, State
+from rnnjax.cells.base import Params, State, without_features
 from rnnjax.cells.linear import LinearCell
 from rnnjax.products import cast
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
@@ -37,7 +37,8 @@ def associative(
     if xs.shape[0] == 0:  # there is no step to run
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
     dtype = cell.compute_dtype(params, xs)
-    starts = cell.initial_state(xs.shape[:-1]) if masks.start is None else masks.start
+    steps = without_features(cell, xs.shape)
+    starts = cell.initial_state(steps) if masks.start is None else masks.start
     leaves: dict[str, Array] = {}
     was = None
     if cell.remembers:
