@@ -1,9 +1,9 @@
-"""Linear recurrences, h[t] = a[t] * h[t - 1] + b[t], in blocks that run side by side.
+"""Linear recurrences, h[t] = a[t] * h[t - 1] + b[t].
 
-One step of a narrow state is too little work for a turn of a loop. So the sequence is cut into
-blocks, and one turn takes a step of every block. A block maps the state before it to the state
-after it by end = A * start + B: one loop computes A and B of all blocks, a recurrence over the
-blocks gives their starts, and a second loop the states.
+On CPU, one loop over the steps is as fast as memory. Where a turn of a loop is expensive, the
+sequence is cut into blocks, and one turn takes a step of every block. A block maps the state before
+it to the state after it by end = A * start + B: one loop computes A and B of all blocks, a
+recurrence over the blocks gives their starts, and a second loop the states.
 
 The recurrence is a linear system with a bidiagonal matrix. As such, `jax.lax.custom_linear_solve`
 gives it all derivatives. The reverse one is a recurrence with the transposed matrix, from the last
@@ -12,6 +12,7 @@ step to the first, and keeps only a and h.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,8 +22,9 @@ from jax import Array
 from rnnjax.checks import is_known
 from rnnjax.products import common_dtype
 
-# Numbers that one turn of the loop should compute, and the fewest steps of a block.
-_NUMBERS = 4096
+# Numbers that one turn of the loop should compute. On CPU, a turn costs next to nothing; elsewhere,
+# it costs the start of kernels. And the fewest steps of a block.
+_NUMBERS = {"cpu": 1, "default": 2**20}
 _STEPS = 64
 
 # Of a step's a, its b and what the step before left: the result, and what it leaves for the next.
@@ -66,10 +68,10 @@ def linear_recurrence(a: Array, b: Array, h0: Array, *, reverse: bool = False) -
         return h - a * shifted(jnp.zeros_like(h0), h, reverse=reverse)
 
     def solve(matrix: Any, b: Array) -> Array:
-        return _run(_step, a, b, jnp.zeros_like(b[0]), reverse=reverse)[1]
+        return _on_platform(_step, a, b, reverse=reverse)
 
     def solve_transposed(matrix: Any, d_h: Array) -> Array:
-        return _run(_step_back, a, d_h, jnp.zeros_like(d_h[0]), reverse=not reverse)[1]
+        return _on_platform(_step_back, a, d_h, reverse=not reverse)
 
     return jax.lax.custom_linear_solve(matrix, b, solve, solve_transposed)
 
@@ -91,16 +93,29 @@ def _step_back(a: Array, d_h: Array, d_after: Array) -> tuple[Array, Array]:
     return d_b, a * d_b
 
 
-def _run(turn: Turn, a: Array, b: Array, carry: Array, *, reverse: bool) -> tuple[Array, Array]:
+def _on_platform(turn: Turn, a: Array, b: Array, *, reverse: bool) -> Array:
+    """Return the results of all steps, `(time, ...)`, from zero."""
+
+    def run(a: Array, b: Array, numbers: int) -> Array:
+        return _run(turn, a, b, jnp.zeros_like(b[0]), numbers=numbers, reverse=reverse)[1]
+
+    runs = {name: partial(run, numbers=numbers) for name, numbers in _NUMBERS.items()}
+    return jax.lax.platform_dependent(a, b, **runs)
+
+
+def _run(
+    turn: Turn, a: Array, b: Array, carry: Array, *, numbers: int, reverse: bool
+) -> tuple[Array, Array]:
     """Return what the last step leaves, and the results of all steps, `(time, ...)`."""
-    count = _blocks(b.shape)
+    again = partial(_run, numbers=numbers, reverse=reverse)
+    count = _blocks(b.shape, numbers)
     border = b.shape[0] % count
     if border:  # the steps that fill no block
         cuts = (slice(border), slice(border, None))
         results = []
         for cut in reversed(cuts) if reverse else cuts:
             part = a if a.shape[0] == 1 else a[cut]
-            carry, result = _run(turn, part, b[cut], carry, reverse=reverse)
+            carry, result = again(turn, part, b[cut], carry)
             results.append(result)
         return carry, jnp.concatenate(results[::-1] if reverse else results)
     size = b.shape[0] // count
@@ -109,14 +124,15 @@ def _run(turn: Turn, a: Array, b: Array, carry: Array, *, reverse: bool) -> tupl
     starts = carry[None]
     if count > 1:
         inside = _ends(turn, factors, blocks, reverse=reverse)
-        starts = shifted(carry, _run(_step, *inside, carry, reverse=reverse)[1], reverse=reverse)
+        starts = shifted(carry, again(_step, *inside, carry)[1], reverse=reverse)
 
     def body(t: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        carry, results = state  # the results replace b, step by step
-        result, carry = turn(_at(factors, t), _at(results, t), carry)
+        carry, results = state
+        result, carry = turn(_at(factors, t), _at(blocks, t), carry)
         return carry, jax.lax.dynamic_update_index_in_dim(results, result, t, 1)
 
-    ends, results = _loop(body, size, (starts, blocks), reverse=reverse)
+    # Results in place of b would save an array, but XLA then copies all of it at every turn.
+    ends, results = _loop(body, size, (starts, jnp.zeros_like(blocks)), reverse=reverse)
     return ends[0 if reverse else -1], results.reshape(b.shape)
 
 
@@ -145,12 +161,12 @@ def _at(values: Array, t: Array) -> Array:
     return jax.lax.dynamic_index_in_dim(values, t, 1, keepdims=False)
 
 
-def _blocks(shape: tuple[int, ...]) -> int:
+def _blocks(shape: tuple[int, ...], numbers: int) -> int:
     """Return the number of blocks for b of that shape."""
     if not is_known(*shape):
         return 1
     row = max(1, math.prod(shape[1:]))
-    return max(1, min(_NUMBERS // row, shape[0] // _STEPS))
+    return max(1, min(numbers // row, shape[0] // _STEPS))
 
 
 def _check(a: Array, b: Array, h0: Array) -> None:

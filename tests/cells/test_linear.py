@@ -193,7 +193,9 @@ RESETS = np.random.default_rng(1).random((6, 4)) < 0.3
 @pytest.mark.parametrize("cell", [Pair(4), rx.LRU(4)])
 def test_on_a_mesh(cell, name, monkeypatch):
     """Sequences are spread over two devices."""
-    monkeypatch.setattr(sys.modules["rnnjax.sequence.linear_recurrence"], "_STEPS", 2)
+    module = sys.modules["rnnjax.sequence.linear_recurrence"]
+    monkeypatch.setattr(module, "_STEPS", 2)  # blocks, as on accelerators
+    monkeypatch.setattr(module, "_NUMBERS", {"default": 2**20})
     xs = random_inputs(6, (4,), 3, dtype=np.float32)
     params = random_params(cell, 3, dtype=np.float32)
     time, batch = P(None, "data"), P("data")
