@@ -29,6 +29,7 @@ _STEPS = 64
 
 # Of a step's a, its b and what the step before left: the result, and what it leaves for the next.
 Turn = Callable[[Array, Array, Array], tuple[Array, Array]]
+Parts = tuple[Array, ...]  # of an array: itself, or its real and imaginary parts
 
 
 def linear_recurrence(a: Array, b: Array, h0: Array, *, reverse: bool = False) -> Array:
@@ -119,32 +120,36 @@ def _run(
             results.append(result)
         return carry, jnp.concatenate(results[::-1] if reverse else results)
     size = b.shape[0] // count
-    blocks = b.reshape(count, size, *b.shape[1:])
-    factors = a.reshape(count, size, *a.shape[1:]) if a.shape[0] == b.shape[0] else a[None]
+    blocks = _parts(b.reshape(count, size, *b.shape[1:]))
+    factors = _parts(a.reshape(count, size, *a.shape[1:]) if a.shape[0] == b.shape[0] else a[None])
     starts = carry[None]
     if count > 1:
         inside = _ends(turn, factors, blocks, reverse=reverse)
         starts = shifted(carry, again(_step, *inside, carry)[1], reverse=reverse)
 
-    def body(t: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def body(t: Array, state: tuple[Parts, Parts]) -> tuple[Parts, Parts]:
         carry, results = state
-        result, carry = turn(_at(factors, t), _at(blocks, t), carry)
-        return carry, jax.lax.dynamic_update_index_in_dim(results, result, t, 1)
+        result, left = turn(_at(factors, t), _at(blocks, t), _whole(carry))
+        put = partial(jax.lax.dynamic_update_index_in_dim, index=t, axis=1)
+        return _parts(left), tuple(map(put, results, _parts(result)))
 
     # Results in place of b would save an array, but XLA then copies all of it at every turn.
-    ends, results = _loop(body, size, (starts, jnp.zeros_like(blocks)), reverse=reverse)
-    return ends[0 if reverse else -1], results.reshape(b.shape)
+    zeros = jax.tree.map(jnp.zeros_like, blocks)
+    ends, results = _loop(body, size, (_parts(starts), zeros), reverse=reverse)
+    return _whole(ends)[0 if reverse else -1], _whole(results).reshape(b.shape)
 
 
-def _ends(turn: Turn, a: Array, b: Array, *, reverse: bool) -> tuple[Array, Array]:
+def _ends(turn: Turn, a: Parts, b: Parts, *, reverse: bool) -> tuple[Array, Array]:
     """Return A and B of blocks `(count, size, ...)`, with which end = A * start + B."""
-    zeros = jnp.zeros_like(b[:, 0])
+    zeros = jnp.zeros_like(_whole(b)[:, 0])
 
-    def body(t: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        factor, carry = state
-        return _at(a, t) * factor, turn(_at(a, t), _at(b, t), carry)[1]
+    def body(t: Array, state: tuple[Parts, Parts]) -> tuple[Parts, Parts]:
+        factor, carry = map(_whole, state)
+        return _parts(_at(a, t) * factor), _parts(turn(_at(a, t), _at(b, t), carry)[1])
 
-    return _loop(body, b.shape[1], (jnp.ones_like(zeros), zeros), reverse=reverse)
+    start = _parts(jnp.ones_like(zeros)), _parts(zeros)
+    factors, ends = _loop(body, b[0].shape[1], start, reverse=reverse)
+    return _whole(factors), _whole(ends)
 
 
 def _loop(body: Callable[[Array, Any], Any], size: int, state: Any, *, reverse: bool) -> Any:
@@ -154,11 +159,21 @@ def _loop(body: Callable[[Array, Any], Any], size: int, state: Any, *, reverse: 
     return jax.lax.fori_loop(0, size, body, state)
 
 
-def _at(values: Array, t: Array) -> Array:
+def _at(blocks: Parts, t: Array) -> Array:
     """Return step `t` of blocks `(count, size, ...)`; of size 1, it is every step."""
-    if values.shape[1] == 1:
-        return values[:, 0]
-    return jax.lax.dynamic_index_in_dim(values, t, 1, keepdims=False)
+    if blocks[0].shape[1] == 1:
+        return _whole(blocks)[:, 0]
+    row = partial(jax.lax.dynamic_index_in_dim, index=t, axis=1, keepdims=False)
+    return _whole(tuple(map(row, blocks)))
+
+
+def _parts(values: Array) -> Parts:
+    """Return the real and the imaginary part of complex values: XLA vectorises loops over these."""
+    return (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
+
+
+def _whole(parts: Parts) -> Array:
+    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
 
 
 def _blocks(shape: tuple[int, ...], numbers: int) -> int:
