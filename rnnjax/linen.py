@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.errors import ScopeParamShapeError
 from jax import Array
 
 from rnnjax.cells.base import Core, Params, State
@@ -66,7 +67,7 @@ class RNN(nn.Module):
         run = unroll_batch_first if self.batch_first else unroll
         return run(
             self.core,
-            self._params(xs.shape[-1]),
+            self._params(xs),
             xs,
             initial_state,
             lengths=lengths,
@@ -84,10 +85,17 @@ class RNN(nn.Module):
     @nn.compact
     def step(self, state: State, x: Array) -> tuple[State, Array]:
         """Read one input `(*batch, features)`; return the new state and the output."""
-        return self.core.step(self._params(x.shape[-1]), state, x)
+        return self.core.step(self._params(x), state, x)
 
-    def _params(self, input_size: int) -> Params:
-        return self.param("core", self.core.init, input_size)
+    def _params(self, xs: Array) -> Params:
+        if not getattr(xs, "ndim", 0):
+            raise ValueError(f"xs must be one array with features, got a {type(xs).__name__}")
+        try:
+            return self.param("core", self.core.init, xs.shape[-1])
+        except ScopeParamShapeError as error:
+            raise ValueError(
+                f"params must be those of {self.core!r} for inputs of width {xs.shape[-1]}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class RNN(nnx.Module):
         deterministic: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
+        if not isinstance(rngs, nnx.Rngs):
+            raise ValueError(f"rngs must be nnx.Rngs, got {rngs!r}")
         self.core = core
         self.implementation = implementation
         self.recompute = recompute
@@ -125,6 +127,8 @@ class RNN(nnx.Module):
         Raises:
           ValueError: the variables are not those of such a module.
         """
+        if not isinstance(variables, Mapping):
+            raise ValueError(f"variables must be a mapping with params, got {variables!r}")
         own, given = self.linen_variables(), {"params": variables.get("params", {})}
         wants, got = (jax.tree.map(jnp.shape, tree) for tree in (own, given))
         if wants != got:
@@ -194,9 +198,14 @@ class Cell(StochasticCell):
         return bool(jax.tree.leaves(streams))
 
     @property
+    def input_size(self) -> int:
+        """The width of the inputs, 1 if the module does not tell."""
+        return getattr(self.module, "in_features", 1)
+
+    @property
     def output_size(self) -> int:
         """The width of the output."""
-        key, size = jax.random.key(0), self.module.in_features
+        key, size = jax.random.key(0), self.input_size
         params, state, x = self.init(key, size), self.initial_state((1,)), jnp.zeros((1, size))
         _, y = jax.eval_shape(self.random_step, params, state, x, key)
         return y.shape[-1]
@@ -212,8 +221,7 @@ class Cell(StochasticCell):
     def initial_state(self, batch_shape: Sequence[int] = (), key: Array | None = None) -> State:
         """Return the module's initial carry, drawn with `key`; None is `jax.random.key(0)`."""
         rngs = nnx.Rngs(jax.random.key(0) if key is None else key)
-        size = getattr(self.module, "in_features", 1)
-        return self.module.initialize_carry((*batch_shape, size), rngs)
+        return self.module.initialize_carry((*batch_shape, self.input_size), rngs)
 
     def random_step(
         self, params: Params, state: State, x: Array, key: Array | None

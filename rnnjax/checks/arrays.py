@@ -95,8 +95,13 @@ def check_flags(
 def check_steps(name: str, core: Any) -> None:
     """Raise `ValueError` unless `core` has a `step` that works, to run token by token."""
 
+    first = core
+    while layers := getattr(first, "layers", ()):
+        first = layers[0]
+    size = getattr(first, "input_size", 1)  # that of a core that is made for one width
+
     def one(key: Array) -> Any:
-        return core.step(core.init(key, 1), core.initial_state(), jnp.zeros(1))
+        return core.step(core.init(key, size), core.initial_state(), jnp.zeros(size))
 
     try:
         jax.eval_shape(one, jax.random.key(0))

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -90,7 +92,7 @@ class Layout:
     def read(self, cell: GatedCell, arrays: Arrays) -> dict[str, NDArray]:
         """Return the cell's parameters from arrays without problems."""
         shapes = self._part_shapes(cell, self._input_size(cell, arrays))
-        dtype = np.result_type(*arrays.values())
+        dtype = reduce(jnp.promote_types, (array.dtype for array in arrays.values()))
         parts = {part: np.zeros(shape, dtype) for part, shape in shapes.items()}
         for name, joined, columns in self._stored(cell):
             block = self._turned(arrays[name]) if arrays[name].ndim > 1 else arrays[name][None]

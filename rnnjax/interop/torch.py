@@ -172,8 +172,9 @@ def load_language_model(
     core, params = load(named, prefix="rnn.", activation=activation)
     check_steps("core", core)
     found = as_arrays({name: a for name, a in named.items() if not name.startswith("rnn.")})
-    found.setdefault("decoder.weight", found.get("encoder.weight", np.zeros(0)))
-    vocab = found.get("decoder.bias", np.zeros(0)).size
+    vocab: Any = next((len(array) for array in found.values() if array.ndim), "vocab_size")
+    if "encoder.weight" in found:
+        found.setdefault("decoder.weight", found["encoder.weight"])
     embed = len(params.get("layer_0", params)["w_x"])
     wanted = {
         "encoder.weight": (vocab, embed),

@@ -290,11 +290,12 @@ def unroll(
         return_states=return_states,
         unroll_factor=unroll_factor,
     )
-    if reset_state is not None and resets is not None:
+    if reset_state is not None:
         _check_names(core, implementation)
         xs, batch = _check_inputs(core, xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
-        initial_state = starts(state, reset_state, batch, jnp.asarray(resets).shape[:1])
+        rows = xs.shape[:1] if resets is None else jnp.asarray(resets).shape[:1]
+        initial_state = starts(state, reset_state, batch, rows)
     if implementation not in ("auto", "scan"):  # `scan` refuses nothing
         _check_some_part_takes(core, params, xs, initial_state, options)
     end, ys = options.unroll(core, params, xs, initial_state)

@@ -310,6 +310,8 @@ def predict(story, question):
 
 if __name__ == "__main__":
     for text in sys.argv[1:] or MODEL["examples"]:
+        if text.count("\\t") != 1:
+            sys.exit(f"error: {text!r} must be a story and a question with a tab between them")
         print(text, predict(*text.split("\\t")), sep="\\t")
 '''
 

@@ -68,10 +68,14 @@ def test_torch_reads_our_models():
         np.testing.assert_allclose(logits(model, params, tokens), want, rtol=0, atol=2e-6)
 
 
+OUTSIDE = ("encoder.weight", "decoder.weight", "decoder.bias")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"decoder.bias": None}, r"besides rnn, state_dict must hold .*'decoder.bias': \(0,\)"),
+        ({"decoder.bias": None}, r"besides rnn, state_dict must hold .*'decoder.bias': \(7,\)"),
+        (dict.fromkeys(OUTSIDE), r"\{'encoder.weight': \('vocab_size', 3\).* got \{\}"),
         ({"encoder.weight": np.zeros((7, 2))}, r"\{'encoder.weight': \(7, 3\).* got .*\(7, 2\)"),
         ({"pos_encoder.pe": np.zeros(3)}, r"state_dict must hold .*'pos_encoder.pe'"),
         ({"rnn.weight_hh_l1": None}, r"rnn.weight_hh_l1 is missing: its shape must be \(16, 4\)"),

@@ -1,6 +1,7 @@
 """Weights from and to the libraries themselves, where they are installed."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from peer_layers import FEATURES, LIBRARIES, XS, layers_of
@@ -44,3 +45,16 @@ def test_weights_in_and_out(library, name):
         other = without_recurrent_bias(other)
     layer.put(room.dump(core, other, **layer.dump))
     np.testing.assert_allclose(layer.run(XS), outputs(core, other, XS), rtol=1e-6, atol=1e-6)
+
+
+def test_bfloat16_goes_to_torch_as_float32():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    core = interop.torch.load(torch.nn.GRU(3, 4).state_dict())[0]
+    params = {name: a.astype(jnp.bfloat16) for name, a in random_params(core, 3).items()}
+    module = torch.nn.GRU(3, 4, dtype=torch.bfloat16)
+    dumped = interop.torch.dump(core, params)
+    module.load_state_dict({n: torch.from_numpy(a.astype(np.float32)) for n, a in dumped.items()})
+    _, same = interop.torch.load(module.state_dict())
+    for name, array in params.items():
+        np.testing.assert_array_equal(same[name], array)
+        assert same[name].dtype == jnp.bfloat16

@@ -383,3 +383,13 @@ def test_names_of_haiku():
     got, loaded = interop.haiku.load({**head, **weights}, name="model/~/reader_2")
     assert got == core
     assert_equal(loaded, params)
+
+
+def test_one_file_may_hold_float16_and_bfloat16():
+    weights = {"weight_ih": np.ones((16, 3), np.float16), "weight_hh": np.ones((16, 4))}
+    weights = {"bias": np.full(16, 0.5), **weights}
+    for name in ("weight_hh", "bias"):
+        weights[name] = weights[name].astype(jnp.bfloat16)
+    _, params = interop.equinox.load(weights)
+    assert {array.dtype for array in params.values()} == {jnp.dtype("float32")}
+    np.testing.assert_array_equal(params["b"], 0.5)

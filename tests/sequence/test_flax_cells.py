@@ -291,6 +291,18 @@ def test_what_is_no_cell_is_refused():
         rx.nnx.Cell(cell)
 
 
+def test_a_model_streams_nnx_cells():
+    cells = nnx.GRUCell(3, 4, rngs=nnx.Rngs(0)), nnx.SimpleCell(4, 4, rngs=nnx.Rngs(1))
+    core = rx.Stack(tuple(map(rx.nnx.Cell, cells)))
+    model, tokens = rx.models.LanguageModel(5, core, embed_size=3), jnp.array([[1, 4]])
+    (final, logits), variables = model.init_with_output(jax.random.key(0), tokens)
+    state = model.initial_state((1,))
+    for t in range(2):
+        state, streamed = model.apply(variables, state, tokens[:, t], method="step")
+        np.testing.assert_allclose(streamed, logits[:, t], rtol=1e-5, atol=1e-6)
+    assert_close(state, final, 1e-5, 1e-6)
+
+
 def test_equal_linen_cells_are_compiled_once():
     xs, programs = jnp.ones((2, *BATCH, FEATURES)), []
 

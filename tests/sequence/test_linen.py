@@ -97,3 +97,16 @@ def test_options_reach_unroll():
         variables = model.init(jax.random.key(0), xs)
         programs.append(str(jax.make_jaxpr(lambda v, m=model: m.apply(v, xs))(variables)))
     assert ["checkpoint" in program or "remat" in program for program in programs] == [False, True]
+
+
+def test_inputs_that_do_not_fit_the_parameters():
+    module, x = RNN(rx.GRU(3)), jnp.ones(2)
+    variables = module.init(jax.random.key(0), x[None])
+    message = r"params must be those of GRU\(.* for inputs of width 4: .*.core..*\(2, 9\)"
+    with pytest.raises(ValueError, match=message):
+        module.apply(variables, jnp.ones((1, 4)))
+    with pytest.raises(ValueError, match=message):
+        module.apply(variables, rx.GRU(3).initial_state(), jnp.ones(4), method="step")
+    for batch_first in (False, True):
+        with pytest.raises(ValueError, match=r"xs must be one array with features, got a list"):
+            module.clone(batch_first=batch_first).apply(variables, [x, x])

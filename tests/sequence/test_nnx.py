@@ -181,6 +181,16 @@ def test_parameters_go_from_linen_and_back():
         rnn.load_linen(rx.linen.RNN(core).init(jax.random.key(0), jnp.ones((1, 1, 3))))
     with pytest.raises(ValueError, match="variables must have the shapes"):
         rnn.load_linen(variables["params"])
+    with pytest.raises(ValueError, match="variables must be a mapping with params, got None"):
+        rnn.load_linen(None)
+
+
+def test_what_is_no_input_and_no_streams():
+    with pytest.raises(ValueError, match=r"rngs must be nnx\.Rngs, got Array"):
+        rx.nnx.RNN(rx.GRU(3), FEATURES, rngs=jax.random.key(0))
+    for batch_first in (False, True):
+        with pytest.raises(ValueError, match=r"xs must .* got (a )?list"):
+            made(rx.GRU(3), batch_first=batch_first)(list(XS))
 
 
 def as_linen(core):

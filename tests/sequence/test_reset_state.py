@@ -253,3 +253,7 @@ def test_a_state_that_does_not_fit(core, start, message):
     params, xs, _ = single(core)
     with pytest.raises(ValueError, match=message):
         rx.unroll(core, params, xs, resets=CUTS, reset_state=start)
+    if start.__class__ is rx.GRUState and jnp.shape(start.h) == (5, 3, 3):
+        return  # as many rows as there are steps
+    with pytest.raises(ValueError, match=message.replace("6", "5")):
+        rx.unroll(core, params, xs, reset_state=start)

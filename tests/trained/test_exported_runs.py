@@ -267,9 +267,14 @@ def test_texts_are_summarised(kind, exported):
 
 @pytest.mark.full
 def test_questions_are_answered(exported):
-    model, _, run = exported("answerer")
+    model, folder, run = exported("answerer")
     pairs = [("the cat saw a dog", "Ada saw"), ("Zoe saw 1 dog", "a dog saw Ada the")]
     assert [run["predict"](*pair) for pair in pairs] == model.predict(pairs)
+    code, _, err = alone(folder, "no tab")
+    assert (code, err) == (
+        1,
+        "error: 'no tab' must be a story and a question with a tab between them\n",
+    )
 
 
 @pytest.mark.full

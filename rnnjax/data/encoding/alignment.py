@@ -40,7 +40,7 @@ def align_words(
       position is in one link at most.
 
     Raises:
-      ValueError: `iterations` is less than 1.
+      ValueError: `iterations` is less than 1, or a sentence is not split.
 
     Example:
       >>> pairs = [("the dog", "der hund"), ("the cat", "die katze"), ("a dog", "ein hund")]
@@ -48,6 +48,9 @@ def align_words(
       {0: 0, 1: 1}
     """
     check_at_least(1, iterations=iterations)
+    for number, pair in enumerate(pairs, 1):
+        if any(isinstance(sentence, str) for sentence in pair):
+            raise ValueError(f"pairs must be split into words, got {pair!r} as pair {number}")
     first, second = (_Side([pair[side] for pair in pairs]) for side in (0, 1))
     i, j = _cells(first.starts, second.starts)
     i_place, j_place = first.places[i], second.places[j]

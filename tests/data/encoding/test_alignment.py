@@ -114,6 +114,12 @@ def test_rounds_are_needed():
         align_words([], iterations=0)
 
 
+def test_sentences_that_are_not_split_are_refused():
+    message = r"pairs must be split .* got \('the', \['das'\]\) as pair 2"
+    with pytest.raises(ValueError, match=message):
+        align_words([(["a"], ["ein"]), ("the", ["das"])])
+
+
 def test_switched_words_are_the_share_of_the_linked():
     first, second = list("abcd"), list("ABCD")
     links = {0: 1, 2: 2}
