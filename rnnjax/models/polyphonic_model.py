@@ -121,7 +121,7 @@ class PolyphonicModel(Recurrent):
             )
         counts = within(keys.shape[:2], lengths).sum(axis=1)
         xs = self._inputs(keys)
-        start = jnp.zeros_like(xs, shape=(len(xs), 1, xs.shape[-1])).at[..., -1].set(1)
+        start = jnp.zeros_like(xs, shape=(xs.shape[0], 1, xs.shape[-1])).at[..., -1].set(1)
         xs = jnp.swapaxes(jnp.concatenate([start, xs], axis=1), 0, 1)
         state, ys = self.rnn(xs, lengths=counts + 1)
         if self.has_rng("dropout"):

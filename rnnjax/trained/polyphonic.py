@@ -16,8 +16,11 @@ from rnnjax.data.readers.music import KEYS, Piece
 from rnnjax.decoding import sample_music
 from rnnjax.models import PolyphonicModel
 from rnnjax.models.interface import Batch
+from rnnjax.trained import run_files
 from rnnjax.trained.base import Trained
 from rnnjax.trained.batches import batches_in_order
+from rnnjax.trained.export import Parts
+from rnnjax.trained.programs import COUNT, Argument, Program
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,30 @@ class TrainedPolyphonicModel(Trained):
     def load_text(cls, folder: Path) -> dict[str, Any]:
         """Return nothing."""
         return {}
+
+    def exports(self, examples: Sequence[str] = ()) -> Parts:
+        """Return a program that draws the chord after each piece.
+
+        Examples, which are texts, are not read.
+        """
+        model, size = self.model, self.model.keys
+
+        def run(
+            params: Any, keys: Array, lengths: Array, uniform: Array, temperature: Array
+        ) -> dict[str, Array]:
+            variables = {"params": params}
+            _, features = model.apply(variables, keys, lengths, method="features")
+            last = jnp.take_along_axis(features, lengths[:, None, None], axis=1)[:, 0]
+            return {"keys": model.apply(variables, last, uniform, temperature, method="draw")}
+
+        arguments = {
+            "keys": Argument(f"batch, time, {size}", "bool"),
+            "lengths": COUNT,
+            "uniform": Argument(f"batch, {size}", "float32"),
+            "temperature": Argument("", "float32"),
+        }
+        script = run_files.script("Write a piece: python run.py [SEED].", run_files.MUSIC)
+        return Parts({"draw": Program(run, arguments)}, {"keys": size}, script)
 
     def batches(self, pieces: Sequence[Piece]) -> list[tuple[np.ndarray, Batch]]:
         """Return batches of pieces for `rnnjax.inference`."""

@@ -350,3 +350,22 @@ if __name__ == "__main__":
     for ahead, value in zip(MODEL["horizons"], np.asarray(program("forecast")(**batch)["mean"])[0]):
         print(f"{MODEL['target']} {series}, {ahead} ahead: {(last + value) * deviation + mean:.4g}")
 """
+
+MUSIC = '''
+NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
+def generate(count, temperature=1.0, seed=0):
+    """Return the keys of each step of a new piece, as numbers from 0, which is A0."""
+    draw, keys = program("draw"), np.zeros((1, count, MODEL["keys"]), bool)
+    uniform = np.random.default_rng(seed).random((count, 1, MODEL["keys"]), np.float32)
+    for step in range(count):
+        given = {"uniform": uniform[step], "temperature": np.float32(temperature)}
+        keys[:, step] = draw(keys=keys, lengths=np.array([step], np.int32), **given)["keys"]
+    return [np.flatnonzero(chord).tolist() for chord in keys[0]]
+
+
+if __name__ == "__main__":
+    for chord in generate(32, seed=int(sys.argv[1]) if sys.argv[1:] else 0):
+        print(*(f"{NOTES[(key + 9) % 12]}{(key + 9) // 12}" for key in chord))
+'''

@@ -37,6 +37,7 @@ from rnnjax_experiments.music.report import (
     print_nats,
 )
 from rnnjax_experiments.shared.command_line import Commands, presets
+from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.going_on import From
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
@@ -225,4 +226,9 @@ def _prompts(chord: str, data: Path | None, first: int, pieces: int) -> list[Pie
     return [piece[:first] for piece in known[:pieces]]
 
 
-COMMANDS: Commands = {"train": train, "evaluate": evaluate, "generate": generate}
+COMMANDS: Commands = {
+    "train": train,
+    "evaluate": evaluate,
+    "generate": generate,
+    "export": export,
+}

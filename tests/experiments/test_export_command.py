@@ -17,7 +17,7 @@ from rnnjax_experiments.shared.export import export
 
 TASKS = [
     *("answer", "classify", "conditional", "finetune", "forecast", "label", "lm", "mlm"),
-    *("recognize", "summarize", "translate"),
+    *("music", "recognize", "summarize", "translate"),
 ]
 
 

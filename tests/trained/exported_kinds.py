@@ -111,6 +111,11 @@ def regressor():
     return trained.TrainedRegressor(model, None, encoder, history=9, horizon=2)
 
 
+def music():
+    model = models.PolyphonicModel(rx.GRU(4), head_size=3)
+    return trained.TrainedPolyphonicModel(model, None)
+
+
 KINDS = {
     "tagger": tagger,
     "language model": language_model,
@@ -129,4 +134,5 @@ KINDS = {
     "answerer": answerer,
     "transcriber": transcriber,
     "regressor": regressor,
+    "music": music,
 }

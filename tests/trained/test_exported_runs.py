@@ -15,7 +15,7 @@ import pytest
 from exported_kinds import KINDS, WORDS, language_model, tagger, transcriber
 
 import rnnjax as rx
-from rnnjax import data, models, trained
+from rnnjax import data, trained
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +307,26 @@ def test_a_series_is_forecast(exported):
     np.testing.assert_allclose(model.encoder.unscaled("wave", mean), want, rtol=1e-4)
 
 
+def test_a_piece_is_drawn(exported):
+    model, folder, run = exported("music")
+    code, out, err = alone(folder, "3")
+    assert (code, out.count("\n")) == (0, 32), err
+    steps, temperature = 5, 9.0  # weights are large, and the first bias lets few keys sound
+    keys = np.zeros((1, steps, 88), bool)
+    for step, chord in enumerate(run["generate"](steps, temperature, seed=1)):
+        keys[0, step, chord] = True
+    assert 0 < keys.sum() < keys.size
+    # The logits of the piece as a whole, computed for all its keys at once.
+    logits = np.asarray(model.model.apply(model.variables, keys))[0]
+    uniform = np.random.default_rng(1).random((steps, 1, 88), np.float32)[:, 0]
+    np.testing.assert_array_equal(keys[0], uniform < 1 / (1 + np.exp(-logits / temperature)))
+
+
+def test_a_kind_without_programs_is_named():
+    with pytest.raises(ValueError, match="PolyphonicModel must have programs to export"):
+        trained.Trained.exports(KINDS["music"]())
+
+
 REFUSED = {
     "tagger": (
         tagger,
@@ -317,10 +337,6 @@ REFUSED = {
         "the program 'step' cannot be exported: core .*Reversed has no step",
     ),
     "pair classifier": (KINDS["pair classifier"], "programs must be of predict, got 'step'"),
-    "music": (
-        lambda: trained.TrainedPolyphonicModel(models.PolyphonicModel(rx.GRU(4)), None),
-        "TrainedPolyphonicModel must have programs to export, and has none",
-    ),
 }
 
 
