@@ -111,6 +111,74 @@ def slstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
     return (h, c, n, m), h
 
 
+def peephole_lstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """LSTM whose gates see c."""
+    h, c = state
+    i, f, g, o = jnp.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 4, -1)
+    c = sigmoid(f + p["p_f"] * c) * c + sigmoid(i + p["p_i"] * c) * jnp.tanh(g)
+    h = sigmoid(o + p["p_o"] * c) * jnp.tanh(c)
+    return (h, c), h
+
+
+def coupled_lstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """LSTM that forgets as much as it writes."""
+    h, c = state
+    i, g, o = jnp.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 3, -1)
+    c = (1 - sigmoid(i)) * c + sigmoid(i) * jnp.tanh(g)
+    h = sigmoid(o) * jnp.tanh(c)
+    return (h, c), h
+
+
+def normalized(a: Array) -> Array:
+    """Layer normalisation without gain and bias."""
+    return (a - a.mean(-1, keepdims=True)) / jnp.sqrt(a.var(-1, keepdims=True) + 1e-5)
+
+
+def layer_norm_lstm(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """LSTM with layer normalisation."""
+    h, c = state
+    a = p["gain_x"] * normalized(x @ p["w_x"]) + p["gain_h"] * normalized(h @ p["w_h"]) + p["b"]
+    i, f, g, o = jnp.split(a, 4, -1)
+    c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
+    h = sigmoid(o) * jnp.tanh(p["gain_c"] * normalized(c) + p["b_c"])
+    return (h, c), h
+
+
+def layer_norm_gru(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """GRU with layer normalisation, of r and z together."""
+    (h,) = state
+
+    def parts(a: Array, gain: Array) -> list[Array]:
+        rz, n = jnp.split(a, [2 * h.shape[-1]], -1)
+        return jnp.split(gain * jnp.concatenate([normalized(rz), normalized(n)], -1), 3, -1)
+
+    b_r, b_z, b_n = jnp.split(p["b"], 3)
+    x_r, x_z, x_n = parts(x @ p["w_x"], p["gain_x"])
+    h_r, h_z, h_n = parts(h @ p["w_h"], p["gain_h"])
+    r, z = sigmoid(x_r + b_r + h_r), sigmoid(x_z + b_z + h_z)
+    n = jnp.tanh(x_n + b_n + r * (h_n + p["b_hn"]))
+    h = (1 - z) * n + z * h
+    return (h,), h
+
+
+def mgu(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Minimal gated unit."""
+    (h,) = state
+    x_f, x_n = jnp.split(x @ p["w_x"] + p["b"], 2, -1)
+    w_f, w_n = jnp.split(p["w_h"], 2, -1)
+    f = sigmoid(x_f + h @ w_f)
+    h = (1 - f) * h + f * jnp.tanh(x_n + (f * h) @ w_n)
+    return (h,), h
+
+
+def ugrnn(p: Params, state: Any, x: Array) -> tuple[Any, Array]:
+    """Update gate network."""
+    (h,) = state
+    g, c = jnp.split(x @ p["w_x"] + h @ p["w_h"] + p["b"], 2, -1)
+    h = sigmoid(g) * h + (1 - sigmoid(g)) * jnp.tanh(c)
+    return (h,), h
+
+
 EQUATIONS: dict[str, Step] = {
     "Elman": elman,
     "LSTM": lstm,
@@ -119,4 +187,10 @@ EQUATIONS: dict[str, Step] = {
     "RHN": rhn,
     "MogrifierLSTM": mogrifier_lstm,
     "SLSTM": slstm,
+    "PeepholeLSTM": peephole_lstm,
+    "CoupledLSTM": coupled_lstm,
+    "LayerNormLSTM": layer_norm_lstm,
+    "LayerNormGRU": layer_norm_gru,
+    "MGU": mgu,
+    "UGRNN": ugrnn,
 }
