@@ -49,21 +49,22 @@ def test_initial_values(rounds):
     assert rx.MogrifierLSTM(8, rounds=rounds) == cell != rx.MogrifierLSTM(8, rounds=2)
 
 
-def test_half_precision_without_biases():
+def test_half_precision_without_biases_and_saturation():
     cell = rx.MogrifierLSTM(4, use_bias=False, dtype="bfloat16")
     params, xs = cell.init(KEY, 3), jax.random.normal(KEY, (6, 2, 3))
     final, ys = rx.unroll(cell, params, xs)
     want = rx.unroll(rx.MogrifierLSTM(4, use_bias=False), params, xs)[1]
     assert (final.c.dtype.name, ys.dtype.name) == ("float32", "bfloat16")
     np.testing.assert_allclose(ys.astype("float32"), want, atol=0.05)
+    assert set(rx.analysis.gate_saturation(cell, params, xs)) == {"i", "f", "o"}
 
 
 def test_bad_arguments():
     with pytest.raises(ValueError, match="rounds must be an integer of at least 1, got 0"):
         rx.MogrifierLSTM(4, rounds=0)
-    with pytest.raises(ValueError, match="heads must be 1 for MogrifierLSTM"):
-        rx.MogrifierLSTM(4, heads=2)
     cell = rx.MogrifierLSTM(4, rounds=2)
     params = cell.init(KEY, 3)
     with pytest.raises(ValueError, match=r"r must have shape \(1, 3, 4\), got \(1, 2, 4\)"):
         cell.step({**params, "r": params["r"][:, :2]}, cell.initial_state(), np.ones(3))
+    with pytest.raises(ValueError, match="it needs a gated cell"):
+        rx.unroll(cell, params, np.ones((2, 3)), implementation="fused")
