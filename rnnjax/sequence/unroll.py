@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack, get_args, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from rnnjax.cells.noise import Noise
 from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Steps
-from rnnjax.sequence.kernels.table import KERNELS, choose, refusal
+from rnnjax.sequence.kernels.table import KERNELS, kernel, name_of, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
 from rnnjax.sequence.leaves import Course, Start, apart, starts
 from rnnjax.sequence.masks import (
@@ -98,9 +98,9 @@ class Options:
 
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
         """Run the kernel that is chosen for one core."""
-        xs, kernel = call.xs, KERNELS[choose(call, self.implementation)]
+        xs = call.xs
         run = partial(
-            kernel.run,
+            kernel(call, self.implementation).run,
             call.core,
             call.params,
             reverse=self.reverse,
@@ -128,7 +128,7 @@ class _DryRun(Options):
     refusals: list[str | None] = field(default_factory=list)
 
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
-        self.refusals.append(refusal(call, self.implementation))
+        self.refusals.append(refusal(call, name_of(self.implementation)))
         # Outputs of the right shape, as cheap to trace as one step.
         _, ys = jax.vmap(partial(call.core.step, call.params, state))(call.xs)
         return state, Steps(ys)
@@ -248,7 +248,9 @@ def unroll(
         "auto" takes the fastest that is exact for the core. In a composite, a name applies to the
         parts that can use it, and the others take what "auto" gives. "fused" cannot be
         differentiated forwards (`jax.jvp`, `jax.jacfwd`, `jax.linearize`): use "scan" where JAX
-        "can't apply forward-mode autodiff (jvp)". `jax.hessian` works on all.
+        "can't apply forward-mode autodiff (jvp)". `jax.hessian` works on all. "newton" is
+        experimental and never chosen by "auto": all steps of a gated cell at once, by iterations;
+        `rnnjax.sequence.Newton` has its settings, and can be given in its place.
       recompute: keep only every sqrt(time)-th state for the backward pass, besides inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
@@ -325,8 +327,8 @@ def _check_inputs(core: Core, xs: Array) -> tuple[Array, tuple[int, ...]]:
 def _check_names(core: Core, implementation: Implementation) -> None:
     if not isinstance(core, Core) or isinstance(core, type):
         raise ValueError(f"core must have init, initial_state and step, got {core!r}")
-    if implementation not in get_args(Implementation):
-        names = ", ".join(get_args(Implementation))
+    if name_of(implementation) not in ("auto", *KERNELS):
+        names = ", ".join(("auto", *KERNELS))
         raise ValueError(f"implementation must be one of {names}, got {implementation!r}")
 
 
@@ -341,7 +343,7 @@ def _check_some_part_takes(
         jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
         refusals = dry.refusals
     else:
-        refusals = [refusal(Call(core, params, xs), options.implementation)]
+        refusals = [refusal(Call(core, params, xs), name_of(options.implementation))]
     if refusals and None not in refusals:
         raise ValueError("; ".join(dict.fromkeys(map(str, refusals))))
 

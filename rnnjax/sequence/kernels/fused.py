@@ -8,6 +8,7 @@ gradients of the weights are computed from these for all time steps at once (`gr
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from rnnjax.sequence.kernels import gradients
 from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
 from rnnjax.sequence.kernels.scan import scan
+from rnnjax.sequence.linear_recurrence import shifted
 from rnnjax.sequence.masks import Masks, beside, clear, restart, select
 from rnnjax.varying import gradient_of
 
@@ -40,6 +42,12 @@ class Plan(NamedTuple):
     reverse: bool
     return_states: bool
     unroll_factor: int
+    forward: "Forward"
+
+
+# Takes a plan, parameters, inputs, a state and masks; returns the final state, and the states and
+# gates of all steps. It is hashable.
+Forward = Callable[[Plan, Params, Array, State, Masks], tuple[State, tuple[State, Gates]]]
 
 
 class Kept(NamedTuple):
@@ -63,6 +71,7 @@ def fused(
     reverse: bool,
     return_states: bool = False,
     unroll_factor: int = 1,
+    forward: Forward | None = None,
 ) -> tuple[State, Steps]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
@@ -72,12 +81,14 @@ def fused(
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
     leaf of the state, one for each additive gate and each input gate, two for each other gate.
+
+    `forward` computes the states in place of `by_loop`.
     """
     if xs.shape[0] == 0:  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
     try:
-        plan = Plan(cell, reverse, return_states, unroll_factor)
+        plan = Plan(cell, reverse, return_states, unroll_factor, forward or by_loop)
         final, steps = _run(plan, dict(params), xs, state, masks)
     except TypeError as error:
         # JAX says so here, but under jit only when it compiles, which is out of reach.
@@ -105,7 +116,7 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
     """Return the final state, and what each step gives before it is cleared at padding."""
 
     def run(xs: Array, state: State, masks: Masks) -> tuple[State, Steps]:
-        final, (states, _) = _forward(plan, params, xs, state, masks)
+        final, (states, _) = plan.forward(plan, params, xs, state, masks)
         return final, _steps(plan, params, xs, states)
 
     if not is_known(*xs.shape):
@@ -119,7 +130,7 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
 def _run_fwd(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[tuple[State, Steps], Kept]:
-    final, (states, gates) = _forward(plan, params, xs, state, masks)
+    final, (states, gates) = plan.forward(plan, params, xs, state, masks)
     kept = Kept(params, xs, state, masks, states, gates)
     return (final, _steps(plan, params, xs, states)), kept
 
@@ -129,9 +140,10 @@ def _steps(plan: Plan, params: Params, xs: Array, states: State) -> Steps:
     return Steps(ys, states if plan.return_states else None)
 
 
-def _forward(
+def by_loop(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[State, tuple[State, Gates]]:
+    """Return the final state, and the states and gates of all steps, one step after the other."""
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
     initial, narrow = cell.initial_state(without_features(cell, xs.shape)[1:]), cast(params, dtype)
     g_x = cell.project(params, xs)
@@ -159,17 +171,18 @@ def _forward(
 def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[Any, ...]:
     cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
     d_final, d_steps = cotangents
-    before = _states_before(plan, kept)
+    masks = kept.masks
+    before = states_before(plan, xs, kept.state, masks, kept.states)
     d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_steps.ys, dtype)
     if plan.return_states:
         d_emitted = _add(d_steps.states, d_emitted)._asdict()
     d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
-    noise = kept.masks.noise
+    noise = masks.noise
     hs = noisy.read(noise, before.h)
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, hs, d_gates)
     d_matrices = gradients.of_pointwise(cell, params, noise, kept.gates, before, d_states, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
-    primals = (params, xs, kept.state, kept.masks.start)
+    primals = (params, xs, kept.state, masks.start)
     *d_primals, d_start = gradient_of(primals, (d_params, d_xs, d_state, d_start))
     return *d_primals, Masks(None, None, d_start)
 
@@ -223,18 +236,13 @@ def _backward(
     return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states, d_start
 
 
-def _states_before(plan: Plan, kept: Kept) -> State:
-    """Return the state that each step started from."""
-
-    def shift(first: Array, after: Array) -> Array:
-        if plan.reverse:
-            return jnp.concatenate([after[1:], first[None]])
-        return jnp.concatenate([first[None], after[:-1]])
-
-    start = kept.masks.start
+def states_before(plan: Plan, xs: Array, state: State, masks: Masks, states: State) -> State:
+    """Return the state that each step started from, given those after each step."""
+    shift = partial(shifted, reverse=plan.reverse)
+    start = masks.start
     if start is None:
-        start = plan.cell.initial_state(without_features(plan.cell, kept.xs.shape))
-    return restart(kept.masks.fresh, start, jax.tree.map(shift, kept.state, kept.states))
+        start = plan.cell.initial_state(without_features(plan.cell, xs.shape))
+    return restart(masks.fresh, start, jax.tree.map(shift, state, states))
 
 
 def _dtype(plan: Plan, kept: Kept) -> Any:
