@@ -67,7 +67,8 @@ class TrainedPolyphonicModel(Trained):
 
         Examples, which are texts, are not read.
         """
-        model, size = self.model, self.model.keys
+        model: Any = self.model
+        size = model.keys
 
         def run(
             params: Any, keys: Array, lengths: Array, uniform: Array, temperature: Array
