@@ -65,7 +65,7 @@ def formula(name: str) -> str:
     sizes = [(n, h) for n in (8, 16, 40) for h in (8, 16, 24)]
     terms = np.array([[term(*size) for term in TERMS.values()] for size in sizes], float)
     wanted = np.array([count(name, *size) for size in sizes], float)
-    found = np.round(np.linalg.lstsq(terms, wanted)[0], 2)
+    found: Any = np.round(np.linalg.lstsq(terms, wanted)[0], 2)
     if not np.allclose(terms @ found, wanted, rtol=0, atol=1e-6):
         raise ValueError(f"the number of parameters of {name} must be a polynomial of n and h")
     parts = [f"{k:.4g}{term}" for k, term in zip(found.tolist(), TERMS, strict=True) if k]
