@@ -1,5 +1,6 @@
 """Recurrent dropout and zoneout: their equations with known noise, what is drawn, and errors."""
 
+import inspect
 from functools import partial
 
 import jax
@@ -12,6 +13,7 @@ from oracle import Echo, assert_close, score
 from published import LENGTHS, RESETS, TIME, assert_slope, random_tree
 
 import rnnjax as rx
+from rnnjax import cells
 from rnnjax.cells.noise import Noise
 from rnnjax.trained import describe, rebuild
 
@@ -338,3 +340,31 @@ def test_on_a_mesh_of_explicit_axes(name):
         rows = jax.device_put(xs, NamedSharding(mesh, PartitionSpec(None, "data")))
         got = gradient(placed, rows)
     assert_close(jax.device_get(got), jax.device_get(gradient(params, xs)), rtol=1e-5, atol=1e-6)
+
+
+def _candidates():
+    kinds = (each for each in vars(cells).values() if isinstance(each, type))
+    gated = (each for each in kinds if issubclass(each, rx.GatedCell))
+    return [each for each in gated if "dropout" in inspect.signature(each.pointwise).parameters]
+
+
+def test_the_cells_with_a_candidate():
+    names = {each.__name__ for each in _candidates()}
+    assert {"LSTM", "GRU", "MGU", "PeepholeLSTM", "MogrifierLSTM", "SLSTM"} <= names
+    assert not {"Elman", "IndRNN", "RHN"} & names
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("kind", _candidates())
+def test_kernels_agree_and_the_candidate_is_dropped(kind):
+    cell = kind(3, **({"projection_size": 2} if kind is rx.ProjectedLSTM else {}))
+    core = rx.RecurrentDropout(cell, 0.4, of="candidate")
+    params = random_tree(0, jax.eval_shape(lambda: core.init(KEY, 3)))
+    xs, state = jnp.ones((TIME, 3, 3)), random_tree(1, core.initial_state((3,)))
+    got = [
+        jax.jit(partial(run, core, {"implementation": name, "dropout_key": key}))(params, xs, state)
+        for name, key in [("scan", KEY), ("fused", KEY), ("fused", None)]
+    ]
+    assert_close(got[0], got[1], rtol=1e-8, atol=1e-9)
+    assert abs(got[1][0][0] - got[2][0][0]) > 1e-3
