@@ -129,11 +129,6 @@ class Cell(Generic[StateT]):
             if name.endswith("_init"):
                 object.__setattr__(self, name, as_value(value))
         check_positive(hidden_size=self.hidden_size)
-        if not set(self.sigmoid_gates) <= set(self.gate_names):
-            raise ValueError(
-                f"sigmoid_gates must be among gate_names, {self.gate_names}; "
-                f"got {self.sigmoid_gates}"
-            )
         check_floating(dtype=self.dtype, param_dtype=self.param_dtype)
         # By name, so that two cells with the same dtype are equal however it was given.
         for name in ("dtype", "param_dtype"):
@@ -360,6 +355,11 @@ class GatedCell(Cell[StateT]):
         self._check_parts(GatedCell, "pointwise")
         super().__post_init__()
         check_positive(heads=self.heads)
+        if not set(self.sigmoid_gates) <= set(self.gate_names):
+            raise ValueError(
+                f"sigmoid_gates must be among gate_names, {self.gate_names}; "
+                f"got {self.sigmoid_gates}"
+            )
         if self.heads > 1:
             self._check_heads()
         others = self.gate_names[self.num_additive_gates : self.num_recurrent_gates]

@@ -19,7 +19,7 @@ class LinearCell(Cell[StateT]):
 
         a, b = coefficients(params, x, before)    all time steps at once
         h' = a * h + b                            elementwise
-        y = emit(params, h', x)                   all time steps at once
+        y = emit(params, h', x, before)           all time steps at once
 
     So the whole recurrence is one `rnnjax.sequence.linear_recurrence`, which needs no loop over
     single steps. A subclass gives its gates by name (`gate_names`), its state (`state_type`, a
@@ -78,13 +78,14 @@ class LinearCell(Cell[StateT]):
           many axes, each of the same size or 1.
         """
 
-    def emit(self, params: Params, h: Array, x: Array) -> Array:
+    def emit(self, params: Params, h: Array, x: Array, before: Any) -> Array:
         """Return the output of a step, which is h.
 
         Args:
           params: the cell's parameters, in the compute dtype.
           h: the state after the step, with any leading axes.
           x: what the step read.
+          before: as in `coefficients`.
 
         Returns:
           `(..., output_size)`.
@@ -105,10 +106,20 @@ class LinearCell(Cell[StateT]):
     def gates(self, params: Params, x: Array, before: Any) -> Any:
         """Return the activated gates by name, for the arguments of `coefficients`.
 
-        This is a NamedTuple of arrays `(..., hidden_size)` with fields from `gate_names`, for
-        analysis (`rnnjax.analysis.gate_saturation`); empty if a cell has no gates.
+        This is a NamedTuple of arrays `(..., hidden_size)`, for analysis
+        (`rnnjax.analysis.gate_saturation`); empty if a cell has no gates.
         """
         return ()
+
+    def packed(self, params: Params, x: Array, before: Any, *gates: str) -> list[Array]:
+        """Return x @ w_x + b + before of some gates, neighbours in packed order.
+
+        Those that `coefficients` reads need not be computed again in `emit`.
+        """
+        columns = slice(self.columns(gates[0]).start, self.columns(gates[-1]).stop)
+        part = {name: params[name][..., columns] for name in ("w_x", "b") if name in params}
+        g = self.project(part, x)
+        return jnp.split(g if before is None else g + before[..., columns], len(gates), -1)
 
     def open_gates(self, params: Params, state: Any, x: Array) -> Any:
         """Return the gates of a step from `state`."""
@@ -152,8 +163,9 @@ class LinearCell(Cell[StateT]):
         """
         was: Any = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
-        a, b = self.coefficients(params, x, was.before if self.remembers else None)
+        before = was.before if self.remembers else None
+        a, b = self.coefficients(params, x, before)
         h = a.astype(was.h.dtype) * was.h + b.astype(was.h.dtype)
-        y = self.emit(cast(params, dtype), h, x).astype(dtype)
-        before = {"before": self.remember(params, x)} if self.remembers else {}
-        return as_given(self.state_type(h=h, **before), state), y
+        y = self.emit(cast(params, dtype), h, x, before).astype(dtype)
+        left = {"before": self.remember(params, x)} if self.remembers else {}
+        return as_given(self.state_type(h=h, **left), state), y

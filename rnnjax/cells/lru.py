@@ -118,7 +118,7 @@ class LRU(LinearCell[LRUState]):
         gain = jnp.exp(own["gamma"])
         return a, jax.lax.complex(gain * real, gain * imaginary)
 
-    def emit(self, params: Params, h: Array, x: Array) -> Array:
+    def emit(self, params: Params, h: Array, x: Array, before: Any) -> Array:
         """Return Re(h @ C) + x @ w_d; see `LinearCell.emit`."""
         dtype = params["w_y"].dtype
         parts = jnp.concatenate([h.real, -h.imag], -1)

@@ -49,8 +49,8 @@ class Pair(rx.LinearCell):
         f, n = jnp.split(self.project(params, x) + before, 2, -1)
         return jax.nn.sigmoid(f), gain * jnp.tanh(n)
 
-    def emit(self, params, h, x):
-        return jnp.tanh(h) + x[..., :1]
+    def emit(self, params, h, x, before):
+        return jnp.tanh(h) + x[..., :1] + before[..., :1]
 
     def init(self, key, input_size):
         shapes = self.param_shapes(input_size)
@@ -61,7 +61,7 @@ class Pair(rx.LinearCell):
 def published(p, state, x):
     f, n = np.split(x @ p["w_x"] + p["b"] + state.before, 2)
     h = state.h / (1 + np.exp(-f)) + p["gain"] * np.tanh(n)
-    return (h, x @ p["w_p"]), np.tanh(h) + x[:1]
+    return (h, x @ p["w_p"]), np.tanh(h) + x[:1] + state.before[:1]
 
 
 @pytest.mark.usefixtures("x64")

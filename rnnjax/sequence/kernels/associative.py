@@ -50,7 +50,7 @@ def associative(
         leaves["before"] = after
     a, b = (c.astype(state.h.dtype) for c in cell.coefficients(params, xs, was))
     leaves["h"] = _run(a, b, state.h, masks, starts.h, reverse=reverse)
-    ys = cell.emit(cast(params, dtype), leaves["h"], xs).astype(dtype)
+    ys = cell.emit(cast(params, dtype), leaves["h"], xs, was).astype(dtype)
     ys = clear(None if masks.valid is None else ~masks.valid, ys)
     states: Any = cell.state_type(**leaves)
     final = cell.state_type(**{name: leaf[0 if reverse else -1] for name, leaf in leaves.items()})
