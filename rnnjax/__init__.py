@@ -23,6 +23,7 @@ from rnnjax.cells import GRU as GRU
 from rnnjax.cells import LRU as LRU
 from rnnjax.cells import LSTM as LSTM
 from rnnjax.cells import MGU as MGU
+from rnnjax.cells import RGLRU as RGLRU
 from rnnjax.cells import RHN as RHN
 from rnnjax.cells import SLSTM as SLSTM
 from rnnjax.cells import UGRNN as UGRNN
@@ -47,6 +48,7 @@ from rnnjax.cells import MinLSTM as MinLSTM
 from rnnjax.cells import MogrifierLSTM as MogrifierLSTM
 from rnnjax.cells import PeepholeLSTM as PeepholeLSTM
 from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
+from rnnjax.cells import RGLRUState as RGLRUState
 from rnnjax.cells import RHNState as RHNState
 from rnnjax.cells import SLSTMState as SLSTMState
 from rnnjax.cells import UGRNNState as UGRNNState

@@ -25,6 +25,8 @@ from rnnjax.cells.minimal import MinGRUState as MinGRUState
 from rnnjax.cells.minimal import MinLSTM as MinLSTM
 from rnnjax.cells.mogrifier import MogrifierLSTM as MogrifierLSTM
 from rnnjax.cells.peephole_lstm import PeepholeLSTM as PeepholeLSTM
+from rnnjax.cells.rglru import RGLRU as RGLRU
+from rnnjax.cells.rglru import RGLRUState as RGLRUState
 from rnnjax.cells.rhn import RHN as RHN
 from rnnjax.cells.rhn import RHNState as RHNState
 from rnnjax.cells.slstm import SLSTM as SLSTM
