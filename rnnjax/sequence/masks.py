@@ -9,6 +9,7 @@ from jax import Array
 from rnnjax.cells.base import Core, State, feature_axes
 from rnnjax.cells.noise import Noise
 from rnnjax.checks import check_integers, check_range
+from rnnjax.sharding import spec_of
 
 
 class Masks(NamedTuple):
@@ -126,7 +127,12 @@ def select(mask: Array | None, on_true: Any, on_false: Any) -> Any:
         return on_true
 
     def choose(a: Array, b: Array) -> Array:
-        return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)
+        which = mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim))
+        if which.shape == a.shape and len({spec_of(leaf) for leaf in (which, a, b)}) > 1:
+            # Only what `where` broadcasts may be sharded otherwise than its other arguments.
+            a, b = (jnp.stack([leaf, leaf], -1) for leaf in (a, b))
+            return jnp.where(which[..., None], a, b)[..., 0]
+        return jnp.where(which, a, b)
 
     return jax.tree.map(choose, on_true, on_false)
 
