@@ -9,6 +9,7 @@ import time
 
 import pytest
 from lm_runs import SMALL, assert_fails, assert_same_end, finish
+from oracle import some_full
 
 from rnnjax.files import DIGESTS
 
@@ -52,7 +53,7 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_goes_on(tmp_path, traine
     assert_same_end(folder, trained[0])
 
 
-@pytest.mark.parametrize("wrong", ["damaged", "another model's"])
+@pytest.mark.parametrize("wrong", some_full(["damaged", "another model's"], ["damaged"]))
 def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, trained, start, wrong):
     folder = copy_run(trained, tmp_path)
     if wrong == "damaged":
@@ -73,6 +74,7 @@ def wait_for_a_checkpoint(process):
         assert next(evaluations, None), process.stderr.read()
 
 
+@pytest.mark.full  # two processes; tests/train/test_resume.py sends signals within one
 def test_ctrl_c_saves_says_so_and_the_same_command_goes_on(trained, text, tmp_path, start):
     folder = tmp_path / "run"
     command = ("train", "--data", text, "--out", folder, *SMALL)

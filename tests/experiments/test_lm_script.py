@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -150,10 +149,10 @@ def test_a_bad_option_of_generate_is_named(trained, cli, option, value, name):
     assert_fails(cli("generate", "--run", trained[0], option, value), name)
 
 
-def test_score_ranks_the_likelier_sentence_first(trained, start):
+def test_score_ranks_the_likelier_sentence_first(trained, cli):
     folder, _ = trained
     sentences = "dog the tree a hears.\nthe dog hears a fish.\n\na a a a a a a a a a.\n"
-    code, out, err = finish(start("score", "--run", folder, stdin=subprocess.PIPE), sentences)
+    code, out, err = cli("score", "--run", folder, stdin=sentences)
     assert code == 0, err
     rows = [line.split(maxsplit=2) for line in out.splitlines()[1:]]
     assert rows[0][2] == "the dog hears a fish."
