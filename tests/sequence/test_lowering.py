@@ -9,8 +9,6 @@ from rnnjax.losses import linear_cross_entropy
 
 CORES = {
     "elman": rx.Elman(8),
-    "lstm": rx.LSTM(8),
-    "gru": rx.GRU(8),
     "stack": rx.Stack((rx.Bidirectional(rx.LSTM(8)), rx.Bidirectional(rx.GRU(8)))),
 }
 

@@ -135,7 +135,13 @@ def sharded(core, mesh, masked, state_given, implementation):
     assert_close(jax.device_get(got), jax.device_get(want), 1e-5, 2e-6)
 
 
-@pytest.mark.parametrize("name", some_fast(SHARDED, ["lstm"]))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.fast if name == "lstm" else pytest.mark.full)
+        for name in SHARDED
+    ],
+)
 def test_mesh_of_auto_axes(name):
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     sharded(SHARDED[name], mesh, masked=True, state_given=False, implementation="auto")
