@@ -41,7 +41,6 @@ from rnnjax.cells import LayerNormLSTM as LayerNormLSTM
 from rnnjax.cells import LinearCell as LinearCell
 from rnnjax.cells import LRUState as LRUState
 from rnnjax.cells import LSTMState as LSTMState
-from rnnjax.cells import MGUState as MGUState
 from rnnjax.cells import MinGRU as MinGRU
 from rnnjax.cells import MinGRUState as MinGRUState
 from rnnjax.cells import MinLSTM as MinLSTM

@@ -19,7 +19,6 @@ from rnnjax.cells.lstm import LSTM as LSTM
 from rnnjax.cells.lstm import LSTMState as LSTMState
 from rnnjax.cells.lstm import ProjectedLSTM as ProjectedLSTM
 from rnnjax.cells.mgu import MGU as MGU
-from rnnjax.cells.mgu import MGUState as MGUState
 from rnnjax.cells.minimal import MinGRU as MinGRU
 from rnnjax.cells.minimal import MinGRUState as MinGRUState
 from rnnjax.cells.minimal import MinLSTM as MinLSTM

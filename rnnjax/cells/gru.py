@@ -88,7 +88,7 @@ class GRU(GatedCell[GRUState]):
 
     def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUGates:
         """Return the activated gates; see `GatedCell.gates`."""
-        return _open(jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1))
+        return self._open(*(jnp.split(g, self.num_gates, -1) for g in (g_x, g_h)))
 
     def pointwise(
         self, g_x: Array, g_h: Array, state: GRUState, dropout: Units | None = None, **own: Array
@@ -96,10 +96,10 @@ class GRU(GatedCell[GRUState]):
         """Return the state after a step; see `GatedCell.pointwise`."""
         # Split once, not again in `gates`: the derivative of a split whose parts are not all used
         # is a padding and a sum.
-        xs, hs = jnp.split(g_x, 3, -1), jnp.split(g_h, 3, -1)
-        r, z = _open(xs, hs)
-        h_n = hs[2] + own["b_hn"] if self.use_bias else hs[2]
-        return self._mix(z, dropped(dropout, jnp.tanh(xs[2] + r * h_n)), state)
+        xs, hs = (jnp.split(g, self.num_gates, -1) for g in (g_x, g_h))
+        r, z = self._open(xs, hs)
+        h_n = hs[-1] + own["b_hn"] if self.use_bias else hs[-1]
+        return self._mix(z, dropped(dropout, jnp.tanh(xs[-1] + r * h_n)), state)
 
     def step(
         self, params: Params, state: GRUState, x: Array, noise: Noise | None = None
@@ -109,20 +109,19 @@ class GRU(GatedCell[GRUState]):
             return super().step(params, state, x, noise)
         before = self.widen(params, state, x)
         dtype = self.compute_dtype(params, x)
-        w_rz, w_n = jnp.split(params["w_h"], [self.columns("n").start // self.heads], -1)
+        w_gates, w_n = jnp.split(params["w_h"], [self.columns("n").start // self.heads], -1)
 
         def recur(w_h: Array, h: Array) -> Array:
             return self.recur({"w_h": w_h}, h.astype(dtype))
 
-        xs = jnp.split(self.project(params, x), 3, -1)
-        r, z = _open(xs, jnp.split(recur(w_rz, before.h), 2, -1))
-        after = self._mix(z, jnp.tanh(xs[2] + recur(w_n, r * before.h)), before)
+        xs = jnp.split(self.project(params, x), self.num_gates, -1)
+        r, z = self._open(xs, jnp.split(recur(w_gates, before.h), self.num_gates - 1, -1))
+        after = self._mix(z, jnp.tanh(xs[-1] + recur(w_n, r * before.h)), before)
         return as_given(after, state), after.h.astype(dtype)
 
     def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:
         return GRUState((1 - z) * n + z * state.h)
 
-
-def _open(xs: list[Array], hs: list[Array]) -> GRUGates:
-    """Return the gates, given their projected inputs and states."""
-    return GRUGates(sigmoid(xs[0] + hs[0]), sigmoid(xs[1] + hs[1]))
+    def _open(self, xs: list[Array], hs: list[Array]) -> GRUGates:
+        """Return the gates, given their projected inputs and states."""
+        return GRUGates(sigmoid(xs[0] + hs[0]), sigmoid(xs[1] + hs[1]))

@@ -3,26 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.activation import sigmoid
-from rnnjax.cells.base import GatedCell, Params
-from rnnjax.cells.noise import Units, dropped
-from rnnjax.products import product
+from rnnjax.cells.gru import GRU, GRUGates, GRUState
 from rnnjax.serialization import serializable
-
-
-@serializable
-class MGUState(NamedTuple):
-    """State of an `MGU` cell.
-
-    Example:
-      >>> rx.MGU(4).initial_state((2,)).h.shape
-      (2, 4)
-    """
-
-    h: Array  # (*batch, hidden)
 
 
 @serializable
@@ -33,20 +18,22 @@ class MGUGates(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class MGU(GatedCell[MGUState]):
+class MGU(GRU):
     """Minimal gated unit (Zhou et al. 2016, arXiv:1603.09420).
 
-        f = sigmoid(x @ w_xf + b_f + h @ w_hf)
-        n = tanh(x @ w_xn + b_n + (f * h) @ w_hn)
+        f = sigmoid(x @ w_x + b + h @ w_h)
+        n = tanh(x @ w_xn + b_n + (f * h) @ w_hn)           the gate before the product (the paper)
+        n = tanh(x @ w_xn + b_n + f * (h @ w_hn + b_hn))    the gate after it
         h' = (1 - f) * h + f * n
 
-    Gates are packed f, n. The gate is applied before the product, as in the paper: the second
-    product waits for the first. It is a part of `pointwise`, so the cell uses the fast path all the
-    same. (Flax's `MGUCell` has the gate after the product, and 1 - f in place of f in the last
-    line.)
+    This is a `GRU` with r = f and z = 1 - f. Gates are packed f, n. With the gate before the
+    product, the second product waits for the first, and the cell runs with `scan`. With the gate
+    after it, this is a gated cell and uses the fast path; it has `b_hn` then, if it has biases.
+    (The last line of Flax's `MGUCell` has f and 1 - f in each other's place.)
 
     Args:
       hidden_size: width of the state and of the output.
+      reset_after: whether the gate comes after the product.
 
     Example:
       >>> cell = rx.MGU(4)
@@ -58,29 +45,16 @@ class MGU(GatedCell[MGUState]):
       (2, 4)
     """
 
+    reset_after: bool = False
+
     gate_names: ClassVar[tuple[str, ...]] = (*MGUGates._fields, "n")
-    state_type: ClassVar[Any] = MGUState
-    additive_gates: ClassVar[tuple[str, ...]] = (*MGUGates._fields, "n")
+    additive_gates: ClassVar[tuple[str, ...]] = MGUGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = MGUGates._fields
 
-    def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of `w_h`, of which `recur` reads the columns of f, `pointwise` n's."""
-        return {"w_h": (self.hidden_size, 2 * self.hidden_size)}
-
-    def recur(self, params: Params, h: Array) -> Array:
-        """Return the state's part of f, and nothing for n; see `GatedCell.recur`."""
-        f = product(h, params["w_h"][:, self.columns("f")], h.dtype)
-        return jnp.concatenate([f, jnp.zeros_like(f)], -1)
-
-    def gates(self, g_x: Array, g_h: Array, state: MGUState, **own: Array) -> MGUGates:
+    def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> Any:
         """Return the activated gate; see `GatedCell.gates`."""
-        return MGUGates(sigmoid((g_x + g_h)[..., self.columns("f")]))
+        return MGUGates(super().gates(g_x, g_h, state).r)
 
-    def pointwise(
-        self, g_x: Array, g_h: Array, state: MGUState, dropout: Units | None = None, **own: Array
-    ) -> MGUState:
-        """Return the state after a step; see `GatedCell.pointwise`."""
-        f, n = jnp.split(g_x + g_h, 2, -1)
-        f, w_n = sigmoid(f), own["w_h"][:, self.columns("n")]
-        n = jnp.tanh(n + product(f * state.h, w_n, w_n.dtype))
-        return MGUState((1 - f) * state.h + f * dropped(dropout, n))
+    def _open(self, xs: list[Array], hs: list[Array]) -> GRUGates:
+        f = sigmoid(xs[0] + hs[0])
+        return GRUGates(f, 1 - f)

@@ -70,6 +70,14 @@ def minimal(p, state, x):
     return (h,), h
 
 
+def minimal_after(p, state, x):
+    x_f, x_n = np.split(x @ p["w_x"] + p["b"], 2)
+    h_f, h_n = np.split(state.h @ p["w_h"], 2)
+    f = sigmoid(x_f + h_f)
+    h = (1 - f) * state.h + f * np.tanh(x_n + f * (h_n + p["b_hn"]))
+    return (h,), h
+
+
 def update_gate(p, state, x):
     g, c = np.split(packed(p, state, x), 2)
     h = sigmoid(g) * state.h + (1 - sigmoid(g)) * np.tanh(c)
@@ -93,6 +101,12 @@ def test_equation(cell):
     assert_published(cell(4), PUBLISHED[cell])
 
 
+@pytest.mark.usefixtures("x64")
+def test_an_mgu_may_reset_after_the_product():
+    assert_published(rx.MGU(4, reset_after=True), minimal_after)
+    assert not rx.MGU(4).is_gated
+
+
 @pytest.mark.parametrize("name", sorted({key.partition("/")[0] for key in GOLDEN} - {"xs"}))
 def test_another_librarys_outputs(name):
     cell = getattr(rx, name)(GOLDEN[f"{name}/h"].shape[-1])
@@ -110,7 +124,7 @@ def test_without_bias_and_in_bfloat16(cell):
     assert {name: a.shape for name, a in params.items()} == narrow.param_shapes(3)
     assert not [name for name in params if name.startswith("b")]
     assert {a.dtype for a in params.values()} == {jnp.dtype("bfloat16")}
-    for implementation in ("scan", "fused"):
+    for implementation in ("scan", "auto"):
         final, ys = jax.eval_shape(
             lambda params, how=implementation: rx.unroll(
                 narrow, params, jnp.ones((5, 2, 3)), implementation=how
@@ -180,7 +194,8 @@ def test_saturation_has_all_sigmoid_gates(cell):
 
 @CELLS
 def test_nothing_is_added_where_the_candidate_is_dropped(cell):
-    one, keep = cell(4), {rx.LayerNormGRU: "z", rx.UGRNN: "g"}
+    keep = {rx.LayerNormGRU: "z", rx.UGRNN: "g"}
+    one = cell(4, **({"reset_after": True} if cell is rx.MGU else {}))
     params = random_tree(0, jax.eval_shape(lambda: one.init(KEY, 3)))
     state, x = random_tree(1, one.initial_state((2,))), random_tree(2, np.zeros((2, 3)))
 
