@@ -21,9 +21,9 @@ class LinearCell(Cell[StateT]):
         h' = a * h + b                            elementwise
         y = emit(params, h', x, before)           all time steps at once
 
-    So the whole recurrence is one `rnnjax.sequence.linear_recurrence`, which needs no loop over
-    single steps. A subclass gives its gates by name (`gate_names`), its state (`state_type`, a
-    NamedTuple with a field `h`) and `coefficients`. It may override the rest:
+    So the whole recurrence is one `rnnjax.sequence.linear_recurrence`. A subclass gives its gates
+    by name (`gate_names`), its state (`state_type`, a NamedTuple with a field `h`) and
+    `coefficients`. It may override the rest:
 
         project         x @ w_x + b
         emit            h
