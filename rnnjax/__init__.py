@@ -26,6 +26,7 @@ from rnnjax.cells import MGU as MGU
 from rnnjax.cells import RGLRU as RGLRU
 from rnnjax.cells import RHN as RHN
 from rnnjax.cells import SLSTM as SLSTM
+from rnnjax.cells import SRU as SRU
 from rnnjax.cells import UGRNN as UGRNN
 from rnnjax.cells import ConvGRU as ConvGRU
 from rnnjax.cells import ConvLSTM as ConvLSTM
@@ -50,6 +51,7 @@ from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
 from rnnjax.cells import RGLRUState as RGLRUState
 from rnnjax.cells import RHNState as RHNState
 from rnnjax.cells import SLSTMState as SLSTMState
+from rnnjax.cells import SRUState as SRUState
 from rnnjax.cells import UGRNNState as UGRNNState
 from rnnjax.sequence import Bidirectional as Bidirectional
 from rnnjax.sequence import BidirectionalState as BidirectionalState

@@ -30,5 +30,7 @@ from rnnjax.cells.rhn import RHN as RHN
 from rnnjax.cells.rhn import RHNState as RHNState
 from rnnjax.cells.slstm import SLSTM as SLSTM
 from rnnjax.cells.slstm import SLSTMState as SLSTMState
+from rnnjax.cells.sru import SRU as SRU
+from rnnjax.cells.sru import SRUState as SRUState
 from rnnjax.cells.ugrnn import UGRNN as UGRNN
 from rnnjax.cells.ugrnn import UGRNNState as UGRNNState
