@@ -25,6 +25,7 @@ from rnnjax.cells import LSTM as LSTM
 from rnnjax.cells import MGU as MGU
 from rnnjax.cells import RGLRU as RGLRU
 from rnnjax.cells import RHN as RHN
+from rnnjax.cells import S5 as S5
 from rnnjax.cells import SLSTM as SLSTM
 from rnnjax.cells import SRU as SRU
 from rnnjax.cells import UGRNN as UGRNN
@@ -50,6 +51,7 @@ from rnnjax.cells import PeepholeLSTM as PeepholeLSTM
 from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
 from rnnjax.cells import RGLRUState as RGLRUState
 from rnnjax.cells import RHNState as RHNState
+from rnnjax.cells import S5State as S5State
 from rnnjax.cells import SLSTMState as SLSTMState
 from rnnjax.cells import SRUState as SRUState
 from rnnjax.cells import UGRNNState as UGRNNState

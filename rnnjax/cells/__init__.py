@@ -28,6 +28,8 @@ from rnnjax.cells.rglru import RGLRU as RGLRU
 from rnnjax.cells.rglru import RGLRUState as RGLRUState
 from rnnjax.cells.rhn import RHN as RHN
 from rnnjax.cells.rhn import RHNState as RHNState
+from rnnjax.cells.s5 import S5 as S5
+from rnnjax.cells.s5 import S5State as S5State
 from rnnjax.cells.slstm import SLSTM as SLSTM
 from rnnjax.cells.slstm import SLSTMState as SLSTMState
 from rnnjax.cells.sru import SRU as SRU
