@@ -23,6 +23,7 @@ from rnnjax.cells import GRU as GRU
 from rnnjax.cells import LRU as LRU
 from rnnjax.cells import LSTM as LSTM
 from rnnjax.cells import MGU as MGU
+from rnnjax.cells import QRNN as QRNN
 from rnnjax.cells import RGLRU as RGLRU
 from rnnjax.cells import RHN as RHN
 from rnnjax.cells import S5 as S5
@@ -49,6 +50,7 @@ from rnnjax.cells import MinLSTM as MinLSTM
 from rnnjax.cells import MogrifierLSTM as MogrifierLSTM
 from rnnjax.cells import PeepholeLSTM as PeepholeLSTM
 from rnnjax.cells import ProjectedLSTM as ProjectedLSTM
+from rnnjax.cells import QRNNState as QRNNState
 from rnnjax.cells import RGLRUState as RGLRUState
 from rnnjax.cells import RHNState as RHNState
 from rnnjax.cells import S5State as S5State

@@ -24,6 +24,8 @@ from rnnjax.cells.minimal import MinGRUState as MinGRUState
 from rnnjax.cells.minimal import MinLSTM as MinLSTM
 from rnnjax.cells.mogrifier import MogrifierLSTM as MogrifierLSTM
 from rnnjax.cells.peephole_lstm import PeepholeLSTM as PeepholeLSTM
+from rnnjax.cells.qrnn import QRNN as QRNN
+from rnnjax.cells.qrnn import QRNNState as QRNNState
 from rnnjax.cells.rglru import RGLRU as RGLRU
 from rnnjax.cells.rglru import RGLRUState as RGLRUState
 from rnnjax.cells.rhn import RHN as RHN
