@@ -110,8 +110,10 @@ def _widest(experiment: EqualExperiment, vocab_size: int, parameters: int) -> Eq
         made = jax.eval_shape(lambda key: model.init(key, tokens), jax.random.key(0))
         return sum(leaf.size for leaf in jax.tree.leaves(made))
 
-    # Widths of whole vectors of a CPU, of which there are few enough to try by halving.
-    low, high = 0, parameters // 8
+    # Widths of whole vectors of a CPU: the first that is too large, then halving.
+    low, high = 0, 1
+    while size(8 * high) <= parameters:
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if size(8 * middle) <= parameters else (low, middle)
