@@ -1,13 +1,13 @@
 """Cells: the parameters, state and equation of one step; one family per file."""
 
 from rnnjax.cells.base import Core as Core
-from rnnjax.cells.base import GatedCell as GatedCell
 from rnnjax.cells.convolutional import ConvGRU as ConvGRU
 from rnnjax.cells.convolutional import ConvLSTM as ConvLSTM
 from rnnjax.cells.coupled_lstm import CoupledLSTM as CoupledLSTM
 from rnnjax.cells.elman import Elman as Elman
 from rnnjax.cells.elman import ElmanState as ElmanState
 from rnnjax.cells.elman import IndRNN as IndRNN
+from rnnjax.cells.gated import GatedCell as GatedCell
 from rnnjax.cells.gru import GRU as GRU
 from rnnjax.cells.gru import GRUState as GRUState
 from rnnjax.cells.layer_norm import LayerNormGRU as LayerNormGRU

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params
+from rnnjax.cells.base import Params
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.gru import GRU
 from rnnjax.cells.lstm import LSTM
 from rnnjax.checks import check_positive

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jax import Array
 
 from rnnjax.cells.activation import packed_activation
-from rnnjax.cells.base import GatedCell
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.lstm import LSTM, LSTMGates, LSTMState
 from rnnjax.cells.noise import Units, dropped
 

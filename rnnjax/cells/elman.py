@@ -9,7 +9,8 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.activation import sigmoid
-from rnnjax.cells.base import GatedCell, Initializer
+from rnnjax.cells.base import Initializer
+from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_choices
 from rnnjax.closures import as_value
 from rnnjax.products import accumulator

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.activation import sigmoid
-from rnnjax.cells.base import GatedCell, Params
+from rnnjax.cells.base import Params
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise, Units, dropped
 from rnnjax.products import as_given
 from rnnjax.serialization import serializable

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params
+from rnnjax.cells.base import Params
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.gru import GRU, GRUState
 from rnnjax.cells.lstm import LSTM, LSTMState
 from rnnjax.cells.noise import Units

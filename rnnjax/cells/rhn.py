@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.activation import packed_activation
-from rnnjax.cells.base import GatedCell
+from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_positive
 from rnnjax.serialization import serializable
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.activation import sigmoid
-from rnnjax.cells.base import GatedCell
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Units, dropped
 from rnnjax.checks import check_choices
 from rnnjax.serialization import serializable

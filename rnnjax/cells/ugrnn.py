@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 from jax import Array
 
 from rnnjax.cells.activation import packed_activation
-from rnnjax.cells.base import GatedCell
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Units, dropped
 from rnnjax.serialization import serializable
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnjax.cells.base import GatedCell
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.lstm import ProjectedLSTM
 
 Arrays = Mapping[str, NDArray]

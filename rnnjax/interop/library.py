@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnjax.cells import Elman
-from rnnjax.cells.base import Core, GatedCell, Params, output_size
+from rnnjax.cells.base import Core, Params, output_size
+from rnnjax.cells.gated import GatedCell
 from rnnjax.interop.layout import Layout
 from rnnjax.sequence import Bidirectional, Stack
 

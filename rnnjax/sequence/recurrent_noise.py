@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params, StateT, without_features
+from rnnjax.cells.base import Params, StateT, without_features
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise, Units, drawn
 from rnnjax.checks import check_choices, check_rate
 from rnnjax.sequence.unroll import Options

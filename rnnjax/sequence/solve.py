@@ -6,7 +6,8 @@ from typing import Any
 
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params, StateT
+from rnnjax.cells.base import Params, StateT
+from rnnjax.cells.gated import GatedCell
 from rnnjax.sequence.kernels.fused import Plan, by_loop
 from rnnjax.sequence.kernels.kernel import Call, Steps
 from rnnjax.sequence.kernels.newton import Newton, Solution

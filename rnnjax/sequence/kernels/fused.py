@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells import noise as noisy
-from rnnjax.cells.base import GatedCell, Params, State, without_features
+from rnnjax.cells.base import Params, State, without_features
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise
 from rnnjax.checks import is_known
 from rnnjax.products import cast

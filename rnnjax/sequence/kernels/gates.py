@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells import noise as noisy
-from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.base import Params, State
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise
 
 

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.base import Params, State
+from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise
 from rnnjax.products import cast, outer, product
 from rnnjax.sequence.kernels.gates import Gates, pointwise, split

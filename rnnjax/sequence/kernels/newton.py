@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells import noise as noisy
-from rnnjax.cells.base import GatedCell, Params, State
+from rnnjax.cells.base import Params, State
+from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_positive, check_rate
 from rnnjax.products import cast, lead
 from rnnjax.sequence.kernels import fused
