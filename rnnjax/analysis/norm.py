@@ -8,12 +8,13 @@ from jax import Array
 
 
 def norm(a: Array, axes: Sequence[int]) -> Array:
-    """Return the root of the sum of squares over `axes`.
+    """Return the root of the sum of squares over `axes`, of complex numbers those of their moduli.
 
     Numbers are divided by the largest one before they are squared, as gradients over many steps may
     be very small or large. The gradient is 0 if all numbers are 0.
     """
     axes = tuple(axes)
+    a = jnp.abs(a) if jnp.iscomplexobj(a) else a
     largest = jnp.abs(a).max(axis=axes, keepdims=True, initial=0.0)
     # The norm does not depend on the unit, and the derivative of the unit could overflow.
     unit = jax.lax.stop_gradient(jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1))

@@ -52,6 +52,19 @@ def test_the_output_is_real_in_the_compute_dtype():
     np.testing.assert_allclose(ys.astype(float), precise, atol=0.1)
 
 
+def test_analysis_of_a_complex_state():
+    cell = rx.LRU(3)
+    params, xs = cell.init(KEY, 2), jnp.ones((2, 1, 2))
+    a = np.exp(-np.exp(params["nu"]) + 1j * np.exp(params["theta"]))
+    jacobian = rx.analysis.step_jacobian(cell, params, cell.initial_state((1,)), xs[0])
+    np.testing.assert_allclose(jacobian[0], np.diag(a), atol=1e-6)
+    c = np.split(params["w_y"], 2)
+    norms = rx.analysis.gradient_norms(cell, params, xs).h[:, 0]
+    for norm, power in zip(norms, (2, 1), strict=True):
+        want = np.linalg.norm((a**power)[:, None] * (c[0] + 1j * c[1]))
+        np.testing.assert_allclose(norm, want, rtol=1e-5)
+
+
 def test_bad_description():
     with pytest.raises(ValueError, match=r"r_min < r_max <= 1, got 0\.9, 0\.5"):
         rx.LRU(4, r_min=0.9, r_max=0.5)
