@@ -345,7 +345,7 @@ VARIANTS = {
     "layer norm gru": rx.LayerNormGRU(3),
     "peephole": rx.PeepholeLSTM(3),
     "coupled": rx.CoupledLSTM(3),
-    "mgu": rx.MGU(3),
+    "mgu": rx.MGU(3, reset_after=True),
     "ugrnn": rx.UGRNN(3),
     "slstm": rx.SLSTM(3),
 }
