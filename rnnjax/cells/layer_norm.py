@@ -28,9 +28,7 @@ class _LayerNorm(GatedCell):
     `pointwise`, as `recur` is linear.
     """
 
-    groups: ClassVar[
-        tuple[int, ...]
-    ]  # how many gates, in packed order, have their statistics together
+    groups: ClassVar[tuple[int, ...]]  # numbers of gates, in packed order, normalised together
     additive_gates: ClassVar[tuple[str, ...]] = ()
 
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
