@@ -4,18 +4,26 @@
 coefficients too: padding is a = 1, b = 0, and a reset is a = 0, with the state to start from in b.
 """
 
+import math
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Params, State, without_features
 from rnnjax.cells.linear import LinearCell
+from rnnjax.checks import is_known
 from rnnjax.products import cast
+from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.linear_recurrence import linear_recurrence, shifted
 from rnnjax.sequence.masks import Masks, clear, restart, select
+
+# Rows (steps × batch) of a block on CPU: few enough to stay in the caches.
+_BLOCK_ROWS = 2048
 
 
 def associative(
@@ -32,10 +40,35 @@ def associative(
     """Run a linear cell; the same arguments and results as `scan`, to rounding.
 
     `unroll_factor` has no meaning here: no turn of the loop is one step of the cell. Memory between
-    the passes is what JAX keeps of `coefficients` and `emit`, and a and h.
+    the passes is what JAX keeps of `coefficients` and `emit`, and a and h; on CPU, only their
+    products for all steps, and the rest for one block.
     """
     if xs.shape[0] == 0:  # there is no step to run
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
+    run = partial(_whole, cell, params, reverse=reverse, return_states=return_states)
+    if not is_known(*xs.shape):
+        return run(xs, state, masks)
+    size = max(1, _BLOCK_ROWS // max(1, math.prod(xs.shape[1:-1])))
+    if xs.shape[0] < 2 * size:
+        return run(xs, state, masks)
+    # On CPU, arrays of all steps do not fit into the caches, and computing their elements again is
+    # faster than reading them again.
+    policy = jax.checkpoint_policies.dots_saveable
+    again = jax.checkpoint(run, prevent_cse=False, policy=policy)
+    blocks = partial(in_blocks, again, size=size, reverse=reverse)
+    return jax.lax.platform_dependent(xs, state, masks, cpu=blocks, default=run)
+
+
+def _whole(
+    cell: LinearCell,
+    params: Params,
+    xs: Array,
+    state: State,
+    masks: Masks,
+    *,
+    reverse: bool,
+    return_states: bool,
+) -> tuple[State, Steps]:
     dtype = cell.compute_dtype(params, xs)
     steps = without_features(cell, xs.shape)
     starts = cell.initial_state(steps) if masks.start is None else masks.start
