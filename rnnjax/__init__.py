@@ -19,6 +19,7 @@ import importlib.metadata
 from typing import Any
 
 from rnnjax import initializers as initializers
+from rnnjax.cells import GLA as GLA
 from rnnjax.cells import GRU as GRU
 from rnnjax.cells import LRU as LRU
 from rnnjax.cells import LSTM as LSTM
@@ -37,6 +38,7 @@ from rnnjax.cells import CoupledLSTM as CoupledLSTM
 from rnnjax.cells import Elman as Elman
 from rnnjax.cells import ElmanState as ElmanState
 from rnnjax.cells import GatedCell as GatedCell
+from rnnjax.cells import GLAState as GLAState
 from rnnjax.cells import GRUState as GRUState
 from rnnjax.cells import IndRNN as IndRNN
 from rnnjax.cells import LayerNormGRU as LayerNormGRU
@@ -44,6 +46,8 @@ from rnnjax.cells import LayerNormLSTM as LayerNormLSTM
 from rnnjax.cells import LinearCell as LinearCell
 from rnnjax.cells import LRUState as LRUState
 from rnnjax.cells import LSTMState as LSTMState
+from rnnjax.cells import MatrixCell as MatrixCell
+from rnnjax.cells import MatrixParts as MatrixParts
 from rnnjax.cells import MinGRU as MinGRU
 from rnnjax.cells import MinGRUState as MinGRUState
 from rnnjax.cells import MinLSTM as MinLSTM

@@ -55,8 +55,13 @@ def block_product(a: Array, blocks: Array, dtype: Any) -> Array:
     Returns:
       `(parts, ..., m)`.
     """
-    operands, wide = (a.astype(dtype), blocks.astype(dtype)), accumulator(dtype)
-    result = jnp.einsum("...pn,pnm->p...m", *operands, preferred_element_type=wide)
+    return contraction("...pn,pnm->p...m", a, blocks, dtype)
+
+
+def contraction(subscripts: str, a: Array, b: Array, dtype: Any) -> Array:
+    """Return `jnp.einsum(subscripts, a, b)`; see `product`."""
+    operands, wide = (a.astype(dtype), b.astype(dtype)), accumulator(dtype)
+    result = jnp.einsum(subscripts, *operands, preferred_element_type=wide)
     return _finished(result, dtype)
 
 

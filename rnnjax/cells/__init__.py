@@ -8,6 +8,8 @@ from rnnjax.cells.elman import Elman as Elman
 from rnnjax.cells.elman import ElmanState as ElmanState
 from rnnjax.cells.elman import IndRNN as IndRNN
 from rnnjax.cells.gated import GatedCell as GatedCell
+from rnnjax.cells.gla import GLA as GLA
+from rnnjax.cells.gla import GLAState as GLAState
 from rnnjax.cells.gru import GRU as GRU
 from rnnjax.cells.gru import GRUState as GRUState
 from rnnjax.cells.layer_norm import LayerNormGRU as LayerNormGRU
@@ -18,6 +20,8 @@ from rnnjax.cells.lru import LRUState as LRUState
 from rnnjax.cells.lstm import LSTM as LSTM
 from rnnjax.cells.lstm import LSTMState as LSTMState
 from rnnjax.cells.lstm import ProjectedLSTM as ProjectedLSTM
+from rnnjax.cells.matrix import MatrixCell as MatrixCell
+from rnnjax.cells.matrix import MatrixParts as MatrixParts
 from rnnjax.cells.mgu import MGU as MGU
 from rnnjax.cells.minimal import MinGRU as MinGRU
 from rnnjax.cells.minimal import MinGRUState as MinGRUState

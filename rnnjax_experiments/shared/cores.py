@@ -11,7 +11,7 @@ from rnnjax.checks import check_at_least, check_positive, check_rate
 
 def _needs_only_a_size(cell: Any) -> bool:
     """Return whether an export of `rnnjax.cells` is a cell that `hidden_size` alone makes."""
-    forms = rx.GatedCell, rx.LinearCell
+    forms = rx.GatedCell, rx.LinearCell, rx.MatrixCell
     if not (isinstance(cell, type) and issubclass(cell, forms)) or cell in forms:
         return False
     first, *others = dataclasses.fields(cell)

@@ -2,6 +2,7 @@
 
 `coefficients` reads all steps before the recurrence, and `emit` all states after it. The masks are
 coefficients too: padding is a = 1, b = 0, and a reset is a = 0, with the state to start from in b.
+A cell whose state is a matrix runs in chunks instead.
 """
 
 import math
@@ -14,9 +15,11 @@ from jax import Array
 
 from rnnjax.cells.base import Params, State, without_features
 from rnnjax.cells.linear import LinearCell
+from rnnjax.cells.matrix import MatrixCell
 from rnnjax.checks import is_known
 from rnnjax.products import cast
 from rnnjax.sequence.blocks import in_blocks
+from rnnjax.sequence.kernels.chunked import chunked
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.linear_recurrence import linear_recurrence, shifted
@@ -41,9 +44,15 @@ def associative(
 
     `unroll_factor` has no meaning here: no turn of the loop is one step of the cell. Memory between
     the passes is what JAX keeps of `coefficients` and `emit`, and a and h; on CPU, only their
-    products for all steps, and the rest for one block.
+    products for all steps, and the rest for one block. A `MatrixCell` runs in chunks; by steps where
+    states within a chunk are asked for (`return_states`) or given (`reset_state`), and in programs
+    for any number of steps.
     """
     if xs.shape[0] == 0:  # there is no step to run
+        return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
+    if isinstance(cell, MatrixCell) and cell.is_matrix:
+        if not return_states and masks.start is None and is_known(xs.shape[0]):
+            return chunked(cell, params, xs, state, masks, reverse=reverse)
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
     run = partial(_whole, cell, params, reverse=reverse, return_states=return_states)
     if not is_known(*xs.shape):
