@@ -44,9 +44,9 @@ def associative(
 
     `unroll_factor` has no meaning here: no turn of the loop is one step of the cell. Memory between
     the passes is what JAX keeps of `coefficients` and `emit`, and a and h; on CPU, only their
-    products for all steps, and the rest for one block. A `MatrixCell` runs in chunks; by steps where
-    states within a chunk are asked for (`return_states`) or given (`reset_state`), and in programs
-    for any number of steps.
+    products for all steps, and the rest for one block. A `MatrixCell` runs in chunks; or by steps,
+    where states within chunks are asked for (`return_states`) or given (`reset_state`), and in
+    programs for any number of steps.
     """
     if xs.shape[0] == 0:  # there is no step to run
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
