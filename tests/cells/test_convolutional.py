@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from oracle import assert_close, evaluate, random_like, random_params, random_state, some_full
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 from rnnjax.sequence.kernels import fused
@@ -65,11 +65,13 @@ def published_gru(p, state, x, *, reset_after):
     return (h,), h
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation_of_the_lstm():
-    assert_published(CELL, published_lstm, features=(4, 3, CHANNELS))
+def test_equation_of_the_lstm(reverse):
+    assert_published(CELL, published_lstm, features=(4, 3, CHANNELS), reverse=reverse)
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("reset_after", "image", "kernel"),
@@ -79,13 +81,13 @@ def test_equation_of_the_lstm():
         pytest.param(True, (2, 3, 2), (3, 1, 2), marks=pytest.mark.full),
     ],
 )
-def test_equation_of_the_gru(reset_after, image, kernel):
+def test_equation_of_the_gru(reset_after, image, kernel, reverse):
     cell = rx.ConvGRU(2, reset_after, image_shape=image, kernel_shape=kernel)
 
     def step(p, state, x):
         return published_gru(p, state, x, reset_after=reset_after)
 
-    assert_published(cell, step, features=(*image, CHANNELS))
+    assert_published(cell, step, features=(*image, CHANNELS), reverse=reverse)
     assert cell.is_gated is reset_after
 
 
@@ -110,18 +112,21 @@ def run(core, args, **options):
     return evaluate(lambda *args: rx.unroll(core, *args, **options), *args)
 
 
-@pytest.mark.parametrize(
-    "name", some_full(["blocks", "recompute", "unroll_factor"], ["blocks", "recompute"])
-)
+def values(core, args, **options):
+    """Return results alone."""
+    return jax.jit(lambda *args: rx.unroll(core, *args, **options))(*args)
+
+
+@pytest.mark.parametrize("name", some_full(["blocks", "recompute", "unroll_factor"], ["blocks"]))
 def test_options_compute_the_same(name, monkeypatch):
     args = prepared(CELL)
-    want = run(CELL, args, **BOTH)
     if name == "blocks":  # those of an output without gradients
+        want = values(CELL, args, **BOTH)
         monkeypatch.setattr(fused, "_BLOCK_ROWS", 2 * BATCH * 4 * 3)
-        got = jax.jit(lambda *args: rx.unroll(CELL, *args, **BOTH))(*args)
-        assert_close(got, want[0], 1e-5, 1e-6)
+        assert_close(values(CELL, args, **BOTH), want, 1e-5, 1e-6)
         return
     options = {"recompute": True} if name == "recompute" else {"unroll_factor": 2}
+    want = run(CELL, args, **BOTH)
     assert_close(run(CELL, args, **BOTH, **options), want, 1e-4, 1e-5)
 
 
@@ -232,7 +237,7 @@ def test_noise_of_the_recurrence():
     core = rx.Zoneout(rx.RecurrentDropout(CELL, 0.5), rate=0.3)
     args = prepared(core)
     got, want = (
-        run(core, args, **BOTH, dropout_key=KEY, implementation=kernel)
+        values(core, args, **BOTH, dropout_key=KEY, implementation=kernel)
         for kernel in ("fused", "scan")
     )
     assert_close(got, want, 1e-4, 1e-5)

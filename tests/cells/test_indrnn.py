@@ -3,18 +3,19 @@
 import jax
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
+def test_equation(reverse):
     def published(p, state, x):
         h = np.maximum(x @ p["w_x"] + p["b"] + p["u"] * state.h, 0)
         return (h,), h
 
-    assert_published(rx.IndRNN(4), published)
+    assert_published(rx.IndRNN(4), published, reverse=reverse)
 
 
 def test_initial_values():

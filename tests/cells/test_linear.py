@@ -64,9 +64,10 @@ def published(p, state, x):
     return (h, x @ p["w_p"]), np.tanh(h) + x[:1] + state.before[:1]
 
 
+@pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.usefixtures("x64")
-def test_a_step_may_need_the_input_before():
-    assert_published(Pair(4), published)
+def test_a_step_may_need_the_input_before(reverse):
+    assert_published(Pair(4), published, reverse=reverse)
 
 
 @pytest.mark.usefixtures("x64")
@@ -95,7 +96,14 @@ def test_gaps_resets_to_a_state_and_returned_states(reverse):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [{"recompute": True}, {"unroll_factor": 3}, {}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recompute": True},
+        pytest.param({"unroll_factor": 3}, marks=pytest.mark.full),
+        pytest.param({}, marks=pytest.mark.full),
+    ],
+)
 def test_options(options):
     cell = rx.MinGRU(3)
     args = random_params(cell), random_inputs(7, (2,)), random_state(cell, (2,))
@@ -137,7 +145,9 @@ def test_it_differentiates_forwards():
     np.testing.assert_allclose(slope, (jax.grad(run)(xs) * xs).sum(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("cell", [rx.MinGRU(4), rx.LRU(4), Pair(4)])
+@pytest.mark.parametrize(
+    "cell", [pytest.param(rx.MinGRU(4), marks=pytest.mark.full), rx.LRU(4), Pair(4)]
+)
 def test_cores_chunks_and_steps(cell):
     core = rx.Stack((rx.Bidirectional(cell), cell))
     xs = jax.random.normal(KEY, (6, 2, 3))
@@ -189,8 +199,15 @@ LENGTHS = np.array([6, 3, 2, 0])
 RESETS = np.random.default_rng(1).random((6, 4)) < 0.3
 
 
-@pytest.mark.parametrize("name", ["explicit", "inside shard_map"])
-@pytest.mark.parametrize("cell", [Pair(4), rx.LRU(4)])
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        (Pair(4), "explicit"),
+        (rx.LRU(4), "inside shard_map"),
+        pytest.param(Pair(4), "inside shard_map", marks=pytest.mark.full),
+        pytest.param(rx.LRU(4), "explicit", marks=pytest.mark.full),
+    ],
+)
 def test_on_a_mesh(cell, name, monkeypatch):
     """Sequences are spread over two devices."""
     module = sys.modules["rnnjax.sequence.linear_recurrence"]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -18,9 +18,10 @@ def published(p, state, x):
     return (h,), (h @ (c[0] + 1j * c[1])).real + x @ p["w_d"]
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
-    assert_published(rx.LRU(4), published)
+def test_equation(reverse):
+    assert_published(rx.LRU(4), published, reverse=reverse)
 
 
 def test_initial_values_are_on_the_ring():

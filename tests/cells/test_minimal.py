@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -34,13 +34,14 @@ def positive_min_lstm(p, state, x):
     return (h,), h
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("cell", "step"),
     [(rx.MinGRU(4), min_gru), (rx.MinLSTM(4, positive=True), positive_min_lstm)],
 )
-def test_equation(cell, step):
-    assert_published(cell, step)
+def test_equation(cell, step, reverse):
+    assert_published(cell, step, reverse=reverse)
 
 
 def test_golden():

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -30,10 +30,11 @@ def published(rounds):
     return step
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("rounds", [3, *(pytest.param(k, marks=pytest.mark.full) for k in (1, 2))])
-def test_equation(rounds):
-    assert_published(rx.MogrifierLSTM(4, rounds=rounds), published(rounds))
+def test_equation(rounds, reverse):
+    assert_published(rx.MogrifierLSTM(4, rounds=rounds), published(rounds), reverse=reverse)
 
 
 @pytest.mark.parametrize("rounds", [1, 4])

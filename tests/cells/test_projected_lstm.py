@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -20,9 +20,10 @@ def published(p, state, x):
     return (h, c), h
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
-    assert_published(CELL, published)
+def test_equation(reverse):
+    assert_published(CELL, published, reverse=reverse)
 
 
 def test_initial_values():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracle import random_inputs, random_params
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 from rnnjax.analysis import gate_saturation
@@ -26,13 +26,14 @@ def published(cell, p, state, x):
     return leaves, gates.get("o", 1) * h
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("width", "pooling"), [(2, "fo"), (1, "ifo"), pytest.param(2, "f", marks=pytest.mark.full)]
 )
-def test_equation(width, pooling):
+def test_equation(width, pooling, reverse):
     cell = rx.QRNN(4, width, pooling)
-    assert_published(cell, lambda *args: published(cell, *args))
+    assert_published(cell, lambda *args: published(cell, *args), reverse=reverse)
 
 
 @pytest.mark.usefixtures("x64")

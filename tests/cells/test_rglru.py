@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracle import assert_close
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -33,9 +33,10 @@ def published(p, state, x):
     return (h, np.ones(1)), h
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
-    assert_published(CELL, published)
+def test_equation(reverse):
+    assert_published(CELL, published, reverse=reverse)
 
 
 def test_numbers_of_recurrentgemma():

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -21,9 +21,10 @@ def published(p, state, x):
     return (s,), s
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
-    assert_published(rx.RHN(4, depth=3), published)
+def test_equation(reverse):
+    assert_published(rx.RHN(4, depth=3), published, reverse=reverse)
 
 
 @pytest.mark.usefixtures("x64")

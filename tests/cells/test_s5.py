@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracle import assert_close
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -24,9 +24,10 @@ def published(p, state, x):
     return (h,), 2 * (h @ (c[0] + 1j * c[1])).real + x @ p["w_d"]
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_equation():
-    assert_published(CELL, published)
+def test_equation(reverse):
+    assert_published(CELL, published, reverse=reverse)
 
 
 def test_numbers_of_s5_pytorch():

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from published import assert_published, random_tree
+from published import assert_published, directions, random_tree
 
 import rnnjax as rx
 from rnnjax.cells.noise import Units
@@ -33,13 +33,14 @@ def published(forget_gate):
     return step
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("forget_gate", ["sigmoid", pytest.param("exp", marks=pytest.mark.full)])
-def test_equation(forget_gate):
+def test_equation(forget_gate, reverse):
     cell = rx.SLSTM(4, forget_gate=forget_gate, heads=2)
     state = random_tree(1, cell.initial_state((3,)))
     state = state._replace(n=1 + jnp.abs(state.n))  # a sum of exponentials
-    assert_published(cell, published(forget_gate), state=state)
+    assert_published(cell, published(forget_gate), state=state, reverse=reverse)
 
 
 def test_authors_code():

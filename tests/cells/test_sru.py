@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracle import assert_close
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -26,10 +26,11 @@ def published(p, state, x):
     return (h,), sigmoid(r) * np.tanh(h) + (1 - sigmoid(r)) * skip
 
 
+@directions
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("hidden", [4, pytest.param(3, marks=pytest.mark.full)])
-def test_equation(hidden):
-    assert_published(rx.SRU(hidden), published)
+def test_equation(hidden, reverse):
+    assert_published(rx.SRU(hidden), published, reverse=reverse)
 
 
 @pytest.mark.parametrize(("name", "activation"), [("same", "tanh"), ("other", "identity")])

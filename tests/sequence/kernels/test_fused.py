@@ -16,7 +16,7 @@ from oracle import (
     random_params,
     random_state,
 )
-from published import assert_published
+from published import assert_published, directions
 
 import rnnjax as rx
 
@@ -69,8 +69,9 @@ class Scaled(rx.GatedCell):
         return rx.GRUState((1 - f) * state.h + f * v * jnp.tanh(n_x + f * n_h))
 
 
+@directions
 @pytest.mark.usefixtures("x64")
-def test_input_gates():
+def test_input_gates(reverse):
     def published(p, state, x):
         f_x, n_x, v = np.split(x @ p["w_x"] + p["b"], 3)
         f_h, n_h = np.split(state.h @ p["w_h"], 2)
@@ -78,7 +79,7 @@ def test_input_gates():
         h = (1 - f) * state.h + f * v * np.tanh(n_x + f * n_h)
         return (h,), h
 
-    assert_published(Scaled(4), published)
+    assert_published(Scaled(4), published, reverse=reverse)
 
 
 def test_of_input_gates_one_array_is_kept():
