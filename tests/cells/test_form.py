@@ -137,7 +137,11 @@ def run(cell, args, implementation, **options):
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("masks", "reverse"),
-    [({}, False), pytest.param(BOTH, False, marks=pytest.mark.full), (BOTH, True)],
+    [
+        pytest.param({}, False, marks=pytest.mark.full),
+        pytest.param(BOTH, False, marks=pytest.mark.full),
+        (BOTH, True),
+    ],
 )
 @pytest.mark.parametrize("name", CELLS)
 def test_fused_is_the_scan(name, masks, reverse):
@@ -158,7 +162,7 @@ def test_both_are_the_step_by_hand(name, implementation):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("implementation", ["scan", "fused"])
+@pytest.mark.parametrize("implementation", some_full(["scan", "fused"], ["fused"]))
 def test_blocks_are_a_matrix_with_zeros_outside_them(implementation):
     cell = CELLS["blocks"]
     params, xs, state = prepared(cell)
@@ -191,7 +195,7 @@ def test_a_projected_step_is_its_equation():
     assert y.shape == (3, 4)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some_full(CELLS, ["convolution"]))
 def test_weights_may_be_mapped_over(name):
     cell = CELLS[name]
     params, xs, state = prepared(cell, np.float32)
@@ -232,7 +236,7 @@ def test_a_mesh_of_explicit_axes(name):
     assert_close(jax.device_get(got), jax.device_get(want), 1e-5, 2e-6)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some_full(CELLS, ["projected"]))
 def test_blocks_of_time_emit_the_same(name, monkeypatch):
     cell = CELLS[name]
     params, xs, state = prepared(cell, np.float32)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import assert_close, evaluate, random_inputs, random_params, random_state, some_fast
+from oracle import assert_close, evaluate, random_inputs, random_params, random_state
 
 import rnnjax as rx
 from rnnjax.analysis import gate_saturation
@@ -43,8 +43,20 @@ def leaves_named(tree, biases):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("implementation", ["auto", "scan"])
-@pytest.mark.parametrize("name", some_fast(list(MAKERS), ["gru"]))
+@pytest.mark.parametrize(
+    ("name", "implementation"),
+    [
+        pytest.param("gru", "auto", marks=pytest.mark.fast),
+        ("gru_before", "scan"),
+        ("stack", "auto"),
+        *(pytest.param(name, "auto", marks=pytest.mark.full) for name in ("elman", "lstm", "own")),
+        *(
+            pytest.param(name, "scan", marks=pytest.mark.full)
+            for name in MAKERS
+            if name != "gru_before"
+        ),
+    ],
+)
 def test_values_and_gradients_are_those_of_zero_biases(name, implementation):
     bare, full = MAKERS[name](3, use_bias=False), MAKERS[name](3)
     params = random_params(full)

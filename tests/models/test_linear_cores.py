@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from exporting import assert_exports, stored
 from oracle import random_params
 
@@ -27,6 +28,7 @@ def test_a_language_model_reads_a_stream_as_it_reads_a_text():
     np.testing.assert_allclose(stream.log_probabilities, want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.full  # the same two kernels as of each cell
 def test_a_tagger_learns_from_both_directions():
     model = Tagger(("O", "X"), TokenEmbedder(5, 3), rx.Bidirectional(CORE))
     variables = jax.jit(model.init)(KEY, TOKENS)
