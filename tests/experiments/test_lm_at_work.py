@@ -204,6 +204,7 @@ def test_suggest_gives_words_that_the_vocabulary_has(words, cli):
     assert err.strip().splitlines()[1].startswith("0 steps")  # a word that is not over is not read
 
 
+@pytest.mark.full  # all later tests of the process compile anew
 def test_the_first_answer_compiles_nothing_and_all_of_it_is_timed(trained, caplog, monkeypatch):
     jax.clear_caches()
     suggester = lm_text.Suggester(load_run(trained[0]), 2)

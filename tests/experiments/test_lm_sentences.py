@@ -22,13 +22,18 @@ def sentences(text, cli):
     return folder, out
 
 
-def test_a_run_of_sentences_knows_what_it_is(sentences, cli, text, tmp_path):
+def test_a_run_of_sentences_knows_what_it_is(sentences, cli, text):
     folder, _ = sentences
     assert json.loads((folder / "model.json").read_text())["settings"]["sentences"] is True
     assert len((folder / "sample.txt").read_text().splitlines()) == 10
     code, again, err = cli("train", "--data", text, "--out", folder, *OPTIONS)
     assert code == 0, err
     assert "resuming" in again
+
+
+@pytest.mark.full  # another training
+def test_the_same_command_makes_the_same_run(sentences, cli, text, tmp_path):
+    folder, _ = sentences
     other = tmp_path / "again"
     assert cli("train", "--data", text, "--out", other, *OPTIONS)[0] == 0
     assert_same_end(folder, other)

@@ -75,7 +75,9 @@ def test_an_import_that_catches_everything_does_not_hide_the_interrupt(tmp_path)
     assert run("lm", path=tmp_path) == (130, "", "interrupted\n")
 
 
-@pytest.mark.parametrize("when", ["in the command", "at the end"])
+@pytest.mark.parametrize(
+    "when", ["in the command", pytest.param("at the end", marks=pytest.mark.full)]
+)
 def test_a_later_interrupt_is_one_line_too(when):
     if when == "in the command":
         before = f"from rnnjax import host; host.tune = lambda: exec({INTERRUPT!r})"
@@ -128,14 +130,17 @@ def test_a_task_that_is_not_one_is_one_line_with_the_nearest_name(wrong, meant):
     assert ("did you mean" in err, f"{meant!r}" in err) == ((True, True) if meant else (False,) * 2)
 
 
-def test_usage_lines_name_the_command():
-    in_a_clone = AS_MODULE.replace("rnnjax_experiments", "experiments")
-    for way in (in_a_clone, AS_COMMAND):
-        code, out, _ = run("lm", "generate", "--help", way=way)
-        assert code == 0
-        assert out.startswith("usage: rnnjax lm generate")
+IN_A_CLONE = AS_MODULE.replace("rnnjax_experiments", "experiments")
 
 
+@pytest.mark.parametrize("way", [IN_A_CLONE, pytest.param(AS_COMMAND, marks=pytest.mark.full)])
+def test_usage_lines_name_the_command(way):
+    code, out, _ = run("lm", "generate", "--help", way=way)
+    assert code == 0
+    assert out.startswith("usage: rnnjax lm generate")
+
+
+@pytest.mark.full
 def test_presets_without_the_extra_name_it():
     program = """
         import importlib, sys

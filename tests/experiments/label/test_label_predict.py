@@ -87,6 +87,7 @@ def test_predict_of_no_input_is_nothing(tagged, cli):
     assert cli("predict", "--run", tagged[0])[:2] == (0, "")
 
 
+@pytest.mark.full  # a process of its own
 @pytest.mark.parametrize("run", ["tagged", pytest.param("found", marks=pytest.mark.slow)])
 def test_a_sentence_of_5000_tokens_is_tagged(run, start_of, request):
     folder, _ = request.getfixturevalue(run)
