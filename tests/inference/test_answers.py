@@ -173,6 +173,7 @@ def test_a_tagger_learns_whether_a_token_comes_again():
     assert loss < 0.1
 
 
+@pytest.mark.full  # another training
 def test_a_classifier_learns_the_first_tokens_parity():
     rng = np.random.default_rng(2)
     words, lengths = rng.integers(4, size=(40, 6)), rng.integers(1, 7, size=40)

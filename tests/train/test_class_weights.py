@@ -18,6 +18,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.full  # imports PyTorch; a model's loss is weighted by hand below
 def test_a_weighted_mean_and_its_gradient_are_those_of_pytorch():
     torch = pytest.importorskip("torch")
     random = np.random.default_rng(0)
