@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracle import some_full
 
 import rnnjax as rx
 from rnnjax import losses
@@ -58,7 +59,10 @@ CELL = rx.GRU(2)
 PARAMS = CELL.init(jax.random.key(0), WIDTH)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+QUICK = ("log_likelihood", "linear_cross_entropy", "distillation_loss", "pool attention")
+
+
+@pytest.mark.parametrize("name", some_full(FUNCTIONS, [*QUICK, "unroll fused"]))
 def test_nothing_is_computed_of_the_padding_nor_promoted_unasked(name):
     xs = np.random.default_rng(0).normal(size=(TIME, 3, WIDTH))
     xs = np.where(PADDING[..., None], np.nan, xs).astype(jnp.bfloat16)

@@ -4,6 +4,7 @@ from typing import Any, assert_type
 
 import jax
 import jax.numpy as jnp
+import pytest
 from jax import Array
 
 import rnnjax as rx
@@ -34,6 +35,7 @@ def test_of_every_step() -> None:
     assert_type(results, tuple[rx.LSTMState, Array, rx.LSTMState])
 
 
+@pytest.mark.full  # `make lint` checks the types
 def test_of_cores_made_of_cores() -> None:
     layers = rx.Stack((rx.LSTM(3), rx.Conditioned(rx.GRU(3), 2), rx.Window(4, 2)))
     final, _ = rx.unroll(layers, layers.init(KEY, 3), XS)

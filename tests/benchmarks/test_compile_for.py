@@ -54,8 +54,15 @@ def test_a_program_without_loops_has_none():
     assert compile_for.loops(jax.jit(lambda x: x + 1).lower(1.0).compile().as_text()) == []
 
 
-@pytest.mark.parametrize("how", ["scan", "fused"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("how", "dtype"),
+    [
+        ("scan", "float32"),
+        ("fused", "bfloat16"),
+        pytest.param("scan", "bfloat16", marks=pytest.mark.full),
+        pytest.param("fused", "float32", marks=pytest.mark.full),
+    ],
+)
 def test_a_program_gives_a_row(how, dtype):
     case = LayerCase("LSTM", 3, 6, 4, lengths=True, resets=True, dtype=dtype)
     place = jax.devices("cpu")[0]

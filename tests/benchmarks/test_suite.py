@@ -63,7 +63,7 @@ def test_check_finds_a_wrong_output_and_a_wrong_gradient(cell):
 @pytest.mark.usefixtures("here")
 def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     out = tmp_path / "results.jsonl"
-    names = ("rnnjax", "flax-linen", "flax-nnx")
+    names = ("rnnjax", "flax-linen")
     cases = [LayerCase("GRU", **TINY)]
     runner.run("layer", cases, names, out=out, rounds=1, seconds=0.01)
     runner.run("layer", cases, ("jax-cudnn",), out=out, rounds=2, seconds=0.01)
@@ -79,14 +79,21 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     command_line.main(["report", str(out), "--plot", str(tmp_path / "picture.png")])
     said = capsys.readouterr().out
     assert said.count("GRU 3,6,4 | flax-linen") == 2
-    assert "| flax-nnx | GRU |" in said
+    assert "| flax-linen | GRU |" in said
 
 
 @pytest.mark.parametrize(
     ("task", "case", "names"),
     [
-        ("lm", lm.Case(8, vocab=11, batch=2, time=3), ("rnnjax", "flax-linen")),
-        ("head", head.Case(5, 4, 7), ("rnnjax", "jax-naive", "rnnjax-adaptive", "rnnjax-sampled")),
+        pytest.param(
+            *("lm", lm.Case(8, vocab=11, batch=2, time=3), ("rnnjax", "flax-linen")),
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            *("head", head.Case(5, 4, 7)),
+            ("rnnjax", "jax-naive", "rnnjax-adaptive", "rnnjax-sampled"),
+            marks=pytest.mark.full,
+        ),
         ("step", step.Case("GRU", 2, 4), ("rnnjax", "flax-linen")),
         ("sample", sample.Case(4, vocab=5, tokens_each=3), ("rnnjax",)),
     ],
@@ -220,6 +227,7 @@ def test_every_task_says_who_does_it():
         assert str(task.Case())
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("here")
 def test_every_cell_agrees_with_its_equation_in_flax():
     found = [zoo.programs(zoo.Case("GRU", **TINY), name)[1] for name in zoo.IMPLEMENTATIONS]
