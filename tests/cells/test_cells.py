@@ -281,7 +281,10 @@ BAD_STEPS = {
     ),
     "extra": (lambda params, **_: {"params": {**params, "b_hn": 1}}, r"params.*got.*'b_hn'"),
     "integers": (lambda x, **_: {"x": x.astype(jnp.int32)}, r"floating dtype, got int32"),
-    "features": (lambda x, **_: {"x": x[:, :2]}, r"\(2, 2\).*w_x of shape \(3, 16\).*features, 16"),
+    "features": (
+        lambda x, **_: {"x": x[:, :2]},
+        r"\(2, 2\) do not fit w_x of shape \(3, 16\): want w_x of shape \(2, 16\)",
+    ),
     "no axis": (lambda x, **_: {"x": x[0, 0]}, r"inputs of shape \(\)"),
     "w_x": (lambda params, **_: {"params": {**params, "w_x": params["w_x"][:, 1:]}}, r"\(3, 15\)"),
     "w_h": (
