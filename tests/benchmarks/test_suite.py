@@ -95,7 +95,10 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
             marks=pytest.mark.full,
         ),
         ("step", step.Case("GRU", 2, 4), ("rnnjax", "flax-linen")),
-        ("sample", sample.Case(4, vocab=5, tokens_each=3), ("rnnjax",)),
+        pytest.param(
+            *("sample", sample.Case(4, vocab=5, tokens_each=3), ("rnnjax",)),
+            marks=pytest.mark.full,
+        ),
     ],
 )
 @pytest.mark.usefixtures("here")
@@ -204,6 +207,7 @@ def test_bad_numbers_exit_with_a_line(arguments, capsys):
     assert arguments[1] in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_the_gpu_list_runs_at_tiny_sizes(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "IMPLEMENTATIONS", ("rnnjax-fused", "jax-cudnn"))
     monkeypatch.setattr(gpu, "DTYPES", ("bfloat16",))

@@ -133,7 +133,13 @@ def test_a_task_that_is_not_one_is_one_line_with_the_nearest_name(wrong, meant):
 IN_A_CLONE = AS_MODULE.replace("rnnjax_experiments", "experiments")
 
 
-@pytest.mark.parametrize("way", [IN_A_CLONE, pytest.param(AS_COMMAND, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(IN_A_CLONE, id="clone"),
+        pytest.param(AS_COMMAND, marks=pytest.mark.full, id="command"),
+    ],
+)
 def test_usage_lines_name_the_command(way):
     code, out, _ = run("lm", "generate", "--help", way=way)
     assert code == 0

@@ -229,6 +229,7 @@ def test_a_rate_of_zero_is_the_plain_cell(core):
     assert len(programs) == 1
 
 
+@pytest.mark.full
 def test_composites_masks_and_blocks():
     layers = rx.RecurrentDropout(rx.GRU(3), 0.4, of="candidate"), CORES["all"]
     core = rx.Stack((layers[0], rx.Reversed(layers[1])), dropout=0.2)
