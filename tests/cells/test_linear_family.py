@@ -1,4 +1,4 @@
-"""The RG-LRU, QRNN, SRU and S5 in use: layers, chunks, streams, dtypes, long sequences, models."""
+"""The RG-LRU, QRNN, SRU, S5 and GLA in use: chunks, streams, dtypes, long sequences, models."""
 
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ CELLS = {
     "qrnn": rx.QRNN(4),
     "sru": rx.SRU(4),
     "s5": rx.S5(4),
+    "gla": rx.GLA(4),
 }
 # What is one cell's own is in its file; here a real and a complex one stand for all.
 every_cell = pytest.mark.parametrize("name", some_full(CELLS, ["rglru", "s5"]))
