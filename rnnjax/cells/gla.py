@@ -134,7 +134,7 @@ class GLA(MatrixCell[GLAState]):
     def gates(self, params: Params, x: Array, before: Any) -> GLAGates:
         """Return the activated gates; see `LinearCell.gates`."""
         a = self.parts(params, x).a
-        return GLAGates(a.reshape(*a.shape[:-2], -1))
+        return GLAGates(a.reshape(*a.shape[:-2], self._keys))
 
     def parts(self, params: Params, x: Array) -> MatrixParts:
         """Return q, k, v and a; see `MatrixCell.parts`."""
@@ -146,5 +146,8 @@ class GLA(MatrixCell[GLAState]):
             g = g + lead(params["b"].astype(g.dtype), g.ndim)
         a = jnp.exp(jax.nn.log_sigmoid(g) / _TEMPERATURE)  # its derivative is finite near 0
         parts = MatrixParts(q, k, v, a)
-        q, k, v, a = (part.reshape(*x.shape[:-1], self._heads, -1) for part in parts)
+        q, k, v, a = (
+            part.reshape(*x.shape[:-1], self._heads, part.shape[-1] // self._heads)
+            for part in parts
+        )
         return MatrixParts(q / math.sqrt(q.shape[-1]), k, v, a)

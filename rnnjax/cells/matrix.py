@@ -84,4 +84,4 @@ class MatrixCell(LinearCell[StateT]):
         """Return q h of all heads; see `LinearCell.emit`."""
         dtype = self.compute_dtype(params, x)
         y = contraction("...k,...kv->...v", self.parts(params, x).q, h, dtype)
-        return y.reshape(*y.shape[:-2], -1)
+        return y.reshape(*y.shape[:-2], self.output_size)

@@ -109,6 +109,7 @@ def test_states_within_chunks_are_left_to_steps():
     _, ys = rx.unroll(CELL, params, xs[3:], given["reset_state"])
     assert_close(results[0][1][3:], ys, 1e-6, 1e-6)
     assert rx.unroll(CELL, params, xs[:0])[1].shape == (0, 2, 4)
+    assert rx.unroll(CELL, params, xs[:, :0])[1].shape == (5, 0, 4)
 
 
 class Joined(rx.GLA):

@@ -40,20 +40,21 @@ def chunked(
         k, a = select(masks.valid, (k, a), (jnp.zeros_like(k), jnp.ones_like(a)))
     a = clear(masks.fresh, a)
     size = min(_STEPS, 1 << (time - 1).bit_length())
+    count = -(-time // size)
 
     def in_chunks(part: Array, fill: int = 0) -> Array:
         """Return a part `(chunks, *batch, heads, size, width)` in reading order, filled up."""
         part = part[::-1] if reverse else part
         border = [(0, -time % size), *[(0, 0)] * (part.ndim - 1)]
         part = jnp.pad(part, border, constant_values=fill)
-        return jnp.moveaxis(part.reshape(-1, size, *part.shape[1:]), 1, -2)
+        return jnp.moveaxis(part.reshape(count, size, *part.shape[1:]), 1, -2)
 
     parts = MatrixParts(in_chunks(q), in_chunks(k), in_chunks(v), in_chunks(a, 1))
     chunk = jax.checkpoint(partial(_chunk, dtype), prevent_cse=False)
     h, ys = jax.lax.scan(chunk, state.h, parts)
     ys = jnp.moveaxis(ys, -2, 1)  # (chunks, size, *batch, heads, value)
-    ys = ys.reshape(-1, *ys.shape[2:])[:time]
-    ys = ys.reshape(*ys.shape[:-2], -1)
+    ys = ys.reshape(count * size, *ys.shape[2:])[:time]
+    ys = ys.reshape(*ys.shape[:-2], cell.output_size)
     ys = clear(None if masks.valid is None else ~masks.valid, ys[::-1] if reverse else ys)
     final: Any = cell.state_type(h=h)
     return final, Steps(ys.astype(dtype))
@@ -92,5 +93,6 @@ def _chunk(dtype: Any, h: Array, parts: MatrixParts) -> tuple[Array, Array]:
 
 def _halves(part: Array, half: int) -> list[Array]:
     """Return the halves of blocks of 2 * half steps, `(..., blocks, half, width)`."""
-    blocks = part.reshape(*part.shape[:-2], -1, 2 * half, part.shape[-1])
+    *batch, steps, width = part.shape
+    blocks = part.reshape(*batch, steps // (2 * half), 2 * half, width)
     return jnp.split(blocks, 2, -2)
