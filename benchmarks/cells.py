@@ -22,7 +22,10 @@ from rnnjax.sequence.kernels.table import choose
 PAGE = Path(__file__).parents[1] / "docs" / "cells.md"
 START, END = "<!-- python -m benchmarks.cells writes this -->\n\n", "\n<!-- up to here -->\n"
 
-WIDTH, TIME, BATCH = 128, 1024, 16
+WIDTH, TIME = 128, 1024
+# Where memory is counted: long and narrow, so that parameters hardly count, but below the length
+# from which linear cells are computed in blocks on CPU.
+NARROW, LONG = 32, 4095
 # The terms of a number of parameters, for inputs of width n and h hidden units.
 TERMS = {
     "nh": lambda n, h: n * h,
@@ -78,10 +81,10 @@ def kept(name: str) -> float:
 
     For each step and row of the batch, in units of the hidden width; inputs are as wide.
     """
-    cell = make(name, WIDTH)
+    cell = make(name, NARROW)
     places = cell.state_shapes()["h"][: feature_axes(cell) - 1]
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), WIDTH))
-    xs = jax.ShapeDtypeStruct((TIME, BATCH, *places, WIDTH), jnp.float32)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), NARROW))
+    xs = jax.ShapeDtypeStruct((LONG, *places, NARROW), jnp.float32)
 
     def pullback(params: Any, xs: jax.Array) -> Any:
         return jax.vjp(lambda p, x: rx.unroll(cell, p, x)[1], params, xs)[1]
@@ -90,7 +93,7 @@ def kept(name: str) -> float:
         return sum(math.prod(a.shape) * a.dtype.itemsize / 4 for a in jax.tree.leaves(tree))
 
     size = numbers(jax.eval_shape(pullback, params, xs)) - numbers((params, xs))
-    return size / (TIME * BATCH * WIDTH * math.prod(places))
+    return size / (LONG * NARROW * math.prod(places))
 
 
 def path(name: str) -> str:
