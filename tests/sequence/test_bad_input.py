@@ -55,7 +55,7 @@ CALLS = {
     ),
     "implementation": (
         unroll(implementation="cudnn"),
-        r"implementation must be one of auto, scan, fused, got 'cudnn'",
+        r"implementation must be one of auto, fused, associative, scan, newton, got 'cudnn'",
     ),
     "implementation of a stack": (unroll(STACK, implementation="Fused"), r"one of.*got 'Fused'"),
     "fused": (unroll(BEFORE, implementation="fused"), r"implementation 'fused'.*GRU\(hidden_size"),

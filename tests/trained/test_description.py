@@ -70,10 +70,12 @@ def test_a_rebuilt_model_computes_the_same():
 
 def test_every_cell_that_is_exported_can_be_described():
     found = [each for each in vars(cells).values() if isinstance(each, type)]
-    gated = [each for each in found if issubclass(each, rx.GatedCell) and each is not rx.GatedCell]
-    more = {rx.ProjectedLSTM: {"projection_size": 2}}
-    made = [cell(3, **more.get(cell, {})) for cell in gated]
-    assert len(made) >= 4
+    forms = (rx.GatedCell, rx.LinearCell, rx.MatrixCell)
+    image = {"image_shape": (3, 2), "kernel_shape": (1, 1)}
+    more = {rx.ProjectedLSTM: {"projection_size": 2}, rx.ConvLSTM: image, rx.ConvGRU: image}
+    kinds = [each for each in found if issubclass(each, forms) and each not in forms]
+    made = [cell(4, **more.get(cell, {})) for cell in kinds]
+    assert len(made) >= 20
     made += [rx.Bidirectional(rx.GRU(3), rx.LSTM(3, use_bias=False), merge="mean")]
     made += [CORE, rx.Window(4, 3, dtype=jnp.bfloat16), rx.GRU(3, param_dtype=np.dtype("float16"))]
     for core in made:
