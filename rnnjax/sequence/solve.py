@@ -55,7 +55,10 @@ def solve(
       xs: inputs `(time, *batch, features)`.
       initial_state: the state before the first step read; None is the initial state.
       settings: most iterations, tolerance and damping.
-      lengths, resets, mask, reverse: see `rnnjax.unroll`.
+      lengths: as in `rnnjax.unroll`, like the options below.
+      resets: where other sequences start.
+      mask: which steps count.
+      reverse: read each sequence from its own last element.
 
     Raises:
       ValueError: the cell is no such cell, or arguments do not fit.
