@@ -12,7 +12,14 @@ from rnnjax.products import contraction
 
 
 class MatrixParts(NamedTuple):
-    """What a step of a `MatrixCell` reads of its input, in float32 or better."""
+    """What a step of a `MatrixCell` reads of its input, in float32 or better.
+
+    Example:
+      >>> cell = rx.GLA(8, heads=2)
+      >>> parts = cell.parts(cell.init(jax.random.key(0), input_size=3), jnp.ones((5, 3)))
+      >>> isinstance(parts, rx.MatrixParts), parts.q.shape, parts.v.shape
+      (True, (5, 2, 2), (5, 2, 4))
+    """
 
     q: Array  # (..., heads, key): the query
     k: Array  # (..., heads, key): the key
@@ -41,7 +48,8 @@ class MatrixCell(LinearCell[StateT]):
       ...     def parts(self, params, x):
       ...         q, k, v = (g.reshape(*x.shape[:-1], 2, 2)
       ...                    for g in jnp.split(self.project(params, x), 3, -1))
-      ...         return rx.MatrixParts(q, k, v, 0 * q + jnp.array([[0.5], [0.75]]))
+      ...         kept = jnp.array([[0.5], [0.75]])
+      ...         return rx.MatrixParts(q, k, v, jnp.broadcast_to(kept, q.shape))
       >>> cell = Retention(4)
       >>> params = cell.init(jax.random.key(0), input_size=3)
       >>> final, ys = rx.unroll(cell, params, jnp.ones((5, 2, 3)), implementation="associative")

@@ -37,6 +37,11 @@ class Solution(NamedTuple):
       iterations: how many Newton iterations were made.
       residual: the largest |step(s[t - 1], x[t]) - s[t]| of a unit before the last of them, divided
         by the largest |s|, if that is above 1.
+
+    Example:
+      >>> solution = rx.sequence.Solution(states=None, iterations=jnp.array(3), residual=1e-6)
+      >>> int(solution.iterations)
+      3
     """
 
     states: State
