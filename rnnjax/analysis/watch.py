@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, State, feature_axes, without_features
+from rnnjax.cells.base import Core, Params, State, check_core, feature_axes, without_features
 from rnnjax.sequence.unroll import unroll
 
 
@@ -49,8 +49,7 @@ def watch(
     Raises:
       ValueError: `core` cannot step, or arguments do not fit; see `unroll`.
     """
-    if not isinstance(core, Core) or isinstance(core, type):
-        raise ValueError(f"core must have init, initial_state and step, got {core!r}")
+    check_core(core=core)
     run = partial(unroll, _Watched(core, look), params, xs, lengths=lengths)
     jax.eval_shape(run, initial_state)  # checks the arguments, and that the core can step
     batch = without_features(core, xs.shape)[1:]

@@ -58,6 +58,13 @@ class Core(Protocol[StateT]):
         ...
 
 
+def check_core(**cores: Any) -> None:
+    """Raise `ValueError` naming the first of `cores` that is none; a class is none."""
+    for name, core in cores.items():
+        if not isinstance(core, Core) or isinstance(core, type):
+            raise ValueError(f"{name} must have init, initial_state and step, got {core!r}")
+
+
 def output_size(core: Core) -> int:
     """Return the width of a core's outputs; raise `ValueError` if it has no `output_size`."""
     size = getattr(core, "output_size", None)

@@ -11,6 +11,7 @@ from jax.nn import initializers
 
 from rnnjax.cells.base import Initializer, Params
 from rnnjax.cells.linear import LinearCell
+from rnnjax.checks import check_positive
 from rnnjax.closures import as_value
 from rnnjax.products import accumulator, cast, product
 from rnnjax.serialization import serializable
@@ -83,8 +84,8 @@ class LRU(LinearCell[LRUState]):
             raise ValueError(
                 f"r_min and r_max must be 0 <= r_min < r_max <= 1, got {self.r_min}, {self.r_max}"
             )
-        if not self.max_phase > 0:
-            raise ValueError(f"max_phase must be above 0, got {self.max_phase}")
+        if not 0 < self.max_phase < math.inf:
+            raise ValueError(f"max_phase must be finite and above 0, got {self.max_phase}")
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters beside those of B, by name."""
@@ -97,6 +98,7 @@ class LRU(LinearCell[LRUState]):
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
+        check_positive(input_size=input_size)
         key, *keys = jax.random.split(key, 6)
         n, wide = (self.hidden_size,), accumulator(self.param_dtype)
         smallest = float(jnp.finfo(wide).tiny)

@@ -88,9 +88,10 @@ class S5(LinearCell[S5State]):
                 "state_size, by default hidden_size, must be a multiple of 2 * blocks = "
                 f"{2 * self.blocks}, got {self._states}"
             )
-        if not 0 < self.dt_min < self.dt_max:
+        if not 0 < self.dt_min < self.dt_max < math.inf:
             raise ValueError(
-                f"dt_min and dt_max must be 0 < dt_min < dt_max, got {self.dt_min}, {self.dt_max}"
+                "dt_min and dt_max must be finite and 0 < dt_min < dt_max, "
+                f"got {self.dt_min}, {self.dt_max}"
             )
 
     @property

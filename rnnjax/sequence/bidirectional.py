@@ -9,7 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
+from rnnjax.cells.base import (
+    Core,
+    Params,
+    StateT,
+    check_core,
+    feature_axes,
+    output_size,
+    reads_backwards,
+)
 from rnnjax.checks import check_choices
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
@@ -77,9 +85,7 @@ class Bidirectional(Composite, Generic[AheadT, BackT]):
 
     def __post_init__(self) -> None:
         check_choices(self)
-        for name, core in (("core", self.core), ("backward", self._back)):
-            if not isinstance(core, Core):
-                raise ValueError(f"{name} must have init, initial_state and step, got {core!r}")
+        check_core(core=self.core, backward=self._back)
         axes = feature_axes(self.core), feature_axes(self._back)
         if axes[0] != axes[1]:
             raise ValueError(f"core and backward must have the same feature_axes, got {axes}")

@@ -13,6 +13,7 @@ from rnnjax.cells.base import (
     Core,
     Params,
     StateT,
+    check_core,
     feature_axes,
     output_size,
     reads_backwards,
@@ -64,6 +65,7 @@ class Conditioned(Composite, Generic[StateT]):
     size: int
 
     def __post_init__(self) -> None:
+        check_core(core=self.core)
         check_positive(size=self.size)
 
     @property

@@ -8,7 +8,15 @@ import jax
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
+from rnnjax.cells.base import (
+    Core,
+    Params,
+    StateT,
+    check_core,
+    feature_axes,
+    output_size,
+    reads_backwards,
+)
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
 from rnnjax.sequence.unroll import Composite, Options
@@ -106,8 +114,7 @@ class Stack(Composite, Generic[StatesT]):
         if not self.layers:
             raise ValueError("layers must hold at least one core, got none")
         for layer in self.layers:
-            if not isinstance(layer, Core):
-                raise ValueError(f"layers must have init, initial_state and step, got {layer!r}")
+            check_core(layers=layer)
             output_size(layer)
             if feature_axes(layer) != feature_axes(self.layers[0]):
                 raise ValueError(

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import jax
@@ -17,6 +18,7 @@ from rnnjax.cells.base import (
     Params,
     State,
     StateT,
+    check_core,
     feature_axes,
     without_features,
 )
@@ -325,8 +327,7 @@ def _check_inputs(core: Core, xs: Array) -> tuple[Array, tuple[int, ...]]:
 
 
 def _check_names(core: Core, implementation: Implementation) -> None:
-    if not isinstance(core, Core) or isinstance(core, type):
-        raise ValueError(f"core must have init, initial_state and step, got {core!r}")
+    check_core(core=core)
     if name_of(implementation) not in ("auto", *KERNELS):
         names = ", ".join(("auto", *KERNELS))
         raise ValueError(f"implementation must be one of {names}, got {implementation!r}")
@@ -361,4 +362,9 @@ def _in_step_dtypes(core: Core, params: Params, xs: Array, state: State) -> Stat
     want: Any = jax.tree.structure(after)
     if got != want:
         raise ValueError(f"initial_state must be what {core!r}.step returns, {want}, got {got}")
+    got, want = (jax.tree.map(attrgetter("shape"), tree) for tree in (state, after))
+    if got != want:
+        raise ValueError(
+            f"step of {core!r} must return a state of the shapes that it reads, {got}, got {want}"
+        )
     return cast(state, after)

@@ -43,6 +43,7 @@ class WeightDrop(Wrapper[StateT]):
     names: tuple[str, ...] = ("w_h",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_rate("rate", self.rate)
         if isinstance(self.names, str):
             raise ValueError(f"names must be a tuple of names, got {self.names!r}")

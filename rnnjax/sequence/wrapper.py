@@ -7,7 +7,15 @@ from typing import Generic
 import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import Core, Params, StateT, feature_axes, output_size, reads_backwards
+from rnnjax.cells.base import (
+    Core,
+    Params,
+    StateT,
+    check_core,
+    feature_axes,
+    output_size,
+    reads_backwards,
+)
 from rnnjax.cells.noise import Noise, with_noise
 from rnnjax.sequence.unroll import Composite
 
@@ -17,6 +25,9 @@ class Wrapper(Composite, Generic[StateT]):
     """A core around another one, whose parameters, states and outputs it has."""
 
     core: Core[StateT]
+
+    def __post_init__(self) -> None:
+        check_core(core=self.core)
 
     @property
     def output_size(self) -> int:

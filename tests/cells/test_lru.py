@@ -69,8 +69,12 @@ def test_analysis_of_a_complex_state():
 def test_bad_description():
     with pytest.raises(ValueError, match=r"r_min < r_max <= 1, got 0\.9, 0\.5"):
         rx.LRU(4, r_min=0.9, r_max=0.5)
-    with pytest.raises(ValueError, match="max_phase must be above 0, got 0"):
+    with pytest.raises(ValueError, match=r"max_phase must be.* above 0, got 0"):
         rx.LRU(4, max_phase=0)
+    with pytest.raises(ValueError, match="max_phase must be finite and above 0, got inf"):
+        rx.LRU(4, max_phase=float("inf"))
+    with pytest.raises(ValueError, match="input_size must be an integer of at least 1, got 0"):
+        rx.LRU(4).init(KEY, 0)
     cell = rx.LRU(4)
     with pytest.raises(ValueError, match=r"state\.h must be complex, got float32"):
         rx.unroll(cell, cell.init(KEY, 3), jnp.ones((5, 2, 3)), rx.LRUState(jnp.zeros((2, 4))))

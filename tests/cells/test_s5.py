@@ -101,3 +101,5 @@ def test_bad_description():
         rx.S5(3, state_size=0)
     with pytest.raises(ValueError, match=r"0 < dt_min < dt_max, got 0\.1, 0\.1"):
         rx.S5(4, dt_min=0.1)
+    with pytest.raises(ValueError, match=r"finite and .*, got 0\.001, inf"):
+        rx.S5(4, dt_max=float("inf"))

@@ -120,6 +120,32 @@ def test_state_of_another_structure():
         rx.unroll(Forgetful(), {}, XS)
 
 
+class Narrowing(rx.GatedCell):
+    """A gated cell whose state loses a unit in a step."""
+
+    gate_names, state_type = ("g",), rx.ElmanState
+
+    def pointwise(self, g_x, g_h, state):
+        return rx.ElmanState(jnp.tanh(g_x + g_h)[..., 1:])
+
+
+@pytest.mark.parametrize("implementation", ["scan", "fused"])
+def test_state_of_another_shape(implementation):
+    core = Narrowing(3)
+    with pytest.raises(ValueError, match=r"step of Narrowing.*\(2, 3\).*got.*\(2, 2\)"):
+        rx.unroll(core, core.init(jax.random.key(0), 2), XS, implementation=implementation)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda core: rx.WeightDrop(core, 0.1), lambda core: rx.Conditioned(core, 2), rx.Reversed],
+)
+@pytest.mark.parametrize("core", [3, rx.LSTM])
+def test_a_wrapper_of_no_core(wrap, core):
+    with pytest.raises(ValueError, match="core must have init, initial_state and step, got"):
+        wrap(core)
+
+
 BOTH = rx.Bidirectional(CELL)
 
 
