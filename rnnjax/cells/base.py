@@ -166,7 +166,7 @@ class Cell(Generic[StateT]):
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters beside `w_x`, `w_h` and `b`, by name."""
+        """Return the shapes of the parameters besides `w_x`, `w_h` and `b`, by name."""
         return {}
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:

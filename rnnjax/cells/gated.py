@@ -44,7 +44,7 @@ class GatedCell(Cell[StateT]):
         own_shapes     the parameters that `pointwise` reads: none
         state_shapes   (hidden_size,) for each leaf
         output_size    the width of h
-        feature_axes   1; more where x and h have axes beside the batch's and their width
+        feature_axes   1; more where x and h have axes besides the batch's and their width
         init           draws `w_x`, `w_h` and, if `use_bias`, `b`; a cell with other parameters
                        adds them
 

@@ -32,7 +32,7 @@ class LinearCell(Cell[StateT]):
         state_shapes    (hidden_size,) for each leaf
         output_size     the width of h
         complex_leaves  ("h",) if h is complex
-        remember        what the next step needs of this one, beside h; the state then has a second
+        remember        what the next step needs of this one, besides h; the state then has a second
                         leaf, `before`, which the next step gets as the argument of that name
 
     Gates are packed along the last axis of `w_x`, in the order of `gate_names`. Dtypes are those of

@@ -88,7 +88,7 @@ class LRU(LinearCell[LRUState]):
             raise ValueError(f"max_phase must be finite and above 0, got {self.max_phase}")
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters beside those of B, by name."""
+        """Return the shapes of the parameters besides those of B, by name."""
         n = self.hidden_size
         return {"nu": (n,), "theta": (n,), "gamma": (n,), "w_y": (2 * n, n)}
 

@@ -91,7 +91,7 @@ class RGLRU(LinearCell[RGLRUState]):
         return {"h": (self.hidden_size,), "before": (1,)}
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters beside `w_x` and `b`, by name."""
+        """Return the shapes of the parameters besides `w_x` and `b`, by name."""
         n, size = (self.hidden_size,), self.hidden_size // self.heads
         blocks, biases = (self.heads, size, size), {"b_r": n, "b_i": n} if self.use_bias else {}
         return {"w_r": blocks, "w_i": blocks, **biases, "decay": n}

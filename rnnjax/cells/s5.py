@@ -108,7 +108,7 @@ class S5(LinearCell[S5State]):
         return {"h": (self._states // 2,)}
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters beside those that read x, by name."""
+        """Return the shapes of the parameters besides those that read x, by name."""
         half = (self._states // 2,)
         vectors = dict.fromkeys(("lambda_re", "lambda_im", "log_step"), half)
         return {**vectors, "w_y": (self._states, self.hidden_size)}
