@@ -10,7 +10,7 @@ from rnnjax.cells.base import Params, StateT
 from rnnjax.cells.gated import GatedCell
 from rnnjax.sequence.kernels.fused import Plan, by_loop
 from rnnjax.sequence.kernels.kernel import Call, Steps
-from rnnjax.sequence.kernels.newton import Newton, Solution
+from rnnjax.sequence.kernels.newton import AllSteps, Newton, Solution
 from rnnjax.sequence.kernels.table import refusal
 from rnnjax.sequence.masks import Masks
 from rnnjax.sequence.unroll import Options
@@ -25,7 +25,8 @@ class _Solving(Options):
 
     def _run(self, call: Call, state: Any, masks: Masks) -> tuple[Any, Steps]:
         plan = Plan(call.core, self.reverse, False, 1, by_loop)  # type: ignore[arg-type]
-        self.found.append(self.settings.solve(plan, dict(call.params), call.xs, state, masks))
+        steps = AllSteps(plan, dict(call.params), call.xs, state, masks)
+        self.found.append(self.settings.solve(steps))
         return state, Steps(call.xs)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import command_line, gpu, machine, report, runner, tasks, worker
 from benchmarks.cases import CELLS, LayerCase
+from benchmarks.peers.flax_equations import EQUATIONS
 from benchmarks.plot import plot
 from benchmarks.reference import DisagreementError, check, make_work, reference
 from benchmarks.tasks import head, lm, sample, step, zoo
@@ -63,7 +64,7 @@ def test_check_finds_a_wrong_output_and_a_wrong_gradient(cell):
 @pytest.mark.usefixtures("here")
 def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     out = tmp_path / "results.jsonl"
-    names = ("rnnjax", "flax-linen")
+    names = ("rnnjax", "flax-linen", "flax-nnx")
     cases = [LayerCase("GRU", **TINY)]
     runner.run("layer", cases, names, out=out, rounds=1, seconds=0.01)
     runner.run("layer", cases, ("jax-cudnn",), out=out, rounds=2, seconds=0.01)
@@ -79,7 +80,7 @@ def test_layers_run_agree_and_are_reported(tmp_path, capsys):
     command_line.main(["report", str(out), "--plot", str(tmp_path / "picture.png")])
     said = capsys.readouterr().out
     assert said.count("GRU 3,6,4 | flax-linen") == 2
-    assert "| flax-linen | GRU |" in said
+    assert "| flax-nnx | GRU |" in said
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,7 @@ def test_every_task_says_who_does_it():
 
 @pytest.mark.full
 @pytest.mark.usefixtures("here")
-def test_every_cell_agrees_with_its_equation_in_flax():
-    found = [zoo.programs(zoo.Case("GRU", **TINY), name)[1] for name in zoo.IMPLEMENTATIONS]
+@pytest.mark.parametrize("cell", EQUATIONS)
+def test_every_cell_agrees_with_its_equation_in_flax(cell):
+    found = [zoo.programs(zoo.Case(cell, **TINY), name)[1] for name in zoo.IMPLEMENTATIONS]
     np.testing.assert_allclose([each["agree"] for each in found], found[0]["agree"], rtol=1e-5)

@@ -92,21 +92,18 @@ class Newton:
         self, plan: fused.Plan, params: Params, xs: Array, state: State, masks: Masks
     ) -> tuple[State, tuple[State, Gates]]:
         """Compute what `fused.by_loop` does."""
-        solution = self.solve(plan, params, xs, state, masks)
+        steps = AllSteps(plan, params, xs, state, masks)
+        solution = self.solve(steps)
 
         def given() -> tuple[State, tuple[State, Gates]]:
-            steps = _Steps(plan, params, xs, state, masks)
             final = jax.tree.map(lambda leaf: leaf[0 if plan.reverse else -1], solution.states)
             return final, (solution.states, steps.gates(solution.states))
 
         loop = partial(fused.by_loop, plan, params, xs, state, masks)
         return jax.lax.cond(solution.residual <= self.tolerance, given, loop)
 
-    def solve(
-        self, plan: fused.Plan, params: Params, xs: Array, state: State, masks: Masks
-    ) -> Solution:
+    def solve(self, steps: "AllSteps") -> Solution:
         """Return the states of all steps; they may not have converged."""
-        steps = _Steps(plan, params, xs, state, masks)
 
         def goes_on(solution: Solution) -> Array:
             # A NaN compares as False: iterations that diverged end.
@@ -124,13 +121,13 @@ class Newton:
             states = steps.corrected(solution.states, found, slopes)
             return Solution(states, solution.iterations + 1, residual)
 
-        time = xs.shape[0]
-        first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (time, *leaf.shape)), state)
-        large = jnp.asarray(jnp.finfo(state.h.dtype).max, state.h.dtype)
+        time, dtype = steps.g_x.shape[0], steps.state.h.dtype
+        first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (time, *leaf.shape)), steps.state)
+        large = jnp.asarray(jnp.finfo(dtype).max, dtype)
         return jax.lax.while_loop(goes_on, iterate, Solution(first, jnp.asarray(0), large))
 
 
-class _Steps:
+class AllSteps:
     """All steps of a call at once, as functions of the states after each of them."""
 
     def __init__(
