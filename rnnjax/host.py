@@ -24,7 +24,7 @@ def tune(devices: int = 1) -> str:
     Args:
       devices: number of virtual CPU devices. XLA uses one core for much of the work between matrix
         products; a batch that is sharded over several devices uses more. This is faster for narrow
-        layers (docs/benchmarks.md). Shard the batch yourself: `jax.make_mesh`, `NamedSharding`.
+        layers (docs/benchmarks.md). `rnnjax.train.Placement` divides the batches of a run.
 
     Returns:
       A line for the log that says what was set.

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.models.interface import Batch, BatchLoss
+from rnnjax.placement import place_like
 
 # The sentences of each batch (-1 for none), and the batch.
 Batches = Iterable[tuple[np.ndarray, Batch]]
@@ -39,7 +40,7 @@ def evaluate(
       18
     """
     found = []
-    for batch in map(jax.device_put, batches):
+    for batch in map(place_like(params), batches):
         found.append(each := _batch_loss(model, params, batch, carry))
         carry = each.carry
     # Sum in float64 on the host, as a long text has many small terms.
@@ -78,7 +79,7 @@ def answer(
         losses.append(loss)
         return answers
 
-    return _of_each(run, model, batches, sentences), _mean(losses)[0]
+    return _of_each(run, model, params, batches, sentences), _mean(losses)[0]
 
 
 def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -> list[np.ndarray]:
@@ -96,7 +97,7 @@ def logits_of(model: nn.Module, params: Any, batches: Batches, sentences: int) -
       >>> [each.shape for each in logits]
       [(2,), (2,)]
     """
-    return _of_each(partial(_batch_logits, model, params), model, batches, sentences)
+    return _of_each(partial(_batch_logits, model, params), model, params, batches, sentences)
 
 
 def ensemble_logits(
@@ -123,19 +124,20 @@ def ensemble_logits(
       >>> [each.shape for each in logits]
       [(2,), (2,)]
     """
-    return _of_each(partial(_ensemble, model, params), model, batches, sentences)
+    return _of_each(partial(_ensemble, model, params), model, params, batches, sentences)
 
 
 def _of_each(
-    run: Callable[[Batch], Array], model: Any, batches: Batches, sentences: int
+    run: Callable[[Batch], Array], model: Any, params: Any, batches: Batches, sentences: int
 ) -> list[Any]:
     """Return the results of `run` in the order of the sentences.
 
     In a tagged sentence, each word gets an answer: that of its first token.
     """
     found: list[Any] = [None] * sentences
+    place = place_like(params)
     # Start all batches before the first answer is read.
-    pending = [(rows, batch, run(jax.device_put(batch))) for rows, batch in batches]
+    pending = [(rows, batch, run(place(batch))) for rows, batch in batches]
     for rows, batch, given in pending:
         for index, (row, each) in enumerate(zip(rows, jax.device_get(given), strict=True)):
             if row < 0:

@@ -1,4 +1,4 @@
-"""What every test runs under: quick compilation, strict promotion, two devices, or doubles."""
+"""What every test runs under: quick compilation, strict promotion, four devices, or doubles."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ flags = ["--xla_cpu_parallel_codegen_split_count=1"]
 if jax.__version_info__ < (0, 11):  # the older fusion emitters, which compile twice as fast
     flags.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(flags))
-jax.config.update("jax_num_cpu_devices", 2)  # the sharding tests need two
+jax.config.update("jax_num_cpu_devices", 4)  # what tests of sharding divide arrays over
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tracing makes many small objects: by default a twelfth of the time goes into searching for cycles.
 gc.set_threshold(50_000, 20, 100)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each room may import from the rooms in the rows before its own, and from itself.
 FLOORS = (
     ("checks", "closures", "extras", "files", "folders", "host", "products"),
-    ("serialization", "sharding", "varying"),
+    ("placement", "serialization", "sharding", "varying"),
     ("schemes",),
     ("cells", "data", "metrics"),
     ("initializers", "baselines", "sequence"),

@@ -1,5 +1,6 @@
 """Training: optimiser, update, loop, losses, checkpoints, log."""
 
+from rnnjax.placement import Placement as Placement
 from rnnjax.train.checkpoint import Checkpoints as Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError as InterruptedRunError
 from rnnjax.train.log import MetricsLog as MetricsLog

@@ -13,6 +13,7 @@ import numpy as np
 from rnnjax.checks import check_positive
 from rnnjax.folders import make_folder
 from rnnjax.models.interface import Batch
+from rnnjax.placement import Placement, placement_of
 from rnnjax.train.checkpoint import Checkpoints
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.lock import owned
@@ -100,6 +101,7 @@ def fit(
     tokens_per_step: int,
     monitor: str = "loss",
     on_record: Callable[[dict[str, Any]], None] | None = None,
+    placement: Placement | None = None,
 ) -> FitResult:
     """Train to the end of the schedule, and resume if the folder has an unfinished run.
 
@@ -120,13 +122,15 @@ def fit(
         "split" ("train" or "valid"), "step" and the numbers. They are as they are: NaN, where the
         file has null. A run that resumes repeats the records since its last checkpoint. An
         exception ends the run, which can be resumed.
+      placement: the devices of the run, which may change when it resumes; by default those of the
+        mesh that the parameters lie on, or one device.
 
     Raises:
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
       DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
         finite number.
       ValueError: `folder` cannot be made or written to, or another process trains there, or
-        `evaluate` returns no `monitor`.
+        `evaluate` returns no `monitor`, or the devices cannot divide a batch or a table.
       OSError: a checkpoint could not be written, or `folder` was renamed or removed.
 
     Example:
@@ -147,7 +151,8 @@ def fit(
     make_folder(folder)
     with owned(folder) as is_there:
         run = _Run(folder, is_there, evaluate, schedule, monitor, on_record)
-        return _fit(run, state, train_step, batch_at, tokens_per_step)
+        placement = placement or placement_of(state.params) or Placement.of(devices=1)
+        return _fit(run, state, train_step, batch_at, tokens_per_step, placement)
 
 
 def _fit(
@@ -156,9 +161,11 @@ def _fit(
     train_step: TrainStep,
     batch_at: Callable[[int], Batch],
     tokens_per_step: int,
+    placement: Placement,
 ) -> FitResult:
     folder, schedule, monitor = run.folder, run.schedule, run.monitor
-    state = run.resume(state)
+    state = run.resume(placement.state(state))
+    train_step = placement.keep_state(train_step, state)
     first = int(jax.device_get(state.step))
     pending: Metrics | None = None
     with (
@@ -168,8 +175,10 @@ def _fit(
         for step in range(first + 1, schedule.total_steps + 1):
             if run.is_stale():
                 break
+            batch = batch_at(step - 1)
+            placement.check_batch(batch)
             # Put it there explicitly, as `jax.transfer_guard("disallow")` wants it.
-            state, metrics = train_step(state, jax.device_put(batch_at(step - 1)))
+            state, metrics = train_step(state, placement.batch(batch))
             # Read the metrics of the previous step while the device runs this one.
             if pending is not None:
                 run.record(step - 1, pending, progress)

@@ -15,6 +15,7 @@ from rich.text import Text
 from rnnjax import host
 from rnnjax.extras import require
 from rnnjax.train import DivergedError, InterruptedRunError
+from rnnjax_experiments.shared.hardware import with_hardware
 from rnnjax_experiments.shared.run_settings import Commands as Commands
 from rnnjax_experiments.shared.run_settings import settings_of_run
 
@@ -33,7 +34,7 @@ def main(commands: Commands, description: str) -> None:
         print(host.tune(), file=sys.stderr)
         with _plain_log():
             tyro.extras.subcommand_cli_from_dict(
-                settings_of_run(commands),
+                with_hardware(settings_of_run(commands)),
                 description=description,
                 config=(
                     tyro.conf.OmitArgPrefixes,

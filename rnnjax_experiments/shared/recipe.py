@@ -10,6 +10,7 @@ from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, model_loss
 from rnnjax.train.step import LossFn
 from rnnjax_experiments.shared.going_on import going_on
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.run_folder import claim
 from rnnjax_experiments.shared.tensorboard import events_in
 
@@ -84,6 +85,7 @@ def train(
             tokens_per_step=tokens_per_step,
             monitor=monitor,
             on_record=on_record,
+            placement=placement(),
         )
     print(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "

@@ -12,6 +12,7 @@ import numpy as np
 from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.folders import make_folder
 from rnnjax.trained import load_run
+from rnnjax_experiments.shared.hardware import placed
 
 Kind = TypeVar("Kind")
 
@@ -123,4 +124,4 @@ def open_run(run: Path, kind: type[Kind]) -> tuple[Kind, Any]:
     Raises:
       ValueError: `run` holds no run of experiments of that kind, or none with a checkpoint.
     """
-    return read_experiment(run, kind), load_run(run)
+    return read_experiment(run, kind), placed(load_run(run))

@@ -1,0 +1,71 @@
+"""What a command runs on: options that commands with a model share."""
+
+import dataclasses
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rnnjax import host
+from rnnjax.train import Placement
+
+if TYPE_CHECKING:
+    from rnnjax_experiments.shared.run_settings import Commands
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What to run on. It changes how fast a run is, and its results only by rounding.
+
+    Attributes:
+      devices: how many devices divide each batch; by default all accelerators, or one CPU device.
+        On a CPU these are virtual: two of them use two cores better where layers are narrow.
+      model_parallel: how many parts the large tables, such as the embedding, are divided into;
+        devices / model_parallel divide the batch.
+    """
+
+    devices: int | None = None
+    model_parallel: int = 1
+
+    def start(self) -> None:
+        """Set up this process, before JAX starts."""
+        global _chosen
+        host.tune(self.devices or 1)
+        _chosen = self
+
+
+_chosen = Hardware()
+
+
+def placement() -> Placement:
+    """Return how the runs of this process lie on devices."""
+    return Placement.of(_chosen.devices, _chosen.model_parallel)
+
+
+def placed(trained: Any) -> Any:
+    """Return a trained model with its parameters on the devices of this process."""
+    return dataclasses.replace(trained, params=placement().params(trained.params))
+
+
+def with_hardware(commands: "Commands") -> "Commands":
+    """Return the commands; those that train a model, or load one, get the options of `Hardware`."""
+    return {name: _with_hardware(command) for name, command in commands.items()}
+
+
+def _with_hardware(command: Any) -> Any:
+    parameters = inspect.signature(command).parameters
+    if not {"experiment", "run"} & parameters.keys():
+        return command
+
+    def started(*, hardware: Hardware, **arguments: Any) -> None:
+        hardware.start()
+        if "experiment" in parameters:
+            print(f"runs on {placement()}")
+        command(**arguments)
+
+    own = inspect.Parameter(
+        "hardware", inspect.Parameter.KEYWORD_ONLY, default=Hardware(), annotation=Hardware
+    )
+    started.__doc__ = command.__doc__
+    started.__signature__ = inspect.Signature([*parameters.values(), own])  # type: ignore[attr-defined]
+    started.__annotations__ = {**command.__annotations__, "hardware": Hardware}
+    return started
