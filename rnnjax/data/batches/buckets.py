@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive
+from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
 
 
 def choose_borders(lengths: np.ndarray, count: int) -> tuple[int, ...]:
@@ -83,11 +84,15 @@ class Buckets:
         padded to the next power of two.
       batch_size: the largest number of sentences in a batch.
       max_tokens: the largest number of tokens in a batch, padding included. A longer sentence is a
-        batch of its own.
+        batch of its own. Where it allows fewer sentences than `batch_size`, a batch has a power of
+        two of them, so that devices and processes can divide it.
       seed: seed of the order, at least 0; every epoch has another order.
+      share: which part of each batch `own` returns, counted from 0, and the number of parts: the
+        rows of one of several processes. The parts are contiguous and equally large.
 
     Raises:
-      ValueError: there are no sentences, the borders do not increase, or a number is too small.
+      ValueError: there are no sentences, the borders do not increase, a number is too small, or
+        the parts do not divide a batch.
 
     Example:
       >>> buckets = rx.data.Buckets(np.array([2, 9, 3, 10]), (3, 10), batch_size=2)
@@ -102,6 +107,7 @@ class Buckets:
     batch_size: int
     max_tokens: int = 16_384
     seed: int = 0
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         if not len(self.lengths):
@@ -110,6 +116,10 @@ class Buckets:
         if any(a >= b for a, b in pairwise((0, *self.borders))):
             raise ValueError(f"borders must be positive and increase, got {self.borders}")
         check_at_least(0, seed=self.seed)
+        check_share(self.share, batch_size=self.batch_size)
+        if self.share != WHOLE:
+            for rows, length in self.shapes:
+                check_share(self.share, **{f"a batch of sentences of {length} tokens": rows})
 
     @property
     def steps_per_epoch(self) -> int:
@@ -128,7 +138,7 @@ class Buckets:
         does not fill its last batch, the rows without a sentence are -1.
 
         Returns:
-          The sentences, `(batch,)` integers, and the length to pad them to.
+          The sentences of the whole batch, `(batch,)` integers, and the length to pad them to.
 
         Raises:
           ValueError: `step` is negative.
@@ -172,8 +182,13 @@ class Buckets:
         members = {length: rng.permutation(rows) for length, rows in self._members.items()}
         return rng.permutation(len(self._batches)), members
 
+    def own(self, values: np.ndarray) -> np.ndarray:
+        """Return the rows of `share` of an array with a row for each of a whole batch."""
+        return values[own_rows(self.share, len(values))]
+
     def _rows(self, length: int) -> int:
-        return max(1, min(self.batch_size, self.max_tokens // length))
+        most = max(1, self.max_tokens // length)
+        return self.batch_size if most >= self.batch_size else 2 ** (most.bit_length() - 1)
 
     def _cut(self, members: np.ndarray, length: int, first: int) -> np.ndarray:
         rows = np.full(self._rows(length), -1, np.int64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive, check_text
+from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +29,12 @@ class Chunks:
       length: tokens per step, at least 1.
       start: the token before the first one of the text.
       seed: seed of where epochs begin, at least 0.
+      share: which part of each batch `at` returns, counted from 0, and the number of parts: the
+        rows of one of several processes. The parts are contiguous and equally large.
 
     Raises:
-      ValueError: `tokens` are too few or not integers, or a number is too small.
+      ValueError: `tokens` are too few or not integers, a number is too small, or the parts do not
+        divide the batch.
 
     Example:
       >>> chunks = rx.data.Chunks(np.arange(1, 9), batch_size=2, length=3, start=0, seed=0)
@@ -45,11 +49,13 @@ class Chunks:
     length: int
     start: int
     seed: int
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         check_text("tokens", self.tokens)
         check_positive(batch_size=self.batch_size, length=self.length)
         check_at_least(0, seed=self.seed)
+        check_share(self.share, batch_size=self.batch_size)
         needed = self.length * self.batch_size if self.batch_size > 1 else 1
         if len(self.tokens) < needed:
             raise ValueError(
@@ -67,10 +73,10 @@ class Chunks:
         """Return the chunk of `step`, counted from 0 over all epochs.
 
         Returns:
-          "inputs" and "targets", `(batch_size, length)` int32, where the targets are the tokens
-          that follow the inputs; "mask", `(batch_size, length)` bool, False where the chunk is
-          padded with `start`; and "fresh", `()` bool, True if the chunk is the first of its epoch,
-          where the state starts at zero.
+          "inputs" and "targets", `(rows, length)` int32, where the targets are the tokens that
+          follow the inputs; "mask", `(rows, length)` bool, False where the chunk is padded with
+          `start`, all for the rows of `share`; and "fresh", `()` bool, True if the chunk is the
+          first of its epoch, where the state starts at zero.
 
         Raises:
           ValueError: `step` is negative.
@@ -80,9 +86,10 @@ class Chunks:
         count, begin = len(self.tokens), 0
         if self.steps_per_epoch > 1:
             begin = int(np.random.default_rng([self.seed, epoch]).integers(count))
-        borders = np.arange(self.batch_size + 1)[:, None] * count // self.batch_size
-        read = borders[:-1] + chunk * self.length + np.arange(self.length)
-        mask = read < borders[1:]
+        row = np.arange(self.batch_size)[own_rows(self.share, self.batch_size), None]
+        first, end = (each * count // self.batch_size for each in (row, row + 1))
+        read = first + chunk * self.length + np.arange(self.length)
+        mask = read < end
         where = (begin + read) % count
         return token_chunk(self.tokens, where, self.start, mask) | {
             "mask": mask,

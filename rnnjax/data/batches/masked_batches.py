@@ -71,4 +71,5 @@ class MaskedBatches:
             share=self.share,
             starts=starts if self.whole_words else None,
         )
-        return {**batch, "tokens": tokens, "targets": batch["tokens"], "chosen": chosen}
+        whole = {**batch, "tokens": tokens, "targets": batch["tokens"], "chosen": chosen}
+        return {name: self.buckets.own(values) for name, values in whole.items()}

@@ -46,14 +46,14 @@ class MusicBatches:
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the batch of `step`, counted from 0 over all epochs; see `Encoded.batch`."""
         rows, length = self.buckets.at(step)
-        batch = self.encoded.batch(rows, length)
+        batch = self.encoded.batch(self.buckets.own(rows), length)
         rng = np.random.default_rng([self.buckets.seed, step])
         lowest, highest = (np.where(rows < 0, 0, ends[rows]) for ends in self._ranges)
         shifts = rng.integers(
             -np.minimum(lowest, self.down), np.minimum(KEYS - 1 - highest, self.up), endpoint=True
         )
         chords = batch["chords"]
-        shifted = chords + shifts.astype(np.int32)[:, None, None]
+        shifted = chords + self.buckets.own(shifts).astype(np.int32)[:, None, None]
         batch["chords"] = np.where(chords < 0, chords, shifted)
         return batch
 

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive, check_text
 from rnnjax.data.batches.chunks import token_chunk
+from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
+
+_BLOCK = 2**22  # tokens that are searched at once
 
 
 def whole_sentences(tokens: np.ndarray, end: int) -> np.ndarray:
@@ -43,7 +47,7 @@ class PackedSentences:
     go on in the next chunk, so a model carries its state. "resets" is True where a sentence
     begins, before the token `end` is read as its start. Nothing is padded but the ends of the rows
     in the last chunks of an epoch. Every token of every sentence, its end included, is a target
-    once in an epoch.
+    once in an epoch. Memory holds 24 bytes for each sentence besides the tokens.
 
     Attributes:
       tokens: the sentences, `(n,)` integers, each ended by `end`; see `whole_sentences`.
@@ -51,10 +55,12 @@ class PackedSentences:
       length: tokens per step, at least 1.
       end: the token that ends a sentence, and is read before its first one.
       seed: seed of the order, at least 0.
+      share: which part of each batch `at` returns, counted from 0, and the number of parts: the
+        rows of one of several processes. The parts are contiguous and equally large.
 
     Raises:
       ValueError: there are too few sentences, one is empty, the last one has no end, `tokens` are
-        not integers, or a number is too small.
+        not integers, a number is too small, or the parts do not divide the batch.
 
     Example:
       >>> tokens = np.array([1, 2, 3, 0, 4, 0, 5, 6, 0])
@@ -70,10 +76,19 @@ class PackedSentences:
     length: int
     end: int
     seed: int
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
-        _check(self.tokens, self.batch_size, self.length, self.end)
+        check_text("tokens", self.tokens)
+        check_positive(batch_size=self.batch_size, length=self.length)
         check_at_least(0, seed=self.seed)
+        check_share(self.share, batch_size=self.batch_size)
+        sentences = len(self._starts) - 1
+        if sentences < self.batch_size:
+            raise ValueError(
+                f"tokens must be at least {self.batch_size} sentences for batch_size "
+                f"{self.batch_size}, got {sentences}; use a smaller batch_size"
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,10 +99,10 @@ class PackedSentences:
         """Return the chunk of `step`, counted from 0 over all epochs.
 
         Returns:
-          "inputs" and "targets", `(batch_size, length)` int32, where the targets are the tokens
-          that follow the inputs; "mask", `(batch_size, length)` bool, False where a row is
-          padded with `end`; "resets", `(batch_size, length)` bool, True where a sentence begins;
-          and "fresh", `()` bool, True if the chunk is the first of its epoch.
+          "inputs" and "targets", `(rows, length)` int32, where the targets are the tokens that
+          follow the inputs; "mask", `(rows, length)` bool, False where a row is padded with `end`;
+          "resets", `(rows, length)` bool, True where a sentence begins, all for the rows of
+          `share`; and "fresh", `()` bool, True if the chunk is the first of its epoch.
 
         Raises:
           ValueError: `step` is negative.
@@ -97,27 +112,32 @@ class PackedSentences:
         while step >= first + self._steps(epoch):
             first += self._steps(epoch)
             epoch += 1
-        return _chunk(self.tokens, self._places(epoch), step - first, self.length, self.end)
+        rows = self._rows(epoch)
+        return rows.chunk(self.tokens, step - first, self.length, self.end, self.share)
 
     def _steps(self, epoch: int) -> int:
         if epoch not in self._known:
-            self._known[epoch] = -(-self._places(epoch).shape[1] // self.length)
+            self._known[epoch] = self._rows(epoch).steps(self.length)
         return self._known[epoch]
 
-    def _places(self, epoch: int) -> np.ndarray:
+    def _rows(self, epoch: int) -> "_Rows":
         if epoch not in self._last:
             self._last.clear()
             draw = np.random.default_rng([self.seed, epoch])
-            order = draw.permutation(int((self.tokens == self.end).sum()))
-            self._last[epoch] = _rows(self.tokens, order, self.batch_size, self.end)
+            order = draw.permutation(len(self._starts) - 1)
+            self._last[epoch] = _Rows.of(self._starts, order, self.batch_size)
         return self._last[epoch]
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return _sentence_starts(self.tokens, self.end)
 
     @cached_property
     def _known(self) -> dict[int, int]:
         return {}  # the number of steps of epochs
 
     @cached_property
-    def _last(self) -> dict[int, np.ndarray]:
+    def _last(self) -> dict[int, "_Rows"]:
         return {}  # the rows of one epoch
 
 
@@ -134,54 +154,68 @@ def evaluation_sentences(
       >>> chunk["targets"].tolist(), chunk["mask"].sum(axis=1).tolist()
       ([[1, 2, 0, 0], [3, 0, 0, 0]], [3, 2])
     """
-    _check(tokens, 1, length, end)
-    check_positive(batch_size=batch_size)
-    places = _rows(tokens, np.arange(int((tokens == end).sum())), batch_size, end)
-    chunks = range(-(-places.shape[1] // length))
-    return (_chunk(tokens, places, chunk, length, end) for chunk in chunks)
-
-
-def _check(tokens: np.ndarray, batch_size: int, length: int, end: int) -> None:
     check_text("tokens", tokens)
     check_positive(batch_size=batch_size, length=length)
-    ends = tokens == end
-    if not len(tokens) or not ends[-1] or ends[0] or (ends[1:] & ends[:-1]).any():
+    starts = _sentence_starts(tokens, end)
+    rows = _Rows.of(starts, np.arange(len(starts) - 1), batch_size)
+    return (rows.chunk(tokens, each, length, end, WHOLE) for each in range(rows.steps(length)))
+
+
+def _sentence_starts(tokens: np.ndarray, end: int) -> np.ndarray:
+    """Return where each sentence starts, and where the last one ends."""
+    ends = [
+        first + np.flatnonzero(tokens[first : first + _BLOCK] == end)
+        for first in range(0, len(tokens), _BLOCK)
+    ]
+    starts = np.concatenate([[0], *ends]) + 1
+    starts[0] = 0
+    if len(starts) < 2 or starts[-1] != len(tokens) or np.diff(starts).min() < 2:
         raise ValueError(
             f"tokens must be sentences of at least one token, each ended by {end}, the last one "
             "too; see whole_sentences"
         )
-    if ends.sum() < batch_size:
-        raise ValueError(
-            f"tokens must be at least {batch_size} sentences for batch_size {batch_size}, got "
-            f"{ends.sum()}; use a smaller batch_size"
-        )
+    return starts
 
 
-def _rows(tokens: np.ndarray, order: np.ndarray, batch_size: int, end: int) -> np.ndarray:
-    """Return where each row finds its tokens, `(batch_size, longest)`; -1 after its end."""
-    ends = np.flatnonzero(tokens == end)
-    starts = np.concatenate([[0], ends[:-1] + 1])[order]
-    lengths = ends[order] + 1 - starts
-    before = np.cumsum(lengths) - lengths  # tokens of the sentences before each
-    where = np.repeat(starts - before, lengths) + np.arange(len(tokens))
-    # The row of a sentence is that of its first token, if all rows were equally long.
-    row = np.repeat(before * batch_size // len(tokens), lengths)
-    sizes = np.bincount(row, minlength=batch_size)
-    rows = np.full((batch_size, sizes.max()), -1)
-    rows[np.arange(sizes.max()) < sizes[:, None]] = where
-    return rows
+class _Rows(NamedTuple):
+    """Sentences in an order, laid end to end in rows.
 
+    Attributes:
+      starts: where each sentence of the text starts, and where the last one ends.
+      order: the sentences, in the order of the rows.
+      before: the number of tokens before each of them, and of all.
+      borders: of these tokens, the first one of each row, and their number.
+    """
 
-def _chunk(
-    tokens: np.ndarray, rows: np.ndarray, number: int, length: int, end: int
-) -> dict[str, np.ndarray]:
-    part = rows[:, number * length : (number + 1) * length]
-    where = np.pad(part, ((0, 0), (0, length - part.shape[1])), constant_values=-1)
-    mask = where >= 0
-    chunk = token_chunk(tokens, where, end, mask)
-    # The token before the first of a sentence is the end of one, wherever it comes from.
-    return chunk | {
-        "mask": mask,
-        "resets": chunk["inputs"] == end,
-        "fresh": np.asarray(number == 0),
-    }
+    starts: np.ndarray
+    order: np.ndarray
+    before: np.ndarray
+    borders: np.ndarray
+
+    @classmethod
+    def of(cls, starts: np.ndarray, order: np.ndarray, batch_size: int) -> "_Rows":
+        before = np.zeros(len(starts), np.int64)
+        np.cumsum(np.diff(starts)[order], out=before[1:])
+        # The row of a sentence is that of its first token, if all rows were equally long.
+        ideal = -(-np.arange(batch_size + 1) * before[-1] // batch_size)
+        return cls(starts, order, before, before[np.searchsorted(before, ideal)])
+
+    def steps(self, length: int) -> int:
+        return int(-(-np.diff(self.borders).max() // length))
+
+    def chunk(
+        self, tokens: np.ndarray, number: int, length: int, end: int, share: Share
+    ) -> dict[str, np.ndarray]:
+        row = own_rows(share, len(self.borders) - 1)
+        place = self.borders[:-1][row, None] + number * length + np.arange(length)
+        mask = place < self.borders[1:][row, None]
+        place = np.where(mask, place, 0)
+        sentence = np.searchsorted(self.before, place, side="right") - 1
+        where = self.starts[self.order[sentence]] + place - self.before[sentence]
+        chunk = token_chunk(tokens, where, end, mask)
+        # The token before the first of a sentence is the end of one, wherever it comes from.
+        return chunk | {
+            "mask": mask,
+            "resets": chunk["inputs"] == end,
+            "fresh": np.asarray(number == 0),
+        }

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_choice
 from rnnjax.data.batches.buckets import Buckets, choose_borders
+from rnnjax.data.batches.share import WHOLE, Share
 from rnnjax.data.encoding.encoded import Answer, Encoded, joined, ragged
 from rnnjax.data.readers.lines import read_lines
 from rnnjax.data.readers.tables import Choice, say_header
@@ -101,6 +102,7 @@ class ParallelBatches:
         batch_size: int,
         seed: int,
         max_length: int | None = None,
+        share: Share = WHOLE,
     ) -> "ParallelBatches":
         """Return batches of translations, with a tokeniser for each side.
 
@@ -112,6 +114,7 @@ class ParallelBatches:
           seed: see `Buckets`.
           max_length: leave out translations with more tokens than this on a side, start or stop
             token included: a model's memory grows with the product of both sides. None keeps all.
+          share: see `Buckets`.
 
         Raises:
           ValueError: no translation is short enough.
@@ -127,11 +130,12 @@ class ParallelBatches:
         source, target = _source([row[0] for row in rows]), _target([row[1] for row in rows])
         longer = np.maximum(source.lengths, target.lengths)
         borders = choose_borders(longer, shapes)
-        return cls(source, target, Buckets(longer, borders, batch_size, seed=seed))
+        return cls(source, target, Buckets(longer, borders, batch_size, seed=seed, share=share))
 
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the batch of `step`, counted from 0 over all epochs; see `batch`."""
-        return self.batch(*self.buckets.at(step))
+        rows, length = self.buckets.at(step)
+        return self.batch(self.buckets.own(rows), length)
 
     def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
         """Return a batch of translations, padded.

@@ -42,11 +42,12 @@ class SentenceBatches:
 
     def at(self, step: int) -> dict[str, np.ndarray]:
         """Return the batch of `step`, counted from 0 over all epochs; see `Encoded.batch`."""
-        batch = self.encoded.batch(*self.buckets.at(step))
+        rows, length = self.buckets.at(step)
+        batch = self.encoded.batch(self.buckets.own(rows), length)
         if not self.hide_rare:
             return batch
         rng = np.random.default_rng([self.buckets.seed, step])
-        hidden = rng.random(batch["words"].shape) < self.hide_rare
+        hidden = self.buckets.own(rng.random((len(rows), length))) < self.hide_rare
         rare = batch["words"] >= self.first_rare
         batch["words"] = np.where(hidden & rare, np.int32(UNKNOWN), batch["words"])
         return batch

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive
 from rnnjax.data.batches.buckets import Buckets, choose_borders
+from rnnjax.data.batches.share import WHOLE, Share
 from rnnjax.data.encoding.log_mel import LogMel
 from rnnjax.data.encoding.transcripts import padded_symbols, with_targets
 
@@ -98,6 +99,8 @@ class SpeechBatches:
       shapes: number of lengths to pad to; see `choose_borders`.
       batch_size: the largest number of recordings in a batch.
       seed: seed of the order and of the changes.
+      share: see `Buckets`; each part changes all recordings of a batch, as each draws after the
+        one before.
 
     Example:
       >>> recordings = [np.ones(900, np.float32), np.ones(500, np.float32)]
@@ -116,6 +119,7 @@ class SpeechBatches:
     shapes: int
     batch_size: int
     seed: int
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         check_positive(shapes=self.shapes, batch_size=self.batch_size)
@@ -127,7 +131,11 @@ class SpeechBatches:
         slowest = [self.features.frames(1 + int(slow * len(each))) for each in self.recordings]
         lengths = np.array(slowest, np.int64)
         return Buckets(
-            lengths, choose_borders(lengths, self.shapes), self.batch_size, seed=self.seed
+            lengths,
+            choose_borders(lengths, self.shapes),
+            self.batch_size,
+            seed=self.seed,
+            share=self.share,
         )
 
     @cached_property
@@ -143,7 +151,8 @@ class SpeechBatches:
         targets, lengths = self._targets
         encoded = with_targets(frames, targets[real], lengths[real], self.features.filters)
         # The rows without a recording come last.
-        return encoded.batch(np.where(rows >= 0, np.arange(len(rows)), -1), length)
+        places = np.where(rows >= 0, np.arange(len(rows)), -1)
+        return encoded.batch(self.buckets.own(places), length)
 
     def _drawn(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         frames = self.features(self.augmentation.sound(samples, rng))

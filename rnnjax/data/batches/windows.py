@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive
+from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
 from rnnjax.data.encoding.series_encoder import EncodedSeries
 
 Span = tuple[int, int]  # steps of a series, as in a slice
@@ -29,9 +30,12 @@ class Windows:
         little there.
       batch_size: windows in a batch.
       seed: seed of the windows that are drawn.
+      share: which part of each batch `at` returns, counted from 0, and the number of parts: the
+        rows of one of several processes. The parts are contiguous and equally large.
 
     Raises:
-      ValueError: a number is out of range, or no target lies in a span.
+      ValueError: a number is out of range, no target lies in a span, or the parts do not divide the
+        batch.
 
     Example:
       >>> series = rx.data.EncodedSeries(np.arange(9.0), np.arange(9.0)[:, None], np.zeros((9, 0)))
@@ -50,10 +54,12 @@ class Windows:
     warmup: int = 0
     batch_size: int = 32
     seed: int = 0
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         check_positive(history=self.history, batch_size=self.batch_size, first=self.horizons[0])
         check_at_least(0, warmup=self.warmup, seed=self.seed)
+        check_share(self.share, batch_size=self.batch_size)
         if list(self.horizons) != sorted(set(self.horizons)):
             raise ValueError(f"horizons must increase, got {self.horizons}")
         if self.warmup >= self.history:
@@ -91,7 +97,8 @@ class Windows:
         drawn = rng.integers(0, sizes[-1], self.batch_size)
         rows = np.searchsorted(sizes, drawn, side="right") - 1
         lasts = [ends[i][0] + n - sizes[i] for i, n in zip(rows, drawn, strict=True)]
-        return self._batch(list(zip(rows, lasts, strict=True)))
+        windows = list(zip(rows, lasts, strict=True))
+        return self._batch(windows[own_rows(self.share, self.batch_size)])
 
     def in_order(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield batches of windows in which each target of the spans counts once.
@@ -109,7 +116,7 @@ class Windows:
             )
         ]
         for first in range(0, len(found), self.batch_size):
-            yield self._batch(found[first : first + self.batch_size])
+            yield self._filled(found[first : first + self.batch_size])
 
     def before(self, index: int, origins: np.ndarray) -> dict[str, np.ndarray]:
         """Return windows of the series `index` that end with the steps `origins`; see `at`.
@@ -118,7 +125,7 @@ class Windows:
           index: which series.
           origins: `(windows,)`, at most `batch_size`; the batch is filled up with empty rows.
         """
-        return self._batch([(index, origin) for origin in origins])
+        return self._filled([(index, origin) for origin in origins])
 
     def _ends(self) -> list[Span]:
         """Return, for each series, the last steps of the windows that can be drawn, as a slice."""
@@ -129,9 +136,11 @@ class Windows:
             found.append((first, max(first, stop)))
         return found
 
+    def _filled(self, windows: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+        return self._batch([*windows, *[(0, -1)] * (self.batch_size - len(windows))])
+
     def _batch(self, windows: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
         parts = [self._window(*window) for window in windows]
-        parts += [self._window(0, -1)] * (self.batch_size - len(parts))
         return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
 
     def _window(self, index: int, last: int) -> dict[str, np.ndarray]:

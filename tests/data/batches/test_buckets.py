@@ -148,6 +148,12 @@ def test_a_very_long_sentence_is_a_batch_by_itself():
     assert batches == {4: [0, 2, -1, -1], 16: [3, -1, -1, -1], 8_192: [1]}
 
 
+def test_a_batch_that_is_limited_by_its_tokens_has_a_power_of_two_of_rows():
+    lengths = np.repeat([10, 20, 30, 50, 100, 200], 13)
+    buckets = Buckets(lengths, (10, 20, 30, 50, 100, 200), 12, max_tokens=400)
+    assert buckets.shapes == [(12, 10), (12, 20), (12, 30), (8, 50), (4, 100), (2, 200)]
+
+
 def test_without_borders_lengths_are_padded_to_powers_of_two():
     lengths = [0, 1, 2, 3, 4, 5, 8, 9, 1000, 1024, 1025, 2**20, 2**20 + 1]
     buckets = Buckets(np.array(lengths), (), 1, max_tokens=1)
