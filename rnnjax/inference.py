@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from rnnjax.models.interface import Batch, BatchLoss
-from rnnjax.placement import place_like
+from rnnjax.placement import beside
 
 # The sentences of each batch (-1 for none), and the batch.
 Batches = Iterable[tuple[np.ndarray, Batch]]
@@ -40,9 +40,10 @@ def evaluate(
       18
     """
     found = []
-    for batch in map(place_like(params), batches):
-        found.append(each := _batch_loss(model, params, batch, carry))
-        carry = each.carry
+    with beside(params) as place:
+        for batch in map(place, batches):
+            found.append(each := _batch_loss(model, params, batch, carry))
+            carry = each.carry
     # Sum in float64 on the host, as a long text has many small terms.
     return _mean(found)
 
@@ -135,9 +136,8 @@ def _of_each(
     In a tagged sentence, each word gets an answer: that of its first token.
     """
     found: list[Any] = [None] * sentences
-    place = place_like(params)
-    # Start all batches before the first answer is read.
-    pending = [(rows, batch, run(place(batch))) for rows, batch in batches]
+    with beside(params) as place:  # start all batches before the first answer is read
+        pending = [(rows, batch, run(place(batch))) for rows, batch in batches]
     for rows, batch, given in pending:
         for index, (row, each) in enumerate(zip(rows, jax.device_get(given), strict=True)):
             if row < 0:

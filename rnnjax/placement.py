@@ -1,6 +1,7 @@
 """How the arrays of a run lie on devices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -152,8 +153,13 @@ class Placement:
         """
         if not isinstance(train_step, jax.stages.Wrapped):
             return train_step
+
+        def update(state: Any, batch: Any) -> Any:
+            with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
+                return train_step(state, batch)
+
         places = self.of_state(state), self._whole  # of the metrics
-        return jax.jit(train_step, donate_argnums=0, out_shardings=places)
+        return jax.jit(update, donate_argnums=0, out_shardings=places)
 
     def whole_batch(self, batch: Any) -> Any:
         """Return a batch on the devices, like `batch`, of which every process has all rows."""
@@ -239,10 +245,15 @@ def placement_of(params: Any) -> Placement | None:
     return None
 
 
-def place_like(params: Any) -> Callable[[Any], Any]:
-    """Return what puts a batch onto the devices of parameters, divided where it can be."""
+@contextmanager
+def beside(params: Any) -> Iterator[Callable[[Any], Any]]:
+    """Yield what puts a batch where parameters lie, divided if it can be; compute within."""
     placement = placement_of(params)
-    return jax.device_put if placement is None else placement.whole_batch
+    if placement is None:
+        yield jax.device_put
+        return
+    with jax.set_mesh(placement.mesh):
+        yield placement.whole_batch
 
 
 def _put(tree: Any, places: Any) -> Any:

@@ -30,6 +30,34 @@ def automatic(function: Callable[..., Any], *args: Any, spec: PartitionSpec) -> 
     return function(*args)
 
 
+def over_rows(function: Callable[..., Array], rows: int, *args: Any, divided: Any) -> Array:
+    """Return `function(*args)`, a sum over rows, computed by each device over its own rows.
+
+    The compiler would exchange the rows that a loop over parts of them reads. Where no run on a
+    mesh with an axis "data" is traced, see `rnnjax.train.Placement`, or the axis does not divide
+    the rows, nothing changes.
+
+    Args:
+      function: it returns a sum over the rows.
+      rows: the length of the first axis of what is divided.
+      args: trees of arrays.
+      divided: for each of `args`, whether its arrays are divided along their first axis.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    parts = mesh.shape["data"] if kinds.get("data") == AxisType.Auto else 1
+    if parts == 1 or rows % parts:
+        return function(*args)
+    specs = tuple(PartitionSpec("data") if each else PartitionSpec() for each in divided)
+    local = jax.shard_map(
+        lambda *own: jax.lax.psum(function(*own), "data"),
+        in_specs=specs,
+        out_specs=PartitionSpec(),
+        axis_names={"data"},
+    )
+    return local(*args)
+
+
 def spec_of(array: Array) -> PartitionSpec:
     """Return how an array is divided, axis by axis; on a mesh of other axes, nothing."""
     return jax.typeof(array).sharding.spec

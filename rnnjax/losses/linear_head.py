@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec
 
 from rnnjax.checks import check_positive, is_known
 from rnnjax.products import accumulator, affine, last_first, outer, product
-from rnnjax.sharding import automatic
+from rnnjax.sharding import automatic, over_rows
 from rnnjax.varying import axes_of, gradient_of, varying
 
 
@@ -59,7 +59,10 @@ def linear_loss(
     """
     check_positive(rows_at_once=plan.rows_at_once)
     run = partial(_in_chunks, plan)
-    return automatic(run, features, kernel, bias, mask, beside, held, spec=PartitionSpec())
+    args = features, kernel, bias, mask, beside, held
+    divided = True, False, False, True, True, False
+    shared = partial(over_rows, run, mask.shape[0], divided=divided)
+    return automatic(shared, *args, spec=PartitionSpec())
 
 
 def _in_chunks(

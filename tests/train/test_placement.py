@@ -204,3 +204,16 @@ def test_a_state_on_a_mesh_stays_there(tmp_path):
     assert found.state.params["w"].sharding.mesh.size == 2
     one, two = (without_clocks(tmp_path / name)[-1]["loss"] for name in ("alone", "two"))
     assert one == pytest.approx(two, rel=1e-5)
+
+
+def test_devices_exchange_nothing_but_sums():
+    chunks = rx.data.Chunks(np.arange(8000) % 12, batch_size=4, length=900, start=0, seed=0)
+    model = LanguageModel(12, rx.GRU(2), embed_size=2)  # whose head cuts its rows into chunks
+    task = Task(model, chunks.at, model.initial_state((4,)), tokens=jnp.ones((1, 1), int))
+    placed = placement(2)
+    state = placed.state(init_state(task.params, task.optimizer, task.carry))
+    step = placed.keep_state(task.step, state)
+    program = step.lower(state, placed.batch(chunks.at(0))).compile().as_text()
+    assert "all-reduce" in program
+    for other in ("all-gather", "all-to-all", "collective-permute"):
+        assert other not in program
