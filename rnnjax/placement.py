@@ -121,30 +121,42 @@ class Placement:
         [mine] = [i for i, each in enumerate(distinct) if jax.process_index() in each]
         return mine, len(distinct)
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Mapping[str, Any]) -> None:
         """Raise `ValueError` if the devices cannot divide the rows of a batch among them."""
         parts = self.data_parts // self.share[1]
-        for path, array in jax.tree.leaves_with_path(batch):
-            if np.ndim(array) and array.shape[0] % parts:
+        for name, entry in batch.items():
+            if (rows := _rows(entry)) and rows[0] % parts:
                 raise ValueError(
                     f"batch must have rows that {self.data_parts} devices can divide, got "
-                    f"{_name(path)} of {array.shape[0] * self.share[1]} rows"
+                    f"{name} of {rows[0] * self.share[1]} rows"
                 )
 
-    def batch(self, batch: Any) -> Any:
-        """Return a batch on the devices: rows are divided, arrays without axes are everywhere.
+    def batch(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch on the devices.
 
         Args:
-          batch: a tree of arrays, whose first axis has the rows that this process reads.
+          batch: arrays by name, whose first axis has the rows that this process reads. Arrays
+            without axes, and trees of arrays, lie on every device.
         """
         if self.share[1] == 1:
             return self.whole_batch(batch)
 
-        def put(array: Any) -> jax.Array:
-            rows = tuple(self.share[1] * count for count in np.shape(array)[:1])
-            return jax.make_array_from_process_local_data(self._by_rows(rows), np.asarray(array))
+        def put(entry: Any) -> Any:
+            if not (rows := _rows(entry)):
+                return self.everywhere(entry)
+            place = self._by_rows((rows[0] * self.share[1],))
+            return jax.make_array_from_process_local_data(place, np.asarray(entry))
 
-        return jax.tree.map(put, batch)
+        return {name: put(entry) for name, entry in batch.items()}
+
+    def whole_batch(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch on the devices, like `batch`, of which every process has all rows."""
+        places = {name: self._by_rows(_rows(entry)) for name, entry in batch.items()}
+        return _put(dict(batch), places)
+
+    def everywhere(self, tree: Any) -> Any:
+        """Return a tree of arrays on the devices, all of it on each."""
+        return _put(tree, self._whole)
 
     def keep_state(self, train_step: Callable[..., Any], state: Any) -> Callable[..., Any]:
         """Return an update, of a state and a batch, whose new state lies like `state`.
@@ -160,10 +172,6 @@ class Placement:
 
         places = self.of_state(state), self._whole  # of the metrics
         return jax.jit(update, donate_argnums=0, out_shardings=places)
-
-    def whole_batch(self, batch: Any) -> Any:
-        """Return a batch on the devices, like `batch`, of which every process has all rows."""
-        return _put(batch, jax.tree.map(lambda array: self._by_rows(np.shape(array)[:1]), batch))
 
     def params(self, params: Any) -> Any:
         """Return parameters on the devices; all processes must have the same ones.
@@ -256,17 +264,23 @@ def beside(params: Any) -> Iterator[Callable[[Any], Any]]:
         yield placement.whole_batch
 
 
-def _put(tree: Any, places: Any) -> Any:
-    """Return arrays, which are the same in all processes, in their places."""
+def _rows(entry: Any) -> tuple[int, ...]:
+    """Return the number of rows of a batch's entry, `(rows,)`; () if it belongs to all rows."""
+    return np.shape(entry)[:1] if jax.tree_util.all_leaves([entry]) else ()
 
+
+def _put(tree: Any, places: Any) -> Any:
+    """Return arrays, which are the same in all processes, in their places, a tree or its trunk."""
     if all(place.is_fully_addressable for place in jax.tree.leaves(places)):
         return jax.device_put(tree, places)
 
-    def part(leaf: Any, place: NamedSharding) -> jax.Array:
+    def part(place: NamedSharding, leaf: Any) -> jax.Array:
         array = np.asarray(leaf)
         return jax.make_array_from_callback(array.shape, place, lambda index: array[index])
 
-    return jax.tree.map(part, tree, places)
+    return jax.tree.map(
+        lambda place, part_of: jax.tree.map(partial(part, place), part_of), places, tree
+    )
 
 
 _name = partial(jax.tree_util.keystr, simple=True, separator="/")

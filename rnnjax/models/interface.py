@@ -7,7 +7,8 @@ from jax import Array
 
 from rnnjax.serialization import serializable
 
-# Arrays by name; a model reads those that it needs.
+# Arrays by name, whose first axis is that of the batch; a model reads those that it needs. Arrays
+# without axes, and trees of arrays, such as the parameters of a teacher, are of all its rows.
 Batch = Mapping[str, Any]
 
 

@@ -13,6 +13,7 @@ from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedLanguageModel
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
 from rnnjax_experiments.shared.going_on import load_source
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 
 
@@ -75,12 +76,13 @@ def train_tokens(
     chunks = _chunks(experiment, start.vocabulary, tokens)
     if carry is None:
         carry = start.model.initial_state((experiment.batch_size,))
+    held = placement().everywhere(dict(beside or {}))
     return train(
         out,
         experiment,
         start,
         data,
-        batch_at=lambda step: {**chunks.at(step), **(beside or {})},
+        batch_at=lambda step: {**chunks.at(step), **held},
         evaluate=lambda trained: {"loss": trained.nats(tokens.valid)},
         schedule=Schedule(_steps(experiment, chunks), experiment.evaluations),
         steps_per_epoch=chunks.steps_per_epoch,

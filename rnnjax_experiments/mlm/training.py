@@ -20,6 +20,7 @@ from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedMaskedModel
 from rnnjax_experiments.mlm.data import Text, make_rows, split, switched
 from rnnjax_experiments.mlm.presets import PretrainingExperiment
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 
@@ -73,12 +74,13 @@ def train_masked(
         f"{len(kept):,} / {len(held_out):,} texts, {batches.encoded.starts[-1]:,} tokens "
         f"to train on; {experiment.steps:,} steps, {per_epoch:,} an epoch"
     )
+    held = placement().everywhere(dict(beside or {}))
     return train(
         out,
         experiment,
         start,
         digest(repr([each[:2] for each in texts]) + taught),
-        batch_at=lambda step: {**batches.at(step), **(beside or {})},
+        batch_at=lambda step: {**batches.at(step), **held},
         evaluate=lambda trained: {"loss": evaluate_loss(trained.model, trained.params, valid)[0]},
         schedule=Schedule(experiment.steps, experiment.evaluations),
         steps_per_epoch=per_epoch,
