@@ -41,7 +41,7 @@ class RNN(nn.Module):
     core: Core
     implementation: Implementation = "auto"
     recompute: bool = False
-    unroll_factor: int = 1
+    unroll_factor: int | None = None
     batch_first: bool = False
 
     @nn.compact

@@ -48,7 +48,7 @@ class RNN(nnx.Module):
         *,
         implementation: Implementation = "auto",
         recompute: bool = False,
-        unroll_factor: int = 1,
+        unroll_factor: int | None = None,
         batch_first: bool = False,
         deterministic: bool = False,
         rngs: nnx.Rngs,

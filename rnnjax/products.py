@@ -27,6 +27,19 @@ def common_dtype(*values: Any) -> Any:
         return jnp.result_type(*values)
 
 
+def precision() -> jax.lax.Precision | None:
+    """Return the precision of products that `jax.default_matmul_precision` sets.
+
+    None stands for an algorithm of another name. On an NVIDIA GPU, HIGHEST is float32, and all
+    others allow TF32.
+    """
+    config: Any = jax.config
+    try:
+        return jax.lax.Precision(config.jax_default_matmul_precision)
+    except ValueError:
+        return None
+
+
 def as_given(tree: Any, given: Any) -> Any:
     """Return a tree of arrays in the dtypes of another one."""
     return jax.tree.map(lambda a, b: a.astype(b.dtype), tree, given)

@@ -5,6 +5,7 @@ from rnnjax.sequence.bidirectional import BidirectionalState as BidirectionalSta
 from rnnjax.sequence.conditioned import Conditioned as Conditioned
 from rnnjax.sequence.conditioned import ConditionedState as ConditionedState
 from rnnjax.sequence.dropout import sequence_dropout as sequence_dropout
+from rnnjax.sequence.kernels.fused import Fused as Fused
 from rnnjax.sequence.kernels.newton import Newton as Newton
 from rnnjax.sequence.kernels.newton import Solution as Solution
 from rnnjax.sequence.linear_recurrence import linear_recurrence as linear_recurrence

@@ -19,6 +19,7 @@ from rnnjax.cells.base import (
     reads_backwards,
 )
 from rnnjax.checks import check_choices
+from rnnjax.sequence.kernels.kernel import Grid, grid_of
 from rnnjax.sequence.unroll import Composite, Options
 from rnnjax.serialization import serializable
 
@@ -146,6 +147,16 @@ class Bidirectional(Composite, Generic[AheadT, BackT]):
     ) -> tuple[BidirectionalState[AheadT, BackT], Array]:
         """Raise `ValueError`, as the backward direction needs the end of the sequence first."""
         raise ValueError("Bidirectional has no step: use unroll, which reads the whole sequence")
+
+    def grid(self, params: Params) -> Grid | None:
+        """Return one layer, read both ways; see `Composite`."""
+        if self.merge != "concat" or sorted(params) != ["backward", "forward"]:
+            return None
+        ahead = grid_of(self.core, params["forward"])
+        back = grid_of(self._back, params["backward"])
+        if ahead is None or back is None or not len(ahead) == len(back) == 1:
+            return None
+        return [ahead[0] + back[0]]
 
     def over_time(
         self,

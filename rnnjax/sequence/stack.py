@@ -19,6 +19,7 @@ from rnnjax.cells.base import (
 )
 from rnnjax.checks import check_rate
 from rnnjax.sequence.dropout import sequence_dropout
+from rnnjax.sequence.kernels.kernel import Grid, grid_of
 from rnnjax.sequence.unroll import Composite, Options
 
 StatesT = TypeVar("StatesT", bound=tuple[Any, ...])
@@ -158,6 +159,18 @@ class Stack(Composite, Generic[StatesT]):
             states.append(new)
             x = self._join(x, y)
         return self._states(states), x
+
+    def grid(self, params: Params) -> Grid | None:
+        """Return the layers; see `Composite`."""
+        names = [f"layer_{i}" for i in range(len(self.layers))]
+        if self.dropout or self.residual or sorted(params) != sorted(names):
+            return None
+        found: Grid = []
+        for layer, name in zip(self.layers, names, strict=True):
+            if (inside := grid_of(layer, params[name])) is None:
+                return None
+            found += inside
+        return found
 
     def over_time(
         self,

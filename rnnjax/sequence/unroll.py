@@ -25,7 +25,7 @@ from rnnjax.cells.base import (
 from rnnjax.cells.noise import Noise
 from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
 from rnnjax.sequence.blocks import in_blocks
-from rnnjax.sequence.kernels.kernel import Call, Steps
+from rnnjax.sequence.kernels.kernel import Call, Grid, Steps
 from rnnjax.sequence.kernels.table import KERNELS, kernel, name_of, refusal
 from rnnjax.sequence.kernels.table import Implementation as Implementation
 from rnnjax.sequence.leaves import Course, Start, apart, starts
@@ -63,7 +63,7 @@ class Options:
     recompute: bool = False
     dropout_key: Array | None = None
     return_states: bool = False
-    unroll_factor: int = 1
+    unroll_factor: int | None = None
     noise: Noise | None = None  # of the steps of a gated cell
 
     def unroll(
@@ -79,15 +79,23 @@ class Options:
         lengths = check_lengths(self.lengths, xs.shape[0], batch)
         resets = check_flags("resets", self.resets, (xs.shape[0], *batch), end=True)
         mask = check_flags("mask", self.mask, (xs.shape[0], *batch))
-        check_positive(unroll_factor=self.unroll_factor)
+        if self.unroll_factor is not None:
+            check_positive(unroll_factor=self.unroll_factor)
         masks = make_masks(xs.shape[0], lengths, resets, mask, reverse=self.reverse)
         if masks.valid is not None:
             # Clear the inputs too: a NaN makes NaN gradients even if it is dropped later.
             xs = clear(~masks.valid, xs)
         state = core.initial_state(batch) if initial_state is None else initial_state
+        options = replace(self, lengths=lengths, resets=resets, mask=mask)
+        call = Call(core, params, xs, options.uses)
         if isinstance(core, Composite):
-            options = replace(self, lengths=lengths, resets=resets, mask=mask)
-            return core.over_time(params, xs, state, options)
+            if not self._takes_whole(call, state):
+                return core.over_time(params, xs, state, options)
+            # Only to check the arguments.
+            apart_from = replace(options, implementation="scan")
+            jax.eval_shape(lambda: core.over_time(params, xs, state, apart_from))
+            final, (ys, _) = self._run(call, state, masks)
+            return final, ys
         state, reset = apart(Start, state)
         state = beside(core, xs, _in_step_dtypes(core, params, xs, state))
         if reset is not None and masks.fresh is not None:
@@ -95,19 +103,35 @@ class Options:
             masks = masks._replace(start=start)
         if self.noise is not None:
             masks = masks._replace(noise=steps_beside(core, xs, self.noise))
-        final, (ys, states) = self._run(Call(core, params, xs), state, masks)
+        final, (ys, states) = self._run(call, state, masks)
         return final if states is None else jax.tree.map(Course, final, states), ys
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """The names of the options that not every kernel has, if they are given."""
+        names = ("lengths", "resets", "mask", "noise", "recompute", "return_states")
+        given = (getattr(self, name) for name in names)
+        return frozenset(
+            n for n, v in zip(names, given, strict=True) if not (v is None or v is False)
+        )
+
+    def _takes_whole(self, call: Call, state: State) -> bool:
+        """Return whether a kernel runs all parts of a composite in one call."""
+        chosen, _ = kernel(call, self.implementation)
+        return chosen.whole and apart(Start, state)[1] is None
+
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
-        """Run the kernel that is chosen for one core."""
+        """Run the kernel that is chosen."""
         xs = call.xs
+        chosen, unroll = kernel(call, self.implementation)
+        factor = unroll if self.unroll_factor is None else self.unroll_factor
         run = partial(
-            kernel(call, self.implementation).run,
+            chosen.run,
             call.core,
             call.params,
             reverse=self.reverse,
             return_states=self.return_states,
-            unroll_factor=self.unroll_factor if is_known(xs.shape[0]) else 1,
+            unroll_factor=factor if is_known(xs.shape[0]) else 1,
         )
         if not self.recompute:
             return run(xs, state, masks)
@@ -128,6 +152,9 @@ class _DryRun(Options):
     """
 
     refusals: list[str | None] = field(default_factory=list)
+
+    def _takes_whole(self, call: Call, state: State) -> bool:
+        return False
 
     def _run(self, call: Call, state: State, masks: Masks) -> tuple[State, Steps]:
         self.refusals.append(refusal(call, name_of(self.implementation)))
@@ -150,6 +177,13 @@ class Composite:
     ) -> tuple[State, Array]:
         """Do the work of `unroll`, by calling `options.unroll` on each part."""
 
+    def grid(self, params: Params) -> Grid | None:
+        """Return the parts if they are layers, each of one or two directions; None otherwise.
+
+        Layers read the outputs of the layer below, side by side. A kernel may run them at once.
+        """
+        return None
+
 
 class _Given(TypedDict, total=False):
     """The arguments of `unroll` on which the type of its results does not depend."""
@@ -162,7 +196,7 @@ class _Given(TypedDict, total=False):
     implementation: Implementation
     recompute: bool
     dropout_key: Array | None
-    unroll_factor: int
+    unroll_factor: int | None
 
 
 @overload
@@ -216,7 +250,7 @@ def unroll(
     recompute: bool = False,
     dropout_key: Array | None = None,
     return_states: bool = False,
-    unroll_factor: int = 1,
+    unroll_factor: int | None = None,
 ) -> tuple[StateT, Array] | tuple[StateT, Array, StateT]:
     """Run a core over a batch of sequences.
 
@@ -252,16 +286,21 @@ def unroll(
         differentiated forwards (`jax.jvp`, `jax.jacfwd`, `jax.linearize`): use "scan" where JAX
         "can't apply forward-mode autodiff (jvp)". `jax.hessian` works on all. "newton" is
         experimental and never chosen by "auto": all steps of a gated cell at once, by iterations;
-        `rnnjax.sequence.Newton` has its settings, and can be given in its place.
+        `rnnjax.sequence.Newton` has its settings, and can be given in its place, as can
+        `rnnjax.sequence.Fused` in that of "fused". "cudnn" is for `LSTM` in float32 on an NVIDIA
+        GPU; a `Stack` or `Bidirectional` of equal ones is one call. It has a first reverse-mode
+        derivative, no `vmap`, no resets; `jax.default_matmul_precision("highest")` turns TF32 off.
       recompute: keep only every sqrt(time)-th state for the backward pass, besides inputs and
         outputs, and compute the rest again: 20 to 40 % of the memory, 1.3 to 1.8 times the time
         (docs/benchmarks.md; Chen et al. 2016, arXiv:1604.06174).
       dropout_key: a random key turns on the dropout of the core; None leaves it off.
       return_states: return the state after each step too, such as the c of an LSTM.
       unroll_factor: how many steps are one turn of the compiled loop: `unroll` of `jax.lax.scan`.
-        Results are equal to rounding, and compilation takes longer. Measure before you use it: on
-        CPU, some programs become faster and others slower. A program for any number of steps
-        (`jax.export`) has one step a turn. "associative" has no loop over steps, and ignores it.
+        None is what `implementation` says, `Fused(unroll=4)` or what "auto" found in its table, and
+        else 1. Results are equal to rounding, and compilation takes longer. Measure before you use
+        it: on CPU, some programs become faster and others slower. A program for any number of steps
+        (`jax.export`) has one step a turn. "associative" and "cudnn" have no loop over steps, and
+        ignore it.
 
     Returns:
       The final state, and the outputs `(time, *batch, output_size)`. With `return_states`, also the
@@ -344,7 +383,8 @@ def _check_some_part_takes(
         jax.eval_shape(lambda: dry.unroll(core, params, xs, initial_state))
         refusals = dry.refusals
     else:
-        refusals = [refusal(Call(core, params, xs), name_of(options.implementation))]
+        call = Call(core, params, xs, options.uses)
+        refusals = [refusal(call, name_of(options.implementation))]
     if refusals and None not in refusals:
         raise ValueError("; ".join(dict.fromkeys(map(str, refusals))))
 

@@ -54,8 +54,8 @@ CALLS = {
         r"resets must have shape \(time, \*batch\) = \(4, 2\), or one more row, got \(2, 4\)",
     ),
     "implementation": (
-        unroll(implementation="cudnn"),
-        r"implementation must be one of auto, fused, associative, scan, newton, got 'cudnn'",
+        unroll(implementation="cuda"),
+        r"implementation must be one of auto, fused, associative, scan, newton, cudnn, got 'cuda'",
     ),
     "implementation of a stack": (unroll(STACK, implementation="Fused"), r"one of.*got 'Fused'"),
     "fused": (unroll(BEFORE, implementation="fused"), r"implementation 'fused'.*GRU\(hidden_size"),

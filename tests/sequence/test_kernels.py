@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec as P
 from oracle import CELLS, GATED, assert_close, random_inputs, random_params
 
 import rnnjax as rx
-from rnnjax.sequence import Composite, Implementation, Newton, Options
+from rnnjax.sequence import Composite, Fused, Implementation, Newton, Options
 from rnnjax.sequence.kernels import table
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.kernels.scan import scan
@@ -46,9 +46,9 @@ def ran(monkeypatch):
 
 
 def test_every_kernel_has_a_name_for_users():
-    names, settings = get_args(Implementation)
+    names, *settings = get_args(Implementation)
     assert set(get_args(names)) == {"auto", *table.KERNELS}
-    assert settings is Newton
+    assert settings == [Fused, Newton]
 
 
 def test_auto_takes_the_first_that_does_not_refuse(ran):

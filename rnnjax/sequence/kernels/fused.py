@@ -9,6 +9,7 @@ gradients of the weights are computed from these for all time steps at once (`gr
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,8 +21,9 @@ from rnnjax.cells import noise as noisy
 from rnnjax.cells.base import Params, State, without_features
 from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise
-from rnnjax.checks import is_known
-from rnnjax.products import cast
+from rnnjax.checks import check_floating, check_positive, is_known
+from rnnjax.closures import dtype_name
+from rnnjax.products import accumulator, cast
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels import gradients
 from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
@@ -36,6 +38,39 @@ from rnnjax.varying import gradient_of
 _BLOCK_ROWS = 4096
 
 
+@dataclass(frozen=True)
+class Fused:
+    """Settings of `implementation="fused"`, which can be given in its place.
+
+    Args:
+      unroll: how many steps are one turn of the loops, forwards and backwards, if `unroll` of
+        rnnjax is given no `unroll_factor`, which means the same.
+      residual_dtype: the dtype in which states and gates wait for the backward pass, such as
+        bfloat16; None keeps all their digits. Outputs and final states are the same, gradients
+        are as exact as what they are computed from (docs/benchmarks.md).
+
+    Raises:
+      ValueError: an argument is out of range.
+
+    Example:
+      >>> cell = rx.LSTM(4)
+      >>> params = cell.init(jax.random.key(0), input_size=3)
+      >>> settings = rx.sequence.Fused(unroll=4, residual_dtype=jnp.bfloat16)
+      >>> final, ys = rx.unroll(cell, params, jnp.ones((5, 2, 3)), implementation=settings)
+      >>> ys.shape
+      (5, 2, 4)
+    """
+
+    unroll: int = 1
+    residual_dtype: Any = None
+
+    def __post_init__(self) -> None:
+        check_positive(unroll=self.unroll)
+        check_floating(residual_dtype=self.residual_dtype)
+        # By name, so that equal settings are equal however the dtype was given.
+        object.__setattr__(self, "residual_dtype", dtype_name(self.residual_dtype))
+
+
 class Plan(NamedTuple):
     """The static arguments of the kernel."""
 
@@ -44,11 +79,20 @@ class Plan(NamedTuple):
     return_states: bool
     unroll_factor: int
     forward: "Forward"
+    residual_dtype: str | None = None
 
 
-# Takes a plan, parameters, inputs, a state and masks; returns the final state, and the states and
-# gates of all steps. It is hashable.
-Forward = Callable[[Plan, Params, Array, State, Masks], tuple[State, tuple[State, Gates]]]
+class Computed(NamedTuple):
+    """What a forward pass computes at each step."""
+
+    states: State  # after each step, leaves (time, *batch, ...)
+    gates: Gates  # leaves (time, *batch, ..., width), in the residual dtype
+    rounded: State = None  # the states in the residual dtype, if there is one
+
+
+# Takes a plan, parameters, inputs, a state and masks; returns the final state, and what is computed
+# at each step. It is hashable.
+Forward = Callable[[Plan, Params, Array, State, Masks], tuple[State, Computed]]
 
 
 class Kept(NamedTuple):
@@ -58,8 +102,8 @@ class Kept(NamedTuple):
     xs: Array
     state: State  # before the first step
     masks: Masks
-    states: State  # after each step, leaves (time, *batch, ...)
-    gates: Gates  # of each step, leaves (time, *batch, ..., width)
+    states: State  # after each step, leaves (time, *batch, ...), maybe rounded
+    gates: Gates  # of each step, leaves (time, *batch, ..., width), maybe rounded
 
 
 def fused(
@@ -73,6 +117,7 @@ def fused(
     return_states: bool = False,
     unroll_factor: int = 1,
     forward: Forward | None = None,
+    residual_dtype: str | None = None,
 ) -> tuple[State, Steps]:
     """Run a gated cell; the same arguments and results as `scan`, to rounding.
 
@@ -83,13 +128,13 @@ def fused(
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
     leaf of the state, one for each additive gate and each input gate, two for each other gate.
 
-    `forward` computes the states in place of `by_loop`.
+    `forward` computes the states in place of `by_loop`; `residual_dtype` is that of `Fused`.
     """
     if xs.shape[0] == 0:  # there is no step to run, and no previous state
         return scan(cell, params, xs, state, masks, reverse=reverse, return_states=return_states)
     # A derivative must return the type of its argument, so make any mapping a plain dict.
     try:
-        plan = Plan(cell, reverse, return_states, unroll_factor, forward or by_loop)
+        plan = Plan(cell, reverse, return_states, unroll_factor, forward or by_loop, residual_dtype)
         final, steps = _run(plan, dict(params), xs, state, masks)
     except TypeError as error:
         # JAX says so here, but under jit only when it compiles, which is out of reach.
@@ -109,6 +154,11 @@ def _refuses(call: Call) -> str | None:
     return None if gated else "it needs a gated cell, in which one linear map waits"
 
 
+def kernel(settings: Fused) -> Kernel:
+    """Return the kernel with these settings; `unroll` reaches it as `unroll_factor`."""
+    return Kernel(partial(fused, residual_dtype=settings.residual_dtype), _refuses)
+
+
 KERNEL = Kernel(fused, _refuses)
 
 
@@ -117,8 +167,8 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
     """Return the final state, and what each step gives before it is cleared at padding."""
 
     def run(xs: Array, state: State, masks: Masks) -> tuple[State, Steps]:
-        final, (states, _) = plan.forward(plan, params, xs, state, masks)
-        return final, _steps(plan, params, xs, states)
+        final, computed = plan.forward(plan, params, xs, state, masks)
+        return final, _steps(plan, params, xs, computed.states)
 
     if not is_known(*xs.shape):
         return run(xs, state, masks)
@@ -131,8 +181,8 @@ def _run(plan: Plan, params: Params, xs: Array, state: State, masks: Masks) -> t
 def _run_fwd(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
 ) -> tuple[tuple[State, Steps], Kept]:
-    final, (states, gates) = plan.forward(plan, params, xs, state, masks)
-    kept = Kept(params, xs, state, masks, states, gates)
+    final, (states, gates, rounded) = plan.forward(plan, params, xs, state, masks)
+    kept = Kept(params, xs, state, masks, states if rounded is None else rounded, gates)
     return (final, _steps(plan, params, xs, states)), kept
 
 
@@ -143,8 +193,8 @@ def _steps(plan: Plan, params: Params, xs: Array, states: State) -> Steps:
 
 def by_loop(
     plan: Plan, params: Params, xs: Array, state: State, masks: Masks
-) -> tuple[State, tuple[State, Gates]]:
-    """Return the final state, and the states and gates of all steps, one step after the other."""
+) -> tuple[State, Computed]:
+    """Return the final state, and what each step computes, one step after the other."""
     cell, dtype = plan.cell, plan.cell.compute_dtype(params, xs)
     initial, narrow = cell.initial_state(without_features(cell, xs.shape)[1:]), cast(params, dtype)
     g_x = cell.project(params, xs)
@@ -161,12 +211,14 @@ def by_loop(
         g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, h)
         state = select(valid, noisy.pointwise(cell, noise, g_x, g_h, state, own), state)
         gates = gathered(cell, g_x, g_h)
-        return state, (state, gates.both, gates.h)
+        # Rounded here, so that the loop does not write what is not kept.
+        rounded = _rounded(plan, state) if plan.residual_dtype else None
+        return state, (state, _rounded(plan, gates.both), _rounded(plan, gates.h), rounded)
 
     loop = partial(jax.lax.scan, reverse=plan.reverse, unroll=plan.unroll_factor)
-    final, (states, both, h) = loop(body, state, (parts, masks))
+    final, (states, both, h, rounded) = loop(body, state, (parts, masks))
     _, x = split(cell, jnp.concatenate(parts, -1))
-    return final, (states, Gates(both, x, h))
+    return final, Computed(states, Gates(both, _rounded(plan, x), h), rounded)
 
 
 def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[Any, ...]:
@@ -174,14 +226,17 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[A
     d_final, d_steps = cotangents
     masks = kept.masks
     before = states_before(plan, xs, kept.state, masks, kept.states)
-    d_emitting, d_emitted = gradients.of_emit(cell, params, kept.states, d_steps.ys, dtype)
+    wide = partial(_widened, plan, dtype)
+    states = wide(kept.states)
+    d_emitting, d_emitted = gradients.of_emit(cell, params, states, d_steps.ys, dtype)
     if plan.return_states:
         d_emitted = _add(d_steps.states, d_emitted)._asdict()
     d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
     noise = masks.noise
     hs = noisy.read(noise, before.h)
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, hs, d_gates)
-    d_matrices = gradients.of_pointwise(cell, params, noise, kept.gates, before, d_states, dtype)
+    gates, before = wide((kept.gates, before))
+    d_matrices = gradients.of_pointwise(cell, params, noise, gates, before, d_states, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
     primals = (params, xs, kept.state, masks.start)
     *d_primals, d_start = gradient_of(primals, (d_params, d_xs, d_state, d_start))
@@ -214,7 +269,8 @@ def _backward(
 
     def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
         d_state, d_own = carry
-        d_emitted, gates, before, (valid, fresh, start, noise) = inputs
+        d_emitted, rounded, (valid, fresh, start, noise) = inputs
+        gates, before = _widened(plan, dtype, rounded)
         d_state = _add(d_state, d_emitted)
         _, pullback = jax.vjp(partial(run, noise), gates, before, own_rows)
         d_after = select(valid, d_state, _zeros(d_state))
@@ -230,7 +286,7 @@ def _backward(
     (d_state, d_own), (d_gates, d_states, d_start) = jax.lax.scan(
         body,
         (d_final, _zeros(own_rows)),
-        (d_emitted, kept.gates, before, kept.masks),
+        (d_emitted, (kept.gates, before), kept.masks),
         reverse=not plan.reverse,
         unroll=plan.unroll_factor,
     )
@@ -239,11 +295,28 @@ def _backward(
 
 def states_before(plan: Plan, xs: Array, state: State, masks: Masks, states: State) -> State:
     """Return the state that each step started from, given those after each step."""
-    shift = partial(shifted, reverse=plan.reverse)
+
+    def shift(state: Array, states: Array) -> Array:
+        return shifted(state.astype(states.dtype), states, reverse=plan.reverse)
+
     start = masks.start
     if start is None:
         start = plan.cell.initial_state(without_features(plan.cell, xs.shape))
     return restart(masks.fresh, start, jax.tree.map(shift, state, states))
+
+
+def _rounded(plan: Plan, tree: Any) -> Any:
+    """Return what is kept between the passes in the dtype in which it is kept."""
+    if plan.residual_dtype is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf.astype(plan.residual_dtype), tree)
+
+
+def _widened(plan: Plan, dtype: Any, tree: Any) -> Any:
+    """Return what was kept in the dtype in which the step computes it."""
+    if plan.residual_dtype is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf.astype(accumulator(dtype)), tree)
 
 
 def _dtype(plan: Plan, kept: Kept) -> Any:

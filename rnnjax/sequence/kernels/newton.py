@@ -90,14 +90,14 @@ class Newton:
 
     def __call__(
         self, plan: fused.Plan, params: Params, xs: Array, state: State, masks: Masks
-    ) -> tuple[State, tuple[State, Gates]]:
+    ) -> tuple[State, fused.Computed]:
         """Compute what `fused.by_loop` does."""
         steps = AllSteps(plan, params, xs, state, masks)
         solution = self.solve(steps)
 
-        def given() -> tuple[State, tuple[State, Gates]]:
+        def given() -> tuple[State, fused.Computed]:
             final = jax.tree.map(lambda leaf: leaf[0 if plan.reverse else -1], solution.states)
-            return final, (solution.states, steps.gates(solution.states))
+            return final, fused.Computed(solution.states, steps.gates(solution.states))
 
         loop = partial(fused.by_loop, plan, params, xs, state, masks)
         return jax.lax.cond(solution.residual <= self.tolerance, given, loop)

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from rnnjax.sequence.kernels import associative, fused, newton, scan
+from rnnjax.sequence.kernels import associative, choices, cudnn, fused, newton, scan
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 
-Implementation = Literal["auto", "scan", "fused", "associative", "newton"] | newton.Newton
+Implementation = (
+    Literal["auto", "scan", "fused", "associative", "newton", "cudnn"] | fused.Fused | newton.Newton
+)
 
 # The fastest first: "auto" takes the first that does not refuse. `scan` refuses nothing, so what
 # stands after it is run by name only.
@@ -14,6 +16,7 @@ KERNELS: dict[str, Kernel] = {
     "associative": associative.KERNEL,
     "scan": scan.KERNEL,
     "newton": newton.KERNEL,
+    "cudnn": cudnn.KERNEL,
 }
 
 
@@ -26,21 +29,32 @@ def refusal(call: Call, name: str) -> str | None:
 def choose(call: Call, implementation: Implementation = "auto") -> str:
     """Return the name of the kernel that runs `call`.
 
-    It is that of `implementation` unless that is "auto" or refuses, and then the first of the table
-    that does not refuse.
+    It is that of `implementation`, or for "auto" that of `choices.jsonl`; if there is none or it
+    refuses, the first of the table that does not refuse.
     """
-    names = KERNELS if implementation == "auto" else [name_of(implementation), *KERNELS]
-    return next(name for name in names if refusal(call, name) is None)
+    return _chosen(call, implementation)[0]
 
 
-def kernel(call: Call, implementation: Implementation) -> Kernel:
-    """Return the kernel that runs `call`, with the settings that `implementation` may have."""
-    name = choose(call, implementation)
-    if name == "newton" and isinstance(implementation, newton.Newton):
-        return newton.kernel(implementation)
-    return KERNELS[name]
+def kernel(call: Call, implementation: Implementation) -> tuple[Kernel, int]:
+    """Return the kernel that runs `call`, and how many steps should be one turn of its loop."""
+    name, unroll = _chosen(call, implementation)
+    if name == name_of(implementation) and not isinstance(implementation, str):
+        made = newton if isinstance(implementation, newton.Newton) else fused
+        return made.kernel(implementation), unroll
+    return KERNELS[name], unroll
 
 
 def name_of(implementation: Implementation) -> str:
     """Return the name of an implementation."""
+    if isinstance(implementation, fused.Fused):
+        return "fused"
     return "newton" if isinstance(implementation, newton.Newton) else implementation
+
+
+def _chosen(call: Call, implementation: Implementation) -> tuple[str, int]:
+    wanted, unroll = name_of(implementation), getattr(implementation, "unroll", 1)
+    if implementation == "auto" and (choice := choices.find(call)):
+        wanted, unroll = choice.implementation, choice.unroll
+    if wanted != "auto" and refusal(call, wanted) is None:
+        return wanted, unroll
+    return next(name for name in KERNELS if refusal(call, name) is None), 1
