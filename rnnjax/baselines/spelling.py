@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +56,25 @@ class Spelling:
           text: the training text.
           vocabulary: the words that are known.
         """
-        counts = Counter(composed(text).split())
-        for symbol in (UNKNOWN, END):
-            counts.pop(symbol, None)
-        known, least = set(vocabulary.symbols), min(counts.values(), default=0)
-        return cls(tuple(sorted(w for w, n in counts.items() if n == least or w not in known)))
+        return cls.of_counts(Counter(composed(text).split()), vocabulary)
+
+    @classmethod
+    def of_counts(
+        cls, counts: Mapping[str, int], vocabulary: Vocabulary, most: int | None = None
+    ) -> "Spelling":
+        """Return `fit` of a text whose words occur so often, of at most so many of its rare words.
+
+        Args:
+          counts: how often each word occurs; see `rnnjax.data.count_words`.
+          vocabulary: the words that are known.
+          most: about how many rare words to keep, evenly spread over all in the order of their
+            spelling; None keeps all.
+        """
+        special, known = {UNKNOWN, END}, set(vocabulary.symbols)
+        least = min((n for word, n in counts.items() if word not in special), default=0)
+        rare = (w for w, n in counts.items() if (n == least or w not in known) and w not in special)
+        words = sorted(rare)
+        return cls(tuple(words[:: 1 if most is None else -(-len(words) // most) or 1]))
 
     @classmethod
     def load(cls, path: str | Path) -> "Spelling":

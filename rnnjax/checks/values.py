@@ -61,7 +61,7 @@ def check_token(name: str, token: int, end: int | None = None) -> None:
         raise ValueError(f"{name} must {limit}, got {token}")
 
 
-def check_text(name: str, tokens: np.ndarray) -> None:
+def check_text(name: str, tokens: Any) -> None:
     """Raise `ValueError` naming the argument unless `tokens` are integers of shape (n,)."""
     if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
         raise ValueError(

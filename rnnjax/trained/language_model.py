@@ -15,6 +15,7 @@ from jax import Array
 from rnnjax.baselines import Spelling
 from rnnjax.data import (
     Buckets,
+    TokenArray,
     Vocabulary,
     evaluation_chunks,
     evaluation_sentences,
@@ -117,14 +118,14 @@ class TrainedLanguageModel(Trained):
         source = script(title, CODES[self.vocabulary.kind], *LANGUAGE_MODEL)
         return Parts(language_programs(self.model), text, source)
 
-    def nats(self, tokens: np.ndarray) -> float:
+    def nats(self, tokens: TokenArray) -> float:
         """Return the mean cross-entropy of a long text in nats per token.
 
         The state is carried through the whole text. A model of sentences starts each line from the
         zero state, and leaves out empty lines.
 
         Args:
-          tokens: `(tokens,)` ids, from `vocabulary.encode`.
+          tokens: `(tokens,)` ids, from `vocabulary.encode` or `rnnjax.data.open_shards`.
         """
         streams, overlap = (1, 0) if len(tokens) <= _ONE_STREAM else (_STREAMS, _OVERLAP)
         if self.sentences:

@@ -23,7 +23,6 @@ from rnnjax.data import (
     Tagged,
     names_of,
     random_spans,
-    read_corpus,
     read_labelled,
 )
 from rnnjax.data.readers.lines import read_lines
@@ -31,7 +30,6 @@ from rnnjax.train import taught_language_model_loss, taught_loss
 from rnnjax.trained import TrainedSentenceModel
 from rnnjax_experiments.classify import presets as classify_presets
 from rnnjax_experiments.corpora.docstrings import docstrings_by_package
-from rnnjax_experiments.corpora.manual import reference_manual
 from rnnjax_experiments.corpora.roles import identifier_roles
 from rnnjax_experiments.distill.masked import School, compare_masked
 from rnnjax_experiments.distill.presets import (
@@ -52,7 +50,8 @@ from rnnjax_experiments.distill.report import compare, compare_language_models
 from rnnjax_experiments.distill.teachers import experiment_of, load_teachers, teach
 from rnnjax_experiments.label import presets as label_presets
 from rnnjax_experiments.lm import presets as lm_presets
-from rnnjax_experiments.lm.training import encode, make_vocabulary, train_tokens, untrained
+from rnnjax_experiments.lm.data import load_data
+from rnnjax_experiments.lm.training import train_tokens, untrained
 from rnnjax_experiments.mlm.data import python_texts, read_texts
 from rnnjax_experiments.mlm.pretrained import load_pretrained
 from rnnjax_experiments.sentences import classifying, tagging
@@ -146,8 +145,7 @@ def lm(
     teachers = [open_run(run, lm_presets.LanguageModelExperiment) for run in teacher]
     if not teachers:
         raise ValueError("teacher must be at least one run's folder")
-    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus)
+    vocabulary, ids, _, data_digest = corpus = load_data(experiment, data)
     for run, (theirs, each) in zip(teacher, teachers, strict=True):
         if each.vocabulary != vocabulary:
             raise ValueError(
@@ -159,7 +157,6 @@ def lm(
                 f"{run} and {teacher[0]} must have the same architecture to be an ensemble"
             )
     out = out or Path("runs") / f"taught-by-{teacher[0].resolve().name}"
-    ids = encode(experiment, vocabulary, corpus)
     members = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *(each.params for _, each in teachers)
     )
@@ -167,9 +164,9 @@ def lm(
     students = {}
     for name in ("alone", "taught"):
         print(f"\n{name}")
-        start = untrained(plain, vocabulary, ids, corpus.train)
+        start = untrained(plain, corpus)
         options: dict[str, Any] = {}
-        read = digest("\0".join(corpus))
+        read = data_digest
         if name == "taught":
             options = _taught(experiment, start, [each for _, each in teachers], members)
             read = digest(read + repr(settings(experiment)), members)

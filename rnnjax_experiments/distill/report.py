@@ -14,7 +14,7 @@ from rnnjax.metrics import perplexity
 from rnnjax.trained import TrainedLanguageModel, TrainedSentenceModel
 from rnnjax_experiments.distill.plots import plot_trade
 from rnnjax_experiments.distill.teachers import teach
-from rnnjax_experiments.lm.training import Tokens
+from rnnjax_experiments.lm.data import Tokens
 from rnnjax_experiments.sentences import classifying, tagging
 from rnnjax_experiments.shared.command_line import print_table
 

@@ -10,17 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.checks import check_positive
-from rnnjax.data import Corpus, Vocabulary, read_corpus
 from rnnjax.files import write_whole
 from rnnjax.metrics import bits_per_character
 from rnnjax.train import read_metrics
-from rnnjax_experiments.corpora.manual import reference_manual
+from rnnjax_experiments.lm.data import LanguageData, load_data
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
-from rnnjax_experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
+from rnnjax_experiments.lm.training import train_tokens, untrained
 from rnnjax_experiments.shared.command_line import print_table
 from rnnjax_experiments.shared.cores import CELLS, CellName
 from rnnjax_experiments.shared.hidden import Hidden
-from rnnjax_experiments.shared.run_folder import digest
 
 # Updates of the run that measures the speed, from the first record, at 20, to the last.
 TRIAL = 60
@@ -66,19 +64,17 @@ def cells(
         raise ValueError("cells must be at least one")
     if not 0 < minutes < float("inf"):
         raise ValueError(f"minutes must be positive, got {minutes}")
-    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus)
-    tokens = encode(experiment, vocabulary, corpus)
+    corpus = load_data(experiment, data)
     all_of_them = [
-        _widest(dataclasses.replace(experiment, cell=cell), len(vocabulary), parameters)
+        _widest(dataclasses.replace(experiment, cell=cell), len(corpus.vocabulary), parameters)
         for cell in cells
     ]
     found = []
     for number, each in enumerate(all_of_them, 1):
         print(f"\n{number} of {len(cells)}: {each.cell}, width {each.hidden_size}")
-        found.append(_measure(each, vocabulary, tokens, corpus, minutes, out))
+        found.append(_measure(each, corpus, minutes, out))
     found.sort(key=lambda figures: figures["bits"])
-    unit = vocabulary.unit
+    unit = corpus.vocabulary.unit
     print_table(
         f"at most {parameters:,} parameters, {minutes:g} minutes of updates; bits a {unit} of "
         "held-out text",
@@ -123,16 +119,11 @@ def _widest(experiment: EqualExperiment, vocab_size: int, parameters: int) -> Eq
 
 
 def _measure(
-    experiment: EqualExperiment,
-    vocabulary: Vocabulary,
-    tokens: Tokens,
-    corpus: Corpus,
-    minutes: float,
-    out: Path,
+    experiment: EqualExperiment, corpus: LanguageData, minutes: float, out: Path
 ) -> dict[str, Any]:
     """Return the figures of one cell, trained if it is not yet."""
-    start = untrained(experiment, vocabulary, tokens, corpus.train)
-    data = digest("\0".join(corpus))
+    start = untrained(experiment, corpus)
+    tokens, data = corpus.tokens, corpus.digest
     epoch = len(tokens.train) / (experiment.batch_size * experiment.chunk)
     folder = out / f"{experiment.cell}-trial"
     trial = dataclasses.replace(experiment, epochs=TRIAL / epoch, evaluations=1)
@@ -142,7 +133,7 @@ def _measure(
     each = dataclasses.replace(experiment, epochs=updates / epoch)
     folder = out / experiment.cell
     trained = train_tokens(each, start, tokens, data, folder)
-    nats = trained.nats(tokens.test if len(tokens.test) else tokens.valid)
+    nats = trained.nats(tokens.held_out)
     return {
         "cell": experiment.cell,
         "width": experiment.hidden_size,

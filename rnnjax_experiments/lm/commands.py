@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnjax import host
-from rnnjax.data import (
-    Corpus,
-    Vocabulary,
-    read_corpus,
-    read_text,
-    whole_sentences,
-)
+from rnnjax.data import TokenArray, is_shards, open_shards, read_text, whole_sentences
 from rnnjax.data.readers.files import uncompressed
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import plot_curves
@@ -27,16 +21,18 @@ from rnnjax_experiments.lm.baselines import baseline_costs, ngram_texts
 from rnnjax_experiments.lm.cells import cells
 from rnnjax_experiments.lm.compare import compare
 from rnnjax_experiments.lm.context import context
+from rnnjax_experiments.lm.data import LanguageData, Tokens, load_data
 from rnnjax_experiments.lm.pairs import pairs
+from rnnjax_experiments.lm.prepare import prepare
 from rnnjax_experiments.lm.presets import DESCRIPTIONS, PRESETS, LanguageModelExperiment
 from rnnjax_experiments.lm.ranking import rescore, score
 from rnnjax_experiments.lm.text import Suggester, load, single_token
-from rnnjax_experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
+from rnnjax_experiments.lm.training import train_tokens, untrained
 from rnnjax_experiments.lm.truncation import truncation
 from rnnjax_experiments.shared.command_line import Commands, presets, print_table
 from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.going_on import From
-from rnnjax_experiments.shared.run_folder import digest, read_digest
+from rnnjax_experiments.shared.run_folder import read_digest
 from rnnjax_experiments.shared.typed_input import input_lines
 from rnnjax_experiments.shared.unknown_words import say_unknown, unknown_in_lines
 
@@ -60,7 +56,7 @@ def train(
     Args:
       experiment: a preset, any part of which may be changed.
       data: a folder with train.txt, valid.txt and perhaps test.txt, or one file, which is split;
-        by default Python's own reference manual.
+        or a folder of `prepare`; by default Python's own reference manual.
       out: the run's folder: configuration, vocabulary, metrics, checkpoints, plot and sample;
         by default under runs/.
       from_: a run to go on from: its parameters, as far as they fit, are the start, and its
@@ -70,22 +66,19 @@ def train(
         tokens of the training text.
       tensorboard: write TensorBoard events as well.
     """
-    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus, from_)
+    corpus = load_data(experiment, data, from_)
     out = out or Path("runs") / ("manual" if data is None else uncompressed(data.resolve()).stem)
-    tokens = encode(experiment, vocabulary, corpus)
-    data_digest = digest("\0".join(corpus))
-    others = [(each, _load_beside(each, vocabulary, data_digest)) for each in beside]
-    start = untrained(experiment, vocabulary, tokens, corpus.train)
+    others = [(each, _load_beside(each, corpus)) for each in beside]
+    start = untrained(experiment, corpus)
     wide = experiment.hidden_size >= 512
     if wide and experiment.dtype == "float32" and host.has_fast_bfloat16():
         print(
             "this CPU multiplies bfloat16 in hardware: --dtype bfloat16 trains wide models faster"
         )
     trained = train_tokens(
-        experiment, start, tokens, data_digest, out, source=from_, tensorboard=tensorboard
+        experiment, start, corpus.tokens, corpus.digest, out, source=from_, tensorboard=tensorboard
     )
-    _report(out, trained, others, corpus, tokens, baselines=baselines)
+    _report(out, trained, others, corpus.tokens, baselines=baselines)
 
 
 def evaluate(run: Path, data: Path | None = None) -> None:
@@ -93,15 +86,11 @@ def evaluate(run: Path, data: Path | None = None) -> None:
 
     Args:
       run: the run's folder.
-      data: a UTF-8 file, all of which is read; by default the test text of Python's reference
-        manual.
+      data: a UTF-8 file, all of which is read; or a folder of `prepare`, of which the test text is,
+        or else the validation text; by default the test text of Python's reference manual.
     """
     trained = load(run)
-    text = reference_manual().test if data is None else read_text(data)
-    say_unknown(unknown_in_lines(trained.vocabulary, [text]))
-    tokens = trained.vocabulary.encode(text)
-    if trained.sentences:
-        tokens = whole_sentences(tokens, trained.vocabulary.start)
+    tokens = _tokens_to_evaluate(trained, data)
     nats = trained.nats(tokens)
     unit = trained.vocabulary.unit
     rows = [
@@ -112,8 +101,9 @@ def evaluate(run: Path, data: Path | None = None) -> None:
     ]
     if trained.vocabulary.kind in ("piece", "byte"):
         # These tell nothing of how long a token is, so they cannot be compared with others.
-        characters = bits_per_character(nats) * len(tokens) / len(trained.vocabulary.decode(tokens))
-        rows.append(("bits a character", f"{characters:.4f}"))
+        characters = len(trained.vocabulary.decode(tokens[:]))
+        bits = bits_per_character(nats) * len(tokens) / characters
+        rows.append(("bits a character", f"{bits:.4f}"))
     print_table(f"{run} on {data or 'the reference manual'}", ("", ""), rows)
 
 
@@ -192,10 +182,27 @@ def suggest(run: Path, data: Path | None = None, count: int = 5, plain: bool = F
         print(said, file=sys.stderr, flush=True)
 
 
-def _load_beside(run: Path, vocabulary: Vocabulary, data_digest: str) -> TrainedLanguageModel:
+def _tokens_to_evaluate(trained: TrainedLanguageModel, data: Path | None) -> TokenArray:
+    vocabulary = trained.vocabulary
+    if data is not None and is_shards(data):
+        corpus = open_shards(data)
+        if corpus.vocabulary != vocabulary:
+            raise ValueError(
+                f"data must be shards of the run's vocabulary of {len(vocabulary):,} "
+                f"{vocabulary.unit}s, and {data} is of another, of {len(corpus.vocabulary):,} "
+                f"{corpus.vocabulary.unit}s"
+            )
+        return corpus.test if len(corpus.test) else corpus.valid
+    text = reference_manual().test if data is None else read_text(data)
+    say_unknown(unknown_in_lines(vocabulary, [text]))
+    tokens = vocabulary.encode(text)
+    return whole_sentences(tokens, vocabulary.start) if trained.sentences else tokens
+
+
+def _load_beside(run: Path, corpus: LanguageData) -> TrainedLanguageModel:
     """Return the model of a run; ValueError unless it was trained on the same tokens."""
-    trained = load(run)
-    if read_digest(run, LanguageModelExperiment) != data_digest:
+    trained, vocabulary = load(run), corpus.vocabulary
+    if read_digest(run, LanguageModelExperiment) != corpus.digest:
         raise ValueError(f"beside must be runs on the same data, and {run} was trained on other")
     if trained.vocabulary != vocabulary:
         raise ValueError(
@@ -210,19 +217,13 @@ def _report(
     out: Path,
     trained: TrainedLanguageModel,
     others: list[tuple[Path, TrainedLanguageModel]],
-    corpus: Corpus,
     tokens: Tokens,
     *,
     baselines: bool,
 ) -> None:
     """Print the table, draw the curves, write a sample."""
-    split = "test" if corpus.test else "valid"
-    ids, text = getattr(tokens, split), getattr(corpus, split)
-    rows = (
-        baseline_costs(trained.vocabulary, corpus.train, text, tokens.train, ids)
-        if baselines
-        else []
-    )
+    split, ids = "test" if len(tokens.test) else "valid", tokens.held_out
+    rows = baseline_costs(trained.vocabulary, tokens.train, ids) if baselines else []
     for name, each in [*((str(run), other) for run, other in others), ("this model", trained)]:
         rows.append((name, each.nats(ids)))
     unit = trained.vocabulary.unit
@@ -247,6 +248,7 @@ def _report(
 
 
 COMMANDS: Commands = {
+    "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
     "generate": generate,

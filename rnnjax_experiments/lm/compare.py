@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from rnnjax.data import Corpus, Vocabulary, read_corpus
 from rnnjax.files import write_whole
 from rnnjax.metrics import perplexity
 from rnnjax.train import read_metrics
-from rnnjax_experiments.corpora.manual import reference_manual
+from rnnjax_experiments.lm.data import LanguageData, load_data
 from rnnjax_experiments.lm.plots import plot_depths
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
-from rnnjax_experiments.lm.training import Tokens, encode, make_vocabulary, train_tokens, untrained
+from rnnjax_experiments.lm.training import train_tokens, untrained
 from rnnjax_experiments.shared.command_line import print_table
 from rnnjax_experiments.shared.cores import CellOrWindow
 from rnnjax_experiments.shared.hidden import Hidden
-from rnnjax_experiments.shared.run_folder import digest
 
 
 @dataclass(frozen=True)
@@ -63,19 +61,17 @@ def compare(
     """
     if not depths:
         raise ValueError("depths must be at least one")
-    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus)
-    tokens = encode(experiment, vocabulary, corpus)
+    corpus = load_data(experiment, data)
     runs = _runs(experiment, sorted(set(depths)))
     for _, each in runs:
         each.check()
     found = []
     for number, (name, each) in enumerate(runs, 1):
         print(f"\n{number} of {len(runs)}: {_title(name, each)}")
-        found.append(_measure(name, each, vocabulary, tokens, corpus, out))
-    unit = vocabulary.unit
+        found.append(_measure(name, each, corpus, out))
+    unit = corpus.vocabulary.unit
     print_table(
-        f"{len(tokens.train):,} {unit}s to train on, {experiment.epochs:g} epochs, width "
+        f"{len(corpus.tokens.train):,} {unit}s to train on, {experiment.epochs:g} epochs, width "
         f"{experiment.hidden_size}; perplexity a {unit} of held-out text",
         ("", "layers", "residual", "parameters", "perplexity", "ms a step", "minutes"),
         [
@@ -117,17 +113,12 @@ def _title(name: str, experiment: LanguageModelExperiment) -> str:
 
 
 def _measure(
-    name: str,
-    experiment: LanguageModelExperiment,
-    vocabulary: Vocabulary,
-    tokens: Tokens,
-    corpus: Corpus,
-    out: Path,
+    name: str, experiment: LanguageModelExperiment, corpus: LanguageData, out: Path
 ) -> dict[str, Any]:
     """Return the figures of one run, trained if it is not yet."""
     folder = out / _title(name, experiment).replace(", ", "-").replace(" ", "-").lower()
-    start = untrained(experiment, vocabulary, tokens, corpus.train)
-    trained = train_tokens(experiment, start, tokens, digest("\0".join(corpus)), folder)
+    start = untrained(experiment, corpus)
+    trained = train_tokens(experiment, start, corpus.tokens, corpus.digest, folder)
     records = read_metrics(folder / "metrics.jsonl")
     rates = [r["tokens_per_second"] for r in records if r["split"] == "train"]
     step = experiment.batch_size * experiment.chunk / float(np.median(rates or [np.nan]))
@@ -136,7 +127,7 @@ def _measure(
         "layers": experiment.layers,
         "residual": experiment.residual,
         "parameters": trained.size,
-        "perplexity": perplexity(trained.nats(tokens.test if len(tokens.test) else tokens.valid)),
+        "perplexity": perplexity(trained.nats(corpus.tokens.held_out)),
         "ms a step": 1000 * step,
         "minutes": records[-1]["seconds"] / 60,
     }

@@ -13,7 +13,8 @@ from rnnjax.cells.base import State
 from rnnjax.checks import check_positive
 from rnnjax.models import LanguageModel
 from rnnjax.trained import TrainedLanguageModel
-from rnnjax_experiments.lm.baselines import corpus_of, count
+from rnnjax_experiments.lm.baselines import count
+from rnnjax_experiments.lm.data import tokens_of
 from rnnjax_experiments.lm.plots import plot_contexts
 from rnnjax_experiments.lm.text import load
 from rnnjax_experiments.shared.command_line import print_table
@@ -43,18 +44,14 @@ def context(
       out: folder for context.png.
     """
     check_positive(positions=positions)
-    corpus, runs = None, {}
-    for each in run:
-        corpus, runs[str(each)] = corpus_of(each, data), _load(each)
-    if corpus is None:
+    runs = {str(each): _load(each) for each in run}
+    if not runs:
         raise ValueError("run must be at least one run's folder")
     vocabulary = next(iter(runs.values())).vocabulary
     if any(trained.vocabulary != vocabulary for trained in runs.values()):
         raise ValueError("run must be runs with the same vocabulary")
-    train, held_out = (
-        vocabulary.encode(corpus.train),
-        vocabulary.encode(corpus.test or corpus.valid),
-    )
+    *_, tokens = (tokens_of(each, data, vocabulary) for each in run)
+    train, held_out = tokens.train, tokens.held_out[:]
     where = _draw(len(held_out), positions)
     columns = {name: _curve(name, trained, held_out, where) for name, trained in runs.items()}
     columns["n-gram"] = {}

@@ -3,21 +3,24 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from jax.nn import initializers
 
 import rnnjax as rx
+from rnnjax.data.vocabularies.vocabulary import Kind
 from rnnjax.models import LanguageModel
 from rnnjax.train import Optimizer
 from rnnjax_experiments.shared.cores import CELLS, CoreOrWindowConfig
+
+MOST_PIECES = 5_000  # unless another number is given
 
 
 @dataclass(frozen=True)
 class LanguageModelExperiment(CoreOrWindowConfig):
     """What to train, on what, and how."""
 
-    vocabulary: Literal["char", "word", "piece", "byte"] = "char"
+    vocabulary: Kind = "char"
     """What a token is. Characters are those of the whole corpus, words and pieces of words those of
     its training split."""
     vocab_max: int | None = None

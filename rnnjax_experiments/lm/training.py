@@ -1,40 +1,28 @@
 """What training language models shares, whatever teaches them."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from rnnjax.baselines import Spelling
-from rnnjax.data import Chunks, Corpus, PackedSentences, Vocabulary, whole_sentences
+from rnnjax.data import Chunks, PackedSentences, Vocabulary
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule
 from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedLanguageModel
+from rnnjax_experiments.lm.data import LanguageData, Tokens
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
 from rnnjax_experiments.shared.going_on import load_source
 from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 
 
-class Tokens(NamedTuple):
-    """A corpus as token ids; `test` is empty where there is no such split."""
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-
-def untrained(
-    experiment: LanguageModelExperiment, vocabulary: Vocabulary, tokens: Tokens, text: str
-) -> TrainedLanguageModel:
-    """Return the model before its training on a text, and say how large all is."""
+def untrained(experiment: LanguageModelExperiment, data: LanguageData) -> TrainedLanguageModel:
+    """Return the model before its training on a corpus, and say how large all is."""
     experiment.check()
+    vocabulary, tokens = data.vocabulary, data.tokens
     chunks = _chunks(experiment, vocabulary, tokens)
     model = experiment.model(len(vocabulary))
-    spelling = Spelling.fit(text, vocabulary) if vocabulary.kind == "word" else None
     start = TrainedLanguageModel(
-        model, None, vocabulary, experiment.chunk, experiment.sentences, spelling
+        model, None, vocabulary, experiment.chunk, experiment.sentences, data.spelling
     )
     start = start.initialized(experiment.seed)
     print(
@@ -92,32 +80,6 @@ def train_tokens(
         source=source,
         tensorboard=tensorboard,
     )
-
-
-def make_vocabulary(
-    experiment: LanguageModelExperiment, corpus: Corpus, source: Path | None = None
-) -> Vocabulary:
-    """Return the vocabulary of a corpus; pieces are those of the run that is gone on from."""
-    if experiment.vocabulary == "byte":
-        return Vocabulary.bytes()
-    if experiment.vocabulary == "char":
-        return Vocabulary.characters("".join(corpus))
-    if experiment.vocabulary == "piece" and source is not None:
-        known = load_source(source, TrainedLanguageModel).vocabulary
-        if known.kind == "piece":
-            return known
-    if experiment.vocabulary == "piece":
-        most = 5_000 if experiment.vocab_max is None else experiment.vocab_max
-        return Vocabulary.pieces(corpus.train, most)
-    return Vocabulary.words(corpus.train, experiment.vocab_max)
-
-
-def encode(experiment: LanguageModelExperiment, vocabulary: Vocabulary, corpus: Corpus) -> Tokens:
-    """Return the ids of a corpus, for a model of sentences without empty lines."""
-    tokens = Tokens(*map(vocabulary.encode, corpus))
-    if not experiment.sentences:
-        return tokens
-    return Tokens(*(whole_sentences(ids, vocabulary.start) if len(ids) else ids for ids in tokens))
 
 
 def _chunks(

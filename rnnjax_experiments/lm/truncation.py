@@ -7,17 +7,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.data import read_corpus
 from rnnjax.metrics import perplexity
 from rnnjax.models import LanguageModel
 from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.train.step import LossFn
-from rnnjax_experiments.corpora.manual import reference_manual
+from rnnjax_experiments.lm.data import load_data
 from rnnjax_experiments.lm.plots import plot_truncations
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
-from rnnjax_experiments.lm.training import encode, make_vocabulary, train_tokens, untrained
+from rnnjax_experiments.lm.training import train_tokens, untrained
 from rnnjax_experiments.shared.command_line import print_table
-from rnnjax_experiments.shared.run_folder import digest
 
 # Small enough for all to be trained within ten minutes.
 TRUNCATED = LanguageModelExperiment(
@@ -45,22 +43,20 @@ def truncation(
     """
     if not steps or any(each < 1 or experiment.chunk % each for each in steps):
         raise ValueError(f"steps must divide the chunk, {experiment.chunk}, got {steps}")
-    corpus = reference_manual() if data is None else read_corpus(data, experiment.split)
-    vocabulary = make_vocabulary(experiment, corpus)
-    tokens = encode(experiment, vocabulary, corpus)
+    vocabulary, tokens, _, read = corpus = load_data(experiment, data)
     found = {}
     for each in sorted(set(steps)):
         print(f"\ntruncated after {each} steps")
-        start = untrained(experiment, vocabulary, tokens, corpus.train)
+        start = untrained(experiment, corpus)
         trained = train_tokens(
             experiment,
             start,
             tokens,
-            digest("\0".join(corpus)),
+            read,
             out / f"steps-{each}",
             loss_fn=truncated_loss(start.model, each),
         )
-        found[each] = trained.nats(tokens.test if len(tokens.test) else tokens.valid)
+        found[each] = trained.nats(tokens.held_out)
     unit = vocabulary.unit
     print_table(
         f"held-out text after {experiment.epochs:g} epochs of {len(tokens.train):,} {unit}s",

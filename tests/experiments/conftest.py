@@ -65,7 +65,7 @@ def cli_of():
         def call(*arguments, stdin=""):
             out, err = io.StringIO(), io.StringIO()
             with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-                patch.setattr(host, "tune", lambda: "")  # its settings would last
+                patch.setattr(host, "tune", lambda *_: "")  # its settings would last
                 patch.setattr(sys, "argv", ["script", *map(str, arguments)])
                 patch.setattr(sys, "stdin", io.StringIO(stdin))
                 code: Any = 0

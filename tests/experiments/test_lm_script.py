@@ -63,14 +63,14 @@ def test_baselines_say_what_they_do_and_read_the_end_of_a_long_text(monkeypatch,
     text, held_out = "ab" * 50 + "cd" * 50, "cdcd"
     vocabulary = Vocabulary.characters(text)
     ids = vocabulary.encode(text), vocabulary.encode(held_out)
-    whole = dict(baselines.baseline_costs(vocabulary, text, held_out, *ids))
+    whole = dict(baselines.baseline_costs(vocabulary, *ids))
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "compressing with gzip, bz2 and xz ..."
     assert len(said) == 3
     monkeypatch.setattr(baselines, "MOST_READ", 100)
-    part = dict(baselines.baseline_costs(vocabulary, text, held_out, *ids))
+    part = dict(baselines.baseline_costs(vocabulary, *ids))
     assert "counting for the unigram of the last 100 characters ..." in capsys.readouterr().out
-    end = dict(baselines.baseline_costs(vocabulary, text[-100:], held_out, ids[0][-100:], ids[1]))
+    end = dict(baselines.baseline_costs(vocabulary, ids[0][-100:], ids[1]))
     assert [f"{name} of the last 100 characters" for name in list(end)[1:]] == list(part)[1:]
     assert list(part.values()) == list(end.values())
     assert part["unigram of the last 100 characters"] < whole["unigram"]

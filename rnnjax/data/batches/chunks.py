@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax.checks.values import check_at_least, check_positive, check_text
 from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
+from rnnjax.data.encoding.token_shards import TokenArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,8 @@ class Chunks:
     its beginning. `seed` and the step determine a chunk, so a run needs only its step to resume.
 
     Attributes:
-      tokens: the text, `(n,)` integers: at least `batch_size` * `length`, or one if there is one
-        stream.
+      tokens: the text, `(n,)` integers, an array or `TokenShards`: at least `batch_size` *
+        `length`, or one if there is one stream.
       batch_size: number of streams, at least 1.
       length: tokens per step, at least 1.
       start: the token before the first one of the text.
@@ -44,7 +45,7 @@ class Chunks:
       ([[2, 0, 0], [6, 0, 0]], [[True, False, False], [True, False, False]])
     """
 
-    tokens: np.ndarray
+    tokens: TokenArray
     batch_size: int
     length: int
     start: int
@@ -98,7 +99,7 @@ class Chunks:
 
 
 def evaluation_chunks(
-    tokens: np.ndarray, batch_size: int, length: int, start: int, overlap: int = 0
+    tokens: TokenArray, batch_size: int, length: int, start: int, overlap: int = 0
 ) -> Iterator[dict[str, np.ndarray]]:
     """Return an iterator over chunks of a text in which every token is a target exactly once.
 
@@ -137,7 +138,7 @@ def evaluation_chunks(
 
 
 def _evaluation_chunks(
-    tokens: np.ndarray, batch_size: int, length: int, start: int, overlap: int
+    tokens: TokenArray, batch_size: int, length: int, start: int, overlap: int
 ) -> Iterator[dict[str, np.ndarray]]:
     # What a stream adds to those before it; the first one, with nothing before it, adds all.
     new = max(1, -(-(len(tokens) - overlap) // batch_size))
@@ -153,7 +154,7 @@ def _evaluation_chunks(
 
 
 def token_chunk(
-    tokens: np.ndarray, where: np.ndarray, start: int, inside: np.ndarray
+    tokens: TokenArray, where: np.ndarray, start: int, inside: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the tokens before and at positions of the text; `start` is before the first."""
     before = np.where(where > 0, tokens[where - 1], start)

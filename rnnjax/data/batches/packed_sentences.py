@@ -10,11 +10,12 @@ import numpy as np
 from rnnjax.checks.values import check_at_least, check_positive, check_text
 from rnnjax.data.batches.chunks import token_chunk
 from rnnjax.data.batches.share import WHOLE, Share, check_share, own_rows
+from rnnjax.data.encoding.token_shards import TokenArray
 
 _BLOCK = 2**22  # tokens that are searched at once
 
 
-def whole_sentences(tokens: np.ndarray, end: int) -> np.ndarray:
+def whole_sentences(tokens: TokenArray, end: int) -> np.ndarray:
     """Return the sentences of a text, each of at least one token and its end.
 
     Empty ones are left out, and the last one gets an end if it lacks one.
@@ -31,11 +32,16 @@ def whole_sentences(tokens: np.ndarray, end: int) -> np.ndarray:
       [3, 4, 0, 5, 0]
     """
     check_text("tokens", tokens)
-    before = np.concatenate([[end], tokens[:-1]])
-    kept = tokens[(tokens != end) | (before != end)]
+    kept = without_empty(tokens[:], end)
     if not len(kept):
         raise ValueError(f"tokens must have at least one sentence, got {len(tokens)} ends only")
     return kept if kept[-1] == end else np.append(kept, end)
+
+
+def without_empty(tokens: np.ndarray, end: int) -> np.ndarray:
+    """Return a text, or a part that begins with a sentence, without the empty sentences."""
+    before = np.concatenate([[end], tokens[:-1]])
+    return tokens[(tokens != end) | (before != end)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,8 @@ class PackedSentences:
     once in an epoch. Memory holds 24 bytes for each sentence besides the tokens.
 
     Attributes:
-      tokens: the sentences, `(n,)` integers, each ended by `end`; see `whole_sentences`.
+      tokens: the sentences, `(n,)` integers, an array or `TokenShards`, each ended by `end`; see
+        `whole_sentences`.
       batch_size: number of rows, at least 1 and at most the number of sentences.
       length: tokens per step, at least 1.
       end: the token that ends a sentence, and is read before its first one.
@@ -71,7 +78,7 @@ class PackedSentences:
       [[True, False, False, True, False]]
     """
 
-    tokens: np.ndarray
+    tokens: TokenArray
     batch_size: int
     length: int
     end: int
@@ -142,7 +149,7 @@ class PackedSentences:
 
 
 def evaluation_sentences(
-    tokens: np.ndarray, batch_size: int, length: int, end: int
+    tokens: TokenArray, batch_size: int, length: int, end: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Return an iterator over the chunks of one epoch of `PackedSentences`, in the text's order.
 
@@ -161,7 +168,7 @@ def evaluation_sentences(
     return (rows.chunk(tokens, each, length, end, WHOLE) for each in range(rows.steps(length)))
 
 
-def _sentence_starts(tokens: np.ndarray, end: int) -> np.ndarray:
+def _sentence_starts(tokens: TokenArray, end: int) -> np.ndarray:
     """Return where each sentence starts, and where the last one ends."""
     ends = [
         first + np.flatnonzero(tokens[first : first + _BLOCK] == end)
@@ -204,7 +211,7 @@ class _Rows(NamedTuple):
         return int(-(-np.diff(self.borders).max() // length))
 
     def chunk(
-        self, tokens: np.ndarray, number: int, length: int, end: int, share: Share
+        self, tokens: TokenArray, number: int, length: int, end: int, share: Share
     ) -> dict[str, np.ndarray]:
         row = own_rows(share, len(self.borders) - 1)
         place = self.borders[:-1][row, None] + number * length + np.arange(length)

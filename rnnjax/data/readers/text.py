@@ -76,16 +76,21 @@ def read_text(path: Source) -> str:
         return path.text
     with opened(path) as file:
         data = file.read()
-    try:
-        text = composed(data.decode("utf-8").removeprefix("\ufeff"))
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} must be UTF-8, got byte 0x{data[error.start]:02x} at offset "
-            f"{error.start} ({error.reason})"
-        ) from error
+    text = decoded(data, path).removeprefix("\ufeff")
     if not text:
         raise ValueError(f"{path} must contain text, got an empty file")
     return text
+
+
+def decoded(data: bytes, path: str | Path, offset: int = 0) -> str:
+    """Return the text of UTF-8 in normal form C; `data` stands at `offset` of the file `path`."""
+    try:
+        return composed(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} must be UTF-8, got byte 0x{data[error.start]:02x} at offset "
+            f"{offset + error.start} ({error.reason})"
+        ) from error
 
 
 def composed(text: str) -> str:
@@ -135,17 +140,7 @@ def _split_file(folder: Path, name: str) -> Path:
 
 
 def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus:
-    if (
-        len(fractions) != 3
-        or min(fractions) < 0
-        or not math.isclose(sum(fractions), 1)
-        or not fractions[0]
-        or (not fractions[1] and fractions[2])
-    ):
-        raise ValueError(
-            "fractions must be three numbers that sum to 1, the first above 0 and the others at "
-            f"least 0; a test text needs a validation text; got {fractions}"
-        )
+    check_fractions(fractions)
     if fractions[0] == 1:
         return Corpus(text, text, "")
     train, valid, test = fractions
@@ -159,3 +154,18 @@ def _cut(text: str, path: Path, fractions: tuple[float, float, float]) -> Corpus
             f"{len(text)} characters; 1, 0, 0 validates on the training text"
         )
     return corpus
+
+
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    """Raise `ValueError` unless a text can be cut into these shares."""
+    if (
+        len(fractions) != 3
+        or min(fractions) < 0
+        or not math.isclose(sum(fractions), 1)
+        or not fractions[0]
+        or (not fractions[1] and fractions[2])
+    ):
+        raise ValueError(
+            "fractions must be three numbers that sum to 1, the first above 0 and the others at "
+            f"least 0; a test text needs a validation text; got {fractions}"
+        )

@@ -1,11 +1,11 @@
 """Vocabularies of words, pieces of words, characters or bytes."""
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ UNKNOWN = "<unk>"
 END = "<eos>"
 
 _BYTES = tuple(map(chr, range(256)))
+_BLOCK = 2**18  # characters whose words are in memory at once
 _UNITS = {"word": "word", "piece": "piece", "char": "character", "byte": "byte"}
 
 
@@ -92,12 +93,17 @@ class Vocabulary:
         Raises:
           ValueError: `max_size` is below 3.
         """
+        return cls.of_counts(Counter(composed(text).split()), max_size, min_count)
+
+    @classmethod
+    def of_counts(
+        cls, counts: Mapping[str, int], max_size: int | None = None, min_count: int = 1
+    ) -> "Vocabulary":
+        """Return `words` of a text whose words occur so often; see `count_words`."""
         if max_size is not None:
             check_at_least(3, max_size=max_size)
-        counts = Counter(composed(text).split())
-        for symbol in (UNKNOWN, END):
-            counts.pop(symbol, None)
-        kept = (word for word in counts if counts[word] >= min_count)
+        special = {UNKNOWN, END}
+        kept = (word for word in counts if counts[word] >= min_count and word not in special)
         ranked = sorted(kept, key=lambda word: (-counts[word], word))
         return cls("word", (UNKNOWN, END, *ranked)[:max_size])
 
@@ -206,8 +212,14 @@ class Vocabulary:
         return " ".join(words).replace(" \n", "\n").replace("\n ", "\n")
 
     @cached_property
-    def _index(self) -> dict[str, int]:
-        return {symbol: i for i, symbol in enumerate(self.symbols)}
+    def _index(self) -> "_Index":
+        return _Index({symbol: i for i, symbol in enumerate(self.symbols)})
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 digest of the tokens and their ids, in hexadecimal digits."""
+        stored = json.dumps([self.kind, self.symbols, self.merges])
+        return hashlib.sha256(stored.encode("utf-8")).hexdigest()
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -216,9 +228,11 @@ class Vocabulary:
     def _encode_words(self, text: str) -> np.ndarray:
         if text and not text.endswith("\n"):
             text += "\n"
-        words = text.replace("\n", f" {END} ").split()
-        ids = map(self._index.get, words, repeat(self._index[UNKNOWN]))
-        return np.fromiter(ids, np.int32, len(words))
+        found = [np.zeros(0, np.int32)]
+        for lines in _blocks_of_lines(text):
+            words = lines.replace("\n", f" {END} ").split()
+            found.append(np.fromiter(map(self._index.__getitem__, words), np.int32, len(words)))
+        return np.concatenate(found)
 
     def _encode_characters(self, text: str) -> np.ndarray:
         known = _code_points("".join(self.symbols))
@@ -238,6 +252,22 @@ class Vocabulary:
             f"{text[offset]!r} at offset {offset}{f' (line {line})' if line > 1 else ''}: "
             f"the characters are {shown!r}{'...' if len(self) > 100 else ''}"
         )
+
+
+class _Index(dict[str, int]):
+    """The ids of symbols; a word that is missing has that of `<unk>`, the first."""
+
+    def __missing__(self, symbol: str) -> int:
+        return 0
+
+
+def _blocks_of_lines(text: str) -> Iterator[str]:
+    """Yield a text that ends with a newline in blocks of lines, which a cache holds."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _BLOCK) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _code_points(text: str) -> np.ndarray:
