@@ -11,6 +11,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from rnnjax.folders import check_name
+from rnnjax.train.hosts import whole
 
 # Where a checkpoint holds its arrays. The functions that name no item were renamed in Orbax 0.12.
 _ITEM = "state"
@@ -63,7 +64,7 @@ class Checkpoints:
                 cleanup_tmp_directories=True,
             ) as checkpointer:
                 data = _without_keys(tree)
-                saved = {"tree": data, "digest": _digest(data)}
+                saved = {"tree": data, "digest": _digest_of(data)}
                 checkpointer.save_checkpointables(step, {_ITEM: saved}, force=True, overwrite=True)
         except Exception as error:  # tensorstore has its own types for a full disk
             raise OSError(f"cannot save a checkpoint in {self.folder}: {_line(error)}") from error
@@ -95,22 +96,27 @@ class Checkpoints:
 
 def _load(path: Path, like: Any) -> Any:
     """Return the tree of a checkpoint; an exception says what is wrong with it."""
-    wanted = {"tree": _without_keys(like), "digest": _digest(())}
+    wanted = {"tree": _without_keys(like), "digest": _digest_of(())}
     _check_fits(path, wanted)
     saved = ocp.load_checkpointables(path, {_ITEM: jax.tree.map(_abstract, wanted)})[_ITEM]
-    if not np.array_equal(np.asarray(saved["digest"]), _digest(saved["tree"])):
+    if not np.array_equal(np.asarray(saved["digest"]), _digest_of(saved["tree"])):
         raise ValueError("it is damaged: its arrays are not those that were saved")
     return jax.tree.map(_with_key, saved["tree"], like)
 
 
-def _digest(tree: Any) -> np.ndarray:
+def digest(tree: Any) -> str:
+    """Return a digest of all arrays of a tree, random keys among them."""
+    return _digest_of(_without_keys(tree)).tobytes().hex()
+
+
+def _digest_of(tree: Any) -> np.ndarray:
     """Return a digest of all arrays of a tree, (32,) uint8.
 
     A file system may return other bytes than were written: neither Orbax nor its format sees it.
     """
     found = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        array = np.ascontiguousarray(leaf)
+        array = np.ascontiguousarray(whole(leaf))
         found.update(f"{array.dtype} {array.shape}".encode())
         found.update(array.view(np.uint8).data if array.size else b"")
     return np.frombuffer(found.digest(), np.uint8).copy()
@@ -166,7 +172,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 def _abstract(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray):
         return np.empty_like(leaf)
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     sharding = getattr(leaf, "sharding", None) or device
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from rnnjax.checks import check_positive
 from rnnjax.folders import make_folder
 from rnnjax.models.interface import Batch
 from rnnjax.placement import Placement, placement_of
-from rnnjax.train.checkpoint import Checkpoints
+from rnnjax.train.checkpoint import Checkpoints, digest
+from rnnjax.train.hosts import Requests, as_first, check_same, is_first, own_copy
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.lock import owned
 from rnnjax.train.log import MetricsLog
@@ -149,9 +151,12 @@ def fit(
       (4, True)
     """
     make_folder(folder)
-    with owned(folder) as is_there:
+    several = jax.process_count() > 1
+    if several:
+        check_same(schedule=repr(schedule), monitor=monitor, state=digest(state))
+    with owned(folder) if is_first() else nullcontext(lambda: True) as is_there:
         run = _Run(folder, is_there, evaluate, schedule, monitor, on_record)
-        placement = placement or placement_of(state.params) or Placement.of(devices=1)
+        placement = placement or placement_of(state.params) or Placement.of(None if several else 1)
         return _fit(run, state, train_step, batch_at, tokens_per_step, placement)
 
 
@@ -168,9 +173,10 @@ def _fit(
     train_step = placement.keep_state(train_step, state)
     first = int(jax.device_get(state.step))
     pending: Metrics | None = None
+    requests = Requests()
     with (
         deferred_interrupts() as interrupted,
-        ProgressReport(schedule.total_steps, first, tokens_per_step) as progress,
+        ProgressReport(schedule.total_steps, first, tokens_per_step, is_first()) as progress,
     ):
         for step in range(first + 1, schedule.total_steps + 1):
             if run.is_stale():
@@ -183,11 +189,12 @@ def _fit(
             if pending is not None:
                 run.record(step - 1, pending, progress)
             pending = metrics
-            stop = interrupted()
-            if stop or run.is_due(step):
+            stop, save = requests(interrupted(), run.is_overdue())
+            if stop or save or run.is_evaluation(step):
                 run.record(step, metrics, progress)
                 pending = None
                 run.pause(step, state, progress)
+                requests.forget()
             if stop:
                 raise InterruptedRunError(
                     f"interrupted at step {step} of {schedule.total_steps}; saved in {folder}, "
@@ -229,15 +236,16 @@ class _Run:
 
     def resume(self, state: TrainState) -> TrainState:
         restored = self._latest.restore(self._tree(state))
+        if is_first():
+            self._log.rewind(restored[0] if restored else 0)
         if restored is None:
-            self._log.rewind(0)
             return state
         step, tree = restored
         self.best, self._since_best = float(tree["best"]), int(tree["since_best"])
         self._start -= float(tree["seconds"])
         self._saved_step = step
-        self._log.rewind(step)
-        print(f"resuming at step {step} of {self.schedule.total_steps}")
+        if is_first():
+            print(f"resuming at step {step} of {self.schedule.total_steps}")
         return tree["state"]
 
     def is_stale(self) -> bool:
@@ -248,9 +256,9 @@ class _Run:
         total, count = self.schedule.total_steps, self.schedule.evaluations
         return step * count // total > (step - 1) * count // total
 
-    def is_due(self, step: int) -> bool:
-        overdue = time.monotonic() - self._saved > self.schedule.save_every
-        return overdue or self.is_evaluation(step)
+    def is_overdue(self) -> bool:
+        """Return whether the last checkpoint is older than the schedule wants it."""
+        return time.monotonic() - self._saved > self.schedule.save_every
 
     def record(self, step: int, metrics: Metrics, progress: ProgressReport) -> None:
         """Log the metrics of a step, and stop the run if it has diverged."""
@@ -276,11 +284,11 @@ class _Run:
         """Evaluate if an evaluation is due, and save."""
         start = time.monotonic()
         if self.is_evaluation(step):
-            found = self._evaluate(state.params)
+            found = self._evaluate(own_copy(state.params))
             if self.monitor not in found:
                 raise ValueError(f"monitor must be of {sorted(found)}, got {self.monitor!r}")
             values = {name: float(number) for name, number in found.items()}
-            value = values[self.monitor]
+            value = as_first(values[self.monitor])
             self._check_folder(step)
             best = value < self.best
             self._since_best = 0 if best else self._since_best + 1
@@ -295,6 +303,8 @@ class _Run:
         progress.pause(self._saved - start)
 
     def _write(self, split: str, step: int, values: dict[str, float]) -> None:
+        if not is_first():
+            return
         self._log.append(split, step, values)
         if self._on_record is not None:
             self._on_record({"split": split, "step": step, **values})

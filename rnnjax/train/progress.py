@@ -15,12 +15,13 @@ class ProgressReport:
       total: number of steps of the run.
       done: number of steps done before.
       tokens_per_step: number of tokens that a step reads.
+      shown: whether it prints anything.
     """
 
-    def __init__(self, total: int, done: int, tokens_per_step: int) -> None:
+    def __init__(self, total: int, done: int, tokens_per_step: int, shown: bool) -> None:
         self._total, self._first, self._tokens = total, done, tokens_per_step
         self._start, self._paused, self._loss = time.monotonic(), 0.0, float("nan")
-        self._console = Console(file=sys.stdout)
+        self._console = Console(file=sys.stdout, quiet=not shown)
         columns = (
             BarColumn(),
             MofNCompleteColumn(),
@@ -28,7 +29,7 @@ class ProgressReport:
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.3f}"),
         )
-        live = self._console.is_terminal
+        live = shown and self._console.is_terminal
         self._bar = Progress(*columns, console=self._console, disable=not live)
         self._task = self._bar.add_task("", total=total, completed=done, rate="-", loss=0.0)
 

@@ -30,6 +30,7 @@ from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.going_on import From
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 from rnnjax_experiments.shared.typed_input import cut, parsed_lines
@@ -142,7 +143,13 @@ def _train(
     )
     encoded, held_out = start.encode(learnt), [batch for _, batch in start.batches(dev)]
     borders = choose_borders(encoded.lengths, experiment.shapes)
-    buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+    buckets = Buckets(
+        encoded.lengths,
+        borders,
+        experiment.batch_size,
+        seed=experiment.seed,
+        share=placement().share,
+    )
     batches = SentenceBatches(encoded, buckets, words.first_rare, experiment.hide_rare)
 
     def measure(trained: TrainedQuestionAnswerer) -> dict[str, float]:

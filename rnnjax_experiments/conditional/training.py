@@ -20,6 +20,7 @@ from rnnjax.trained import TrainedConditionalModel
 from rnnjax_experiments.conditional.presets import ConditionalExperiment
 from rnnjax_experiments.sentences.classifying import measure
 from rnnjax_experiments.sentences.data import check_labels, check_splits
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 
@@ -66,7 +67,14 @@ def train_texts(
     encoded = start.encode([text for text in splits.train if text.label != UNLABELLED])
     borders = choose_borders(encoded.lengths, experiment.shapes)
     batches = SentenceBatches(
-        encoded, Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+        encoded,
+        Buckets(
+            encoded.lengths,
+            borders,
+            experiment.batch_size,
+            seed=experiment.seed,
+            share=placement().share,
+        ),
     )
     per_epoch = batches.buckets.steps_per_epoch
     return train(

@@ -11,6 +11,7 @@ from rnnjax.data import Series, SeriesEncoder, Windows, calendar_of, read_series
 from rnnjax.data.batches.windows import Span
 from rnnjax_experiments.corpora.mackey_glass import mackey_glass
 from rnnjax_experiments.forecast.presets import ForecastExperiment
+from rnnjax_experiments.shared.hardware import placement
 
 _LONGEST = 168  # of a history, by default
 
@@ -108,8 +109,9 @@ def windows(
             warmup=experiment.history // 4,
             batch_size=experiment.batch_size,
             seed=experiment.seed,
+            share=share,
         )
-        for part in ("train", "dev")
+        for part, share in (("train", placement().share), ("dev", (0, 1)))
     )
 
 

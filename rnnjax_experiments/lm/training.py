@@ -88,7 +88,7 @@ def _chunks(
     """Return what a model is trained on."""
     kind = PackedSentences if experiment.sentences else Chunks
     sizes = experiment.batch_size, experiment.chunk
-    return kind(tokens.train, *sizes, vocabulary.start, experiment.seed)
+    return kind(tokens.train, *sizes, vocabulary.start, experiment.seed, placement().share)
 
 
 def _steps(experiment: LanguageModelExperiment, chunks: Chunks | PackedSentences) -> int:

@@ -32,7 +32,12 @@ def masked_batches(
     encoded = make_rows(subwords, texts, experiment.max_length, experiment.languages)
     borders = choose_borders(encoded.lengths, experiment.shapes)
     buckets = Buckets(
-        encoded.lengths, borders, experiment.tokens, experiment.tokens, experiment.seed
+        encoded.lengths,
+        borders,
+        experiment.tokens,
+        experiment.tokens,
+        experiment.seed,
+        placement().share,
     )
     return MaskedBatches(encoded, buckets, len(subwords), experiment.share, experiment.whole_words)
 

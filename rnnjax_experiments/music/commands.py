@@ -39,6 +39,7 @@ from rnnjax_experiments.music.report import (
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.export import export
 from rnnjax_experiments.shared.going_on import From
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train as train_run
 from rnnjax_experiments.shared.run_folder import digest, open_run
 
@@ -176,7 +177,13 @@ def _train(
     print(f"{start.size:,} parameters; {sizes} pieces to train, validate and test on")
     encoded = encode_music([p for piece in music.train for p in _parts(piece, experiment.chunk)])
     borders = choose_borders(encoded.lengths, experiment.shapes)
-    buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+    buckets = Buckets(
+        encoded.lengths,
+        borders,
+        experiment.batch_size,
+        seed=experiment.seed,
+        share=placement().share,
+    )
     batches = MusicBatches(encoded, buckets, experiment.down, experiment.up)
     return train_run(
         out,

@@ -27,6 +27,7 @@ from rnnjax_experiments.corpora.digit_lines import (
 )
 from rnnjax_experiments.recognize.presets import Experiment, LineExperiment, SpeechExperiment
 from rnnjax_experiments.sentences.data import check_files
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.run_folder import digest
 
 DEV, TEST = 300, 1_000  # lines of digits
@@ -111,6 +112,7 @@ def _speech(experiment: SpeechExperiment, manifests: Sequence[Path]) -> Task:
         experiment.shapes,
         experiment.batch_size,
         experiment.seed,
+        placement().share,
     )
     steps = batches.buckets.steps_per_epoch
     return Task(

@@ -25,6 +25,7 @@ from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedSentenceModel
 from rnnjax_experiments.sentences.data import check_labels, check_splits, make_indexer, set_vectors
 from rnnjax_experiments.sentences.presets import Labelling, SentenceExperiment
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 
@@ -147,7 +148,13 @@ def _training_batches(
     experiment: Any, start: TrainedSentenceModel, encoded: Encoded
 ) -> SentenceBatches:
     borders = choose_borders(encoded.lengths, experiment.shapes)
-    buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+    buckets = Buckets(
+        encoded.lengths,
+        borders,
+        experiment.batch_size,
+        seed=experiment.seed,
+        share=placement().share,
+    )
     if isinstance(start.indexer, PieceIndexer):
         return SentenceBatches(encoded, buckets)
     return SentenceBatches(encoded, buckets, start.indexer.words.first_rare, experiment.hide_rare)

@@ -5,8 +5,12 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax
+
 from rnnjax import host
 from rnnjax.train import Placement
+from rnnjax.train.hosts import own_copy
+from rnnjax_experiments.shared.cluster import join
 
 if TYPE_CHECKING:
     from rnnjax_experiments.shared.run_settings import Commands
@@ -18,18 +22,27 @@ class Hardware:
 
     Attributes:
       devices: how many devices divide each batch; by default all accelerators, or one CPU device.
-        On a CPU these are virtual: two of them use two cores better where layers are narrow.
+        On a CPU these are virtual: two of them use two cores better where layers are narrow. With
+        several processes, each has so many CPU devices.
       model_parallel: how many parts the large tables, such as the embedding, are divided into;
         devices / model_parallel divide the batch.
+      coordinator: HOST:PORT of process 0, where several processes train together; "auto" lets JAX
+        find all of them. Under SLURM and Open MPI and on TPU pods it does so without being asked.
+      processes: how many processes there are, if the coordinator is given.
+      process: which of them this is, counted from 0.
     """
 
     devices: int | None = None
     model_parallel: int = 1
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
 
     def start(self) -> None:
         """Set up this process, before JAX starts."""
         global _chosen
         host.tune(self.devices or 1)
+        join(self.coordinator, self.processes, self.process)
         _chosen = self
 
 
@@ -38,12 +51,17 @@ _chosen = Hardware()
 
 def placement() -> Placement:
     """Return how the runs of this process lie on devices."""
-    return Placement.of(_chosen.devices, _chosen.model_parallel)
+    alone = jax.process_count() == 1
+    return Placement.of(_chosen.devices if alone else None, _chosen.model_parallel)
 
 
 def placed(trained: Any) -> Any:
     """Return a trained model with its parameters on the devices of this process."""
-    return dataclasses.replace(trained, params=placement().params(trained.params))
+    params = trained.params
+    return dataclasses.replace(
+        trained,
+        params=placement().params(params) if jax.process_count() == 1 else own_copy(params),
+    )
 
 
 def with_hardware(commands: "Commands") -> "Commands":

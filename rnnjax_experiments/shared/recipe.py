@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, model_loss
+from rnnjax.train.hosts import is_first, own_copy
 from rnnjax.train.step import LossFn
 from rnnjax_experiments.shared.going_on import going_on
 from rnnjax_experiments.shared.hardware import placement
@@ -72,9 +73,11 @@ def train(
     if source is not None:
         start, origin = going_on(start, source, out)
     claim(out, experiment, data, origin)
-    start.save(out)
+    if is_first():
+        start.save(out)
     optimizer = experiment.optimizer.make(schedule.total_steps, steps_per_epoch)
-    with events_in(out / "tensorboard") if tensorboard else nullcontext() as on_record:
+    events = events_in(out / "tensorboard") if tensorboard and is_first() else nullcontext()
+    with events as on_record:
         result = fit(
             out,
             init_state(start.params, optimizer, carry),
@@ -91,7 +94,7 @@ def train(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "
         f"{schedule.total_steps:,} steps"
     )
-    return _with_params(start, load_best(out, result.state.params))
+    return _with_params(start, own_copy(load_best(out, result.state.params)))
 
 
 def _with_params(start: Start, params: Any) -> Start:

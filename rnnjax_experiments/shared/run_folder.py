@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnjax.files import read_with_digest, write_with_digest
 from rnnjax.folders import make_folder
+from rnnjax.train.hosts import check_same, is_first
 from rnnjax.trained import load_run
 from rnnjax_experiments.shared.hardware import placed
 
@@ -30,6 +31,8 @@ def digest(text: str, arrays: Any = ()) -> str:
 def claim(out: Path, experiment: Any, data: str, origin: str = "") -> None:
     """Write the run's configuration, or check that the run that is there has the same.
 
+    Several processes must have the same one too; process 0 writes it.
+
     Args:
       out: the run's folder; made where it is not there.
       experiment: a frozen dataclass of what JSON can hold.
@@ -38,6 +41,9 @@ def claim(out: Path, experiment: Any, data: str, origin: str = "") -> None:
     """
     config = json.loads(json.dumps({**dataclasses.asdict(experiment), "data": data}))
     config |= {_ORIGIN: origin} if origin else {}
+    check_same(**config)
+    if not is_first():
+        return
     path = out / "config.json"
     try:
         make_folder(out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import rnnjax_experiments
+from rnnjax_experiments.shared import cluster
 
 HELP = """\
 usage: rnnjax TASK COMMAND ...
@@ -55,6 +56,7 @@ def start(task: str) -> None:
     """Run the commands of a task, which are not imported before."""
     signal.signal(signal.SIGINT, _end)
     sys.argv[0] = f"rnnjax {task}"  # what usage lines call it
+    cluster.quieten()
     try:
         # Here, so that Ctrl-C ends the import of JAX too, which takes seconds.
         importlib.import_module("rnnjax.extras").require("tyro", "scripts")
@@ -66,6 +68,9 @@ def start(task: str) -> None:
         # Commands clean up after a KeyboardInterrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         command_line.main(commands.COMMANDS, commands.__doc__ or "")
+    except BaseException as error:
+        cluster.leave(error)
+        raise
     finally:
         signal.signal(signal.SIGINT, _end)
 

@@ -15,6 +15,7 @@ from rnnjax.data import (
 from rnnjax.inference import evaluate as evaluate_loss
 from rnnjax.metrics import rouge_l
 from rnnjax.trained import TrainedSummarizer
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 from rnnjax_experiments.summarize.presets import SummaryExperiment
@@ -35,7 +36,13 @@ def train_summarizer(
     learnt, dev = splits[:2]
     encoded, held_out = start.encode(learnt), [batch for _, batch in start.batches(dev)]
     borders = choose_borders(encoded.lengths, experiment.shapes)
-    buckets = Buckets(encoded.lengths, borders, experiment.batch_size, seed=experiment.seed)
+    buckets = Buckets(
+        encoded.lengths,
+        borders,
+        experiment.batch_size,
+        seed=experiment.seed,
+        share=placement().share,
+    )
     shapes = ", ".join(f"{rows} x {length}" for rows, length in buckets.shapes)
     print(f"{buckets.steps_per_epoch:,} steps an epoch; batches of shapes {shapes}")
     texts, references = [pair.source for pair in dev], [pair.target for pair in dev]

@@ -12,6 +12,7 @@ from rnnjax.metrics import bleu, exact_matches
 from rnnjax.train import model_loss, scheduled_sampling_loss
 from rnnjax.trained import TrainedTranslator
 from rnnjax_experiments.shared.going_on import load_source
+from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 from rnnjax_experiments.shared.run_folder import digest
 from rnnjax_experiments.translate.presets import TranslationExperiment
@@ -86,6 +87,7 @@ def parallel_batches(
     pairs: list[Translation],
     max_length: int | None = None,
     seed: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> ParallelBatches:
     """Return translations in batches; see `ParallelBatches.of`."""
     return ParallelBatches.of(
@@ -95,6 +97,7 @@ def parallel_batches(
         batch_size=trained.batch_size,
         seed=seed,
         max_length=max_length,
+        share=share,
     )
 
 
@@ -136,7 +139,8 @@ def _to_train_on(
     experiment: TranslationExperiment, start: TrainedTranslator, pairs: list[Translation]
 ) -> ParallelBatches:
     """Return the batches of translations that are short enough, and say how many are not."""
-    batches = parallel_batches(start, pairs, experiment.max_length, experiment.seed)
+    sizes = experiment.max_length, experiment.seed
+    batches = parallel_batches(start, pairs, *sizes, placement().share)
     left_out = len(pairs) - len(batches.source.lengths)
     if left_out:
         print(f"{left_out:,} texts of over {experiment.max_length} tokens are not trained on")
