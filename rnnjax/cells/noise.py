@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnjax.parts import bernoulli
+
 
 @partial(jax.tree_util.register_dataclass, data_fields=["kept"], meta_fields=["rate"])
 @dataclass(frozen=True)
@@ -39,11 +41,14 @@ class Noise(NamedTuple):
     state: tuple[Units | None, ...] = ()
 
 
-def drawn(key: Array | None, rate: float, shape: tuple[int, ...]) -> Units | None:
-    """Return units of that shape; without a key, their expectation; None for a rate of 0."""
+def drawn(key: Array | None, rate: float, shape: tuple[int, ...], axis: int) -> Units | None:
+    """Return units of that shape; without a key, their expectation; None for a rate of 0.
+
+    `axis` is that of the batch.
+    """
     if rate == 0:
         return None
-    return Units(None if key is None else jax.random.bernoulli(key, 1 - rate, shape), rate)
+    return Units(None if key is None else bernoulli(key, 1 - rate, shape, axis=axis), rate)
 
 
 def dropped(units: Units | None, x: Array) -> Array:

@@ -5,6 +5,7 @@ from rnnjax.models.classifier import Classifier as Classifier
 from rnnjax.models.conditional_language_model import (
     ConditionalLanguageModel as ConditionalLanguageModel,
 )
+from rnnjax.models.dropout import Dropout as Dropout
 from rnnjax.models.embedder import TokenEmbedder as TokenEmbedder
 from rnnjax.models.encoder_decoder import EncoderDecoder as EncoderDecoder
 from rnnjax.models.forecast_heads import GaussianHead as GaussianHead

@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Any, Literal
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.nn import initializers
 
 from rnnjax.checks import check_positive, check_range, check_rate
 from rnnjax.models.characters import PAD, CharacterConvolution, CharacterLSTM
+from rnnjax.models.dropout import Dropout
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.recurrent import Recurrent
 
@@ -48,7 +48,7 @@ class TokenEmbedder(Recurrent):
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout, axis=-2)
         self.words = Embedding(
             self.vocab_size,
             self.embed_size,
@@ -72,7 +72,7 @@ class TokenEmbedder(Recurrent):
     def __call__(
         self, words: Array, characters: Array | None = None, inside: Array | None = None
     ) -> Array:
-        """Return `(..., features)` of words `(...)` and their characters `(..., length)`.
+        """Return `(..., features)` of words `(..., batch)` and characters `(..., batch, length)`.
 
         Characters are not read where `inside` `(...)` is False; None reads all.
 
@@ -98,4 +98,4 @@ class TokenEmbedder(Recurrent):
                 characters = jnp.where(inside[..., None], characters, PAD)
             check_range("characters", characters, self.num_characters)
             xs = jnp.concatenate([xs, self.character_encoder(characters)], axis=-1)
-        return self.drop(xs, deterministic=not self.has_rng("dropout"))
+        return self.drop(xs)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.serialization import serializable
@@ -23,13 +24,19 @@ class BatchLoss(NamedTuple):
 
     Example:
       >>> loss = rx.models.BatchLoss(total=jnp.array(6.0), number=jnp.array(3))
-      >>> float(loss.total / loss.number)
+      >>> float(loss.mean)
       2.0
     """
 
     total: Array
     number: Array
     carry: Any = None
+
+    @property
+    def mean(self) -> Array:
+        """The mean over the targets that count; 0 if there are none."""
+        number = jnp.asarray(self.number)
+        return self.total / jnp.where(number > 0, number, 1).astype(self.total.dtype)
 
 
 class Model(Protocol):

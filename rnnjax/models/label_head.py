@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_positive, check_rate
+from rnnjax.models.dropout import Dropout
 
 
 class LabelHead(nn.Module):
@@ -36,13 +37,13 @@ class LabelHead(nn.Module):
         if self.hidden is not None:
             check_positive(hidden=self.hidden)
             self.hidden_layer = nn.Dense(self.hidden, dtype=self.dtype)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout)
         self.output = nn.Dense(len(self.labels), dtype=self.dtype)
 
     def __call__(self, xs: Array) -> Array:
         """Return the logits `(batch, labels)`, float32, of vectors `(batch, features)`."""
-        xs = self.drop(xs, deterministic=not self.has_rng("dropout"))
+        xs = self.drop(xs)
         if self.hidden is not None:
             xs = jnp.tanh(self.hidden_layer(xs))
-            xs = self.drop(xs, deterministic=not self.has_rng("dropout"))
+            xs = self.drop(xs)
         return self.output(xs).astype(jnp.float32)

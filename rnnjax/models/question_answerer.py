@@ -12,6 +12,7 @@ from rnnjax.checks import check_integers, check_positive, check_range, check_rat
 from rnnjax.linen import RNN
 from rnnjax.losses import cross_entropy
 from rnnjax.models.attention import Attention
+from rnnjax.models.dropout import Dropout
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.pooled_reader import PooledReader
@@ -86,7 +87,7 @@ class QuestionAnswerer(Recurrent):
         self.start = nn.Dense(width, use_bias=False, dtype=self.dtype)
         self.end = nn.Dense(width, use_bias=False, dtype=self.dtype)
         self.end_from_start = nn.Dense(width, use_bias=False, dtype=self.dtype)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout)
 
     @property
     def story_width(self) -> int:
@@ -156,7 +157,7 @@ class QuestionAnswerer(Recurrent):
         return self._dropped(self.embedding(words)), inside
 
     def _dropped(self, xs: Array) -> Array:
-        return self.drop(xs, deterministic=not self.has_rng("dropout"))
+        return self.drop(xs)
 
 
 def _read(batch: Batch) -> tuple[Array, Array, Array, Array]:

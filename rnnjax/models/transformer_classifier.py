@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.checks import check_rate
+from rnnjax.models.dropout import Dropout
 from rnnjax.models.interface import Batch, entries
 from rnnjax.models.label_model import LabelModel
 from rnnjax.models.transformer_encoder import TransformerConfig, TransformerEncoder
@@ -58,7 +59,7 @@ class TransformerClassifier(LabelModel):
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must be distinct and at least one, got {self.labels}")
         self.encoder = TransformerEncoder(self.config)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout)
         self.head = nn.Dense(len(self.labels), dtype=self.config.dtype)
 
     def __call__(
@@ -98,7 +99,7 @@ class TransformerClassifier(LabelModel):
             features = features[:, 0]
         elif words is not None:
             features = _means_of_words(features, words)
-        features = self.drop(features, deterministic=not self.has_rng("dropout"))
+        features = self.drop(features)
         return self.head(features).astype(jnp.float32)
 
     def batch_logits(self, batch: Batch) -> Array:

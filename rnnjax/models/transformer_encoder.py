@@ -17,6 +17,7 @@ from rnnjax.checks import (
     check_range,
     check_rate,
 )
+from rnnjax.models.dropout import Dropout
 from rnnjax.models.embedding import Embedding
 from rnnjax.products import lead
 from rnnjax.sequence.masks import within
@@ -128,7 +129,7 @@ class TransformerEncoder(nn.Module):
             self.language_embedding = self._embedding(config.num_languages)
         layer = nn.remat(EncoderLayer) if config.remat else EncoderLayer
         self.layers = [layer(config) for _ in range(config.layers)]
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.norm = nn.LayerNorm(dtype=config.dtype)
 
     def __call__(
@@ -173,7 +174,7 @@ class TransformerEncoder(nn.Module):
         else:
             positions = _clean("positions", positions, inside, config.max_length)
         xs = self._place(xs, positions)
-        xs = self.drop(xs, deterministic=not self.has_rng("dropout"))
+        xs = self.drop(xs)
         # One axis for all tokens: XLA on CPU multiplies (batch, time, features) more slowly.
         xs = xs.reshape(inside.size, config.hidden_size)
         for layer in self.layers:
@@ -216,7 +217,7 @@ class EncoderLayer(nn.Module):
         self.feedforward_norm = nn.LayerNorm(dtype=config.dtype)
         self.widen = nn.Dense(config.feedforward_size, dtype=config.dtype)
         self.narrow = nn.Dense(config.hidden_size, dtype=config.dtype)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
 
     def __call__(self, xs: Array, inside: Array) -> Array:
         """Return the features after this layer, `(batch * time, hidden)`.
@@ -230,7 +231,7 @@ class EncoderLayer(nn.Module):
         return self._add(xs, self.narrow(hidden))
 
     def _add(self, xs: Array, ys: Array) -> Array:
-        return xs + self.drop(ys, deterministic=not self.has_rng("dropout")).astype(xs.dtype)
+        return xs + self.drop(ys).astype(xs.dtype)
 
 
 def _attend(queries: Array, keys: Array, values: Array, mask: Array, **_: Any) -> Array:

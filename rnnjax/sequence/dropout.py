@@ -1,8 +1,9 @@
 """Dropout with one mask for a whole sequence."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
+
+from rnnjax.parts import bernoulli
 
 
 def sequence_dropout(key: Array, xs: Array, rate: float) -> Array:
@@ -19,5 +20,5 @@ def sequence_dropout(key: Array, xs: Array, rate: float) -> Array:
     """
     if rate == 0:
         return xs
-    keep = jax.random.bernoulli(key, 1 - rate, (1, *xs.shape[1:]))
+    keep = bernoulli(key, 1 - rate, (1, *xs.shape[1:]), axis=1)
     return jnp.where(keep, xs / (1 - rate), jnp.zeros_like(xs))

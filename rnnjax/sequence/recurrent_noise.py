@@ -115,9 +115,10 @@ class RecurrentDropout(_Noisy[StateT]):
     def _noise(self, key: Array | None, axes: tuple[int, ...]) -> Units | None:
         shapes = self._cell.state_shapes()
         if self.of == "candidate":  # as wide as what it is added to, the last leaf of the state
-            return drawn(key, self.rate, (*axes, *shapes[self._cell.state_type._fields[-1]]))
+            shape = *axes, *shapes[self._cell.state_type._fields[-1]]
+            return drawn(key, self.rate, shape, axis=1)
         time, *batch = axes
-        once = drawn(key, self.rate, (*batch, *shapes["h"]))
+        once = drawn(key, self.rate, (*batch, *shapes["h"]), axis=0)
         return jax.tree.map(lambda kept: jnp.broadcast_to(kept, (time, *kept.shape)), once)
 
 
@@ -178,7 +179,7 @@ class Zoneout(_Noisy[StateT]):
         shapes, leaves = self._cell.state_shapes(), self._cell.state_type._fields
         keys: Any = [None] * len(leaves) if key is None else jax.random.split(key, len(leaves))
         each = zip(keys, self._rates, leaves, strict=True)
-        return tuple(drawn(key, rate, (*axes, *shapes[name])) for key, rate, name in each)
+        return tuple(drawn(key, rate, (*axes, *shapes[name]), axis=1) for key, rate, name in each)
 
     def step(
         self, params: Params, state: StateT, x: Array, noise: Noise | None = None

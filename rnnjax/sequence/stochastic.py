@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.base import Params, State, feature_axes
+from rnnjax.parts import is_whole
 from rnnjax.products import accumulator
 from rnnjax.sequence.unroll import Composite, Options
 
@@ -49,6 +50,10 @@ class StochasticCell(Composite):
     ) -> tuple[State, Array]:
         """Run the cell; see `unroll`."""
         steps, key = _Steps(self, xs.dtype), options.dropout_key if self.draws else None
+        if key is not None and not is_whole():
+            raise ValueError(
+                f"accumulate must be 1 for {self!r}: it draws for the rows it gets, not for a batch"
+            )
         if key is not None:
             xs = xs.astype(accumulator(xs.dtype))
             count = jnp.cumsum(jnp.ones_like(xs[..., :1]), axis=0)

@@ -7,7 +7,7 @@ import jax
 from jax import Array
 
 from rnnjax.cells.base import Params, StateT
-from rnnjax.cells.noise import drawn, dropped
+from rnnjax.cells.noise import Units, dropped
 from rnnjax.checks import check_rate
 from rnnjax.sequence.unroll import Options
 from rnnjax.sequence.wrapper import Wrapper
@@ -66,7 +66,8 @@ class WeightDrop(Wrapper[StateT]):
             own = next(keys)
             if _name(path) not in self.names:
                 return weight
-            return dropped(drawn(own, self.rate, weight.shape), weight)
+            kept = jax.random.bernoulli(own, 1 - self.rate, weight.shape)
+            return dropped(Units(kept, self.rate), weight)
 
         return jax.tree.map_with_path(drop, params)
 

@@ -29,16 +29,15 @@ def model_loss(model: nn.Module, **options: Any) -> LossFn:
       >>> params = model.init(jax.random.key(0), jnp.ones((2, 5), int))["params"]
       >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
       >>> loss_fn = rx.train.model_loss(model)
-      >>> loss, state = loss_fn(params, model.initial_state((2,)), batch, jax.random.key(1))
-      >>> loss.shape, state.h.shape
-      ((), (2, 4))
+      >>> loss = loss_fn(params, model.initial_state((2,)), batch, jax.random.key(1))
+      >>> int(loss.number), loss.mean.shape, loss.carry.h.shape
+      (10, (), (2, 4))
     """
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> BatchLoss:
         variables, rngs = {"params": params}, {"dropout": key}
         found = model.apply(variables, batch, carry, rngs=rngs, method="batch_loss", **options)
-        found = cast(BatchLoss, found)
-        return _mean(found.total, found.number), found.carry
+        return cast(BatchLoss, found)
 
     return loss_fn
 
@@ -69,14 +68,13 @@ def taught_loss(
       >>> batch |= {"targets": jnp.array([0, 1]), "targets_known": jnp.array([True, False])}
       >>> batch |= {"teacher": jnp.zeros((2, 2)), "teacher_known": jnp.array([True, True])}
       >>> loss_fn = rx.train.taught_loss(model, alpha=0.5, temperature=2.0)
-      >>> loss, _ = loss_fn(params, None, batch, jax.random.key(1))
-      >>> loss.shape
+      >>> loss_fn(params, None, batch, jax.random.key(1)).mean.shape
       ()
     """
     if getattr(model, "crf", False):
         raise ValueError("crf must be False for a student: its tags must not depend on each other")
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> BatchLoss:
         rngs = {"dropout": key}
         logits = model.apply({"params": params}, batch, rngs=rngs, method="batch_logits")
         teacher, taught = entries(batch, "teacher", "teacher_known")
@@ -90,7 +88,7 @@ def taught_loss(
             targets=jnp.where(known, targets, -1),
             alpha=alpha,
         )
-        return _mean(loss, count), carry
+        return BatchLoss(loss, count, carry)
 
     return loss_fn
 
@@ -110,7 +108,8 @@ def taught_language_model_loss(
     one linear layer on the features of all. No array has all logits of a chunk; see
     `rnnjax.losses.linear_distillation_loss`. The teachers run without dropout and get no gradient.
 
-    The carry is (the student's state, the states of the teachers).
+    The carry is (the student's state, the states of the teachers), in which the axis of the models
+    follows that of the batch.
 
     Args:
       student: the model to train.
@@ -125,13 +124,13 @@ def taught_language_model_loss(
       >>> batch = rx.data.Chunks(np.arange(30) % 9, batch_size=2, length=5, start=0, seed=0).at(0)
       >>> batch["teacher"] = jax.tree.map(lambda leaf: leaf[None], params)  # an ensemble of one
       >>> loss_fn = rx.train.taught_language_model_loss(model, model, alpha=1.0, temperature=2.0)
-      >>> states = model.initial_state((2,)), model.initial_state((1, 2))
-      >>> loss, _ = loss_fn(params, states, batch, jax.random.key(1))
-      >>> bool(abs(loss) < 1e-5)  # the student is its teacher
+      >>> states = model.initial_state((2,)), model.initial_state((2, 1))
+      >>> loss = loss_fn(params, states, batch, jax.random.key(1))
+      >>> bool(abs(loss.mean) < 1e-5)  # the student is its teacher
       True
     """
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> BatchLoss:
         tokens, targets, members, fresh = entries(batch, "inputs", "targets", "teacher", "fresh")
         resets = batch.get("resets")
         ours, theirs = jax.tree.map(lambda leaf: jnp.where(fresh, 0, leaf), carry)
@@ -142,7 +141,9 @@ def taught_language_model_loss(
         theirs, heads = jax.vmap(
             lambda params, state: teacher.apply(
                 {"params": params}, tokens, state, resets=resets, method="head"
-            )
+            ),
+            in_axes=(0, 1),
+            out_axes=(1, 0),
         )(members, theirs)
         loss, count = linear_distillation_loss(
             head,
@@ -154,7 +155,7 @@ def taught_language_model_loss(
             alpha=alpha,
             dtype=student.dtype,
         )
-        return _mean(loss, count), (ours, theirs)
+        return BatchLoss(loss, count, (ours, theirs))
 
     return loss_fn
 
@@ -189,12 +190,12 @@ def taught_masked_loss(
       >>> params = model.init(jax.random.key(0), tokens)["params"]
       >>> batch = {"tokens": tokens, "targets": tokens, "chosen": tokens == 1, "teacher": params}
       >>> loss_fn = rx.train.taught_masked_loss(model, model, alpha=1.0, temperature=2.0)
-      >>> loss, _ = loss_fn(params, None, batch, jax.random.key(1))
-      >>> bool(abs(loss) < 1e-5)  # the student is its teacher
+      >>> loss = loss_fn(params, None, batch, jax.random.key(1))
+      >>> bool(abs(loss.mean) < 1e-5)  # the student is its teacher
       True
     """
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> BatchLoss:
         (knowing,) = entries(batch, "teacher")
         given = {name: value for name, value in batch.items() if name != "teacher"}
         method = "chosen_head"
@@ -211,13 +212,9 @@ def taught_masked_loss(
             alpha=alpha,
             dtype=student.config.dtype,
         )
-        return _mean(loss, count), carry
+        return BatchLoss(loss, count, carry)
 
     return loss_fn
-
-
-def _mean(total: Array, number: Array) -> Array:
-    return total / jnp.where(number > 0, number, 1).astype(total.dtype)
 
 
 def _mean_head(features: Array, kernels: Array, biases: Array) -> tuple[Array, Array, Array]:

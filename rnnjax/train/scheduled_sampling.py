@@ -8,6 +8,7 @@ from jax import Array
 
 from rnnjax.models.encoder_decoder import EncoderDecoder
 from rnnjax.models.interface import Batch, entries
+from rnnjax.parts import bernoulli
 from rnnjax.train.losses import model_loss
 from rnnjax.train.step import LossFn
 
@@ -33,7 +34,7 @@ def scheduled_sampling_loss(model: EncoderDecoder, *, label_smoothing: float = 0
       >>> batch = {"source": source, "source_lengths": lengths, "tokens": tokens}
       >>> batch |= {"targets": tokens, "targets_known": tokens > 0, "mix": 0.5}
       >>> loss_fn = rx.train.scheduled_sampling_loss(model)
-      >>> loss_fn(params, None, batch, jax.random.key(1))[0].shape
+      >>> loss_fn(params, None, batch, jax.random.key(1)).mean.shape
       ()
     """
     loss_of = model_loss(model, label_smoothing=label_smoothing)
@@ -54,4 +55,4 @@ def _mixed(model: EncoderDecoder, params: Any, batch: Batch, key: Array) -> Arra
     guesses = logits.argmax(axis=-1)
     # Shift the predictions by one step, to the places of the tokens that they replace.
     guesses = jnp.concatenate([tokens[:, :1], guesses[:, :-1].astype(tokens.dtype)], axis=1)
-    return jnp.where(jax.random.bernoulli(key, mix, tokens.shape), guesses, tokens)
+    return jnp.where(bernoulli(key, mix, tokens.shape, axis=0), guesses, tokens)

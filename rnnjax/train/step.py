@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from rnnjax.models.interface import Batch
+from rnnjax.checks import check_positive
+from rnnjax.models.interface import Batch, BatchLoss
 from rnnjax.serialization import serializable
+from rnnjax.train.accumulate import in_parts
 
 Metrics = dict[str, Array]
-# (params, carry, batch, key) -> (loss, carry) or (loss, carry, metrics): the loss of a batch, the
-# carry for the next batch, such as a recurrent state, and numbers to log, by name.
+# (params, carry, batch, key) -> BatchLoss, (loss, carry) or (loss, carry, metrics): the loss of a
+# batch, the carry for the next batch, such as a recurrent state, and numbers to log, by name.
 LossFn = Callable[[Any, Any, Batch, Array], tuple[Any, ...]]
 # The metrics of every update, besides those of the loss.
 UPDATE_METRICS = ("loss", "grad_norm", "skipped", "skipped_in_a_row")
@@ -70,7 +72,7 @@ def init_state(params: Any, optimizer: optax.GradientTransformation, carry: Any)
 
 
 def make_train_step(
-    loss_fn: LossFn, optimizer: optax.GradientTransformation, seed: int
+    loss_fn: LossFn, optimizer: optax.GradientTransformation, seed: int, accumulate: int = 1
 ) -> TrainStep:
     """Return the compiled update; it donates its first argument, the state.
 
@@ -79,13 +81,23 @@ def make_train_step(
     before clipping), `skipped` (number of skipped updates so far), `skipped_in_a_row`, and those
     that `loss_fn` returns.
 
+    With `accumulate`, the gradient is summed over parts of the batch, computed one after another:
+    the update is that of the whole batch to rounding, and activations take the memory of a part.
+    Arrays of the batch and leaves of the carry are divided along their first axis; numbers, and
+    trees in the batch, go to every part. The masks of rnnjax's models and cores are those of the
+    whole batch; what `loss_fn` draws by itself is the same in every part.
+
     Args:
-      loss_fn: `(params, carry, batch, key) -> (loss, carry)` or `(loss, carry, metrics)`.
+      loss_fn: `(params, carry, batch, key) -> BatchLoss`, whose mean is minimised, or
+        `(loss, carry)` or `(loss, carry, metrics)`. Such a `loss` is a mean of the rows: parts
+        count the same.
       optimizer: the optimiser.
       seed: seed of the random keys.
+      accumulate: the number of parts.
 
     Raises:
-      ValueError: from the update, if a metric of the loss has the name of one of the others.
+      ValueError: `accumulate` is below 1; from the update, if a metric of the loss has the name of
+        one of the others, or `accumulate` does not divide the rows of the batch.
 
     Example:
       >>> def loss_fn(params, carry, batch, key):
@@ -97,25 +109,32 @@ def make_train_step(
       >>> int(state.step), float(metrics["loss"])
       (1, 1.0)
     """
+    check_positive(accumulate=accumulate)
     optimizer = guard(optimizer)
 
-    def loss_and_others(*arguments: Any) -> tuple[Array, tuple[Any, Metrics]]:
+    def mean_loss(*arguments: Any) -> tuple[Array, tuple[Any, Any, Metrics]]:
         found = loss_fn(*arguments)
+        if isinstance(found, BatchLoss):
+            return found.mean, (found.number, found.carry, {})
         if not isinstance(found, tuple) or len(found) not in (2, 3):
             raise ValueError(
-                f"loss_fn must return (loss, carry) or (loss, carry, metrics), got {found!r}"
+                "loss_fn must return a BatchLoss, (loss, carry) or (loss, carry, metrics), "
+                f"got {found!r}"
             )
         loss, carry, given = found if len(found) == 3 else (*found, {})
         if not isinstance(given, dict) or any(jnp.ndim(value) for value in given.values()):
             raise ValueError(f"metrics of a loss must be a dict of numbers, got {given!r}")
         if taken := sorted(set(given) & set(UPDATE_METRICS)):
             raise ValueError(f"metrics of a loss must have other names, got {', '.join(taken)}")
-        return loss, (carry, given)
+        return loss, (1, carry, given)
+
+    gradient = jax.value_and_grad(mean_loss, has_aux=True)
+    if accumulate > 1:
+        gradient = in_parts(gradient, accumulate)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        value_and_grad = jax.value_and_grad(loss_and_others, has_aux=True)
-        (loss, (carry, given)), grads = value_and_grad(state.params, state.carry, batch, key)
+        (loss, (_, carry, given)), grads = gradient(state.params, state.carry, batch, key)
         with jax.numpy_dtype_promotion("standard"):  # Optax multiplies its counters by floats
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         opt_state = cast(optax.ApplyIfFiniteState, opt_state)

@@ -247,7 +247,7 @@ def _taught(
     """Return what `fit_tokens` needs to know of the teachers."""
     batch = (experiment.batch_size,)
     states = [each.model.initial_state(batch) for each in teachers]
-    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *states)
     return {
         "loss_fn": taught_language_model_loss(
             start.model, teachers[0].model, **settings(experiment)

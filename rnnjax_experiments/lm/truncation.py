@@ -78,7 +78,7 @@ def truncation(
 def truncated_loss(model: LanguageModel, steps: int) -> LossFn:
     """Return the mean loss of a chunk, of which the gradients go back at most `steps` tokens."""
 
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array) -> BatchLoss:
         def read(carry: Any, part: Batch) -> tuple[Any, tuple[Array, Array]]:
             carry = jax.lax.stop_gradient(carry)
             rngs = {"dropout": key}
@@ -87,7 +87,7 @@ def truncated_loss(model: LanguageModel, steps: int) -> LossFn:
             return found.carry, (found.total, found.number)
 
         carry, (totals, numbers) = jax.lax.scan(read, carry, _parts(batch, steps))
-        return totals.sum() / jnp.maximum(numbers.sum(), 1), carry
+        return BatchLoss(totals.sum(), numbers.sum(), carry)
 
     return loss_fn
 

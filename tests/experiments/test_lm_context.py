@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lm_runs import SMALL, assert_fails, write_text
+from means import mean_of
 from sentence_runs import table
 
 import rnnjax as rx
@@ -113,17 +114,17 @@ def test_gradients_of_a_chunk_end_after_so_many_steps():
         key = jax.random.key(0)
         return jax.value_and_grad(loss_fn, has_aux=True)(params, carry, batch, key)
 
-    whole = gradient(model_loss(model), chunk, carry)
-    same = gradient(truncation.truncated_loss(model, 8), chunk, carry)
+    whole = gradient(mean_of(model_loss(model)), chunk, carry)
+    same = gradient(mean_of(truncation.truncated_loss(model, 8)), chunk, carry)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), whole, same)
     # In parts of two steps, it is the mean over chunks of two steps, read one by one.
-    (loss, _), found = gradient(truncation.truncated_loss(model, 2), chunk, carry)
+    (loss, _), found = gradient(mean_of(truncation.truncated_loss(model, 2)), chunk, carry)
     want, count = jax.tree.map(jnp.zeros_like, params), chunk["mask"].sum()
     for first in range(0, 8, 2):
         part = {
             n: a[:, first : first + 2] if a.ndim else a & (first == 0) for n, a in chunk.items()
         }
-        (_, carry), each = gradient(model_loss(model), part, carry)
+        (_, carry), each = gradient(mean_of(model_loss(model)), part, carry)
         share = part["mask"].sum() / count
         want = jax.tree.map(lambda a, b, share=share: a + share * b, want, each)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, want)

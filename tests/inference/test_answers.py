@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from means import mean_of
 from oracle import Echo, random_like
 
 import rnnjax as rx
@@ -107,7 +108,7 @@ def test_the_loss_is_the_mean_over_known_targets(kind):
     model, params = make(kind)
     _, nats, count = one_by_one(kind)
     whole = batch([*range(len(LENGTHS)), -1], 3, kind)
-    loss, carry = jax.jit(model_loss(model))(params, None, whole, jax.random.key(0))
+    loss, carry = jax.jit(mean_of(model_loss(model)))(params, None, whole, jax.random.key(0))
     np.testing.assert_allclose(loss, nats / count, rtol=1e-5)
     assert carry is None
 
@@ -115,7 +116,7 @@ def test_the_loss_is_the_mean_over_known_targets(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_of_empty_rows_costs_and_teaches_nothing(kind):
     model, params = make(kind)
-    step = jax.jit(jax.value_and_grad(model_loss(model), has_aux=True))
+    step = jax.jit(jax.value_and_grad(mean_of(model_loss(model)), has_aux=True))
     empty = batch([-1, -1], 2, kind)
     (loss, _), gradient = step(params, None, empty, jax.random.key(0))
     assert loss == 0
@@ -139,7 +140,7 @@ def test_the_key_drops_out_in_training_and_nothing_does_in_answers():
     del whole["characters"]
     shapes = jax.eval_shape(model.init, jax.random.key(0), whole["words"])
     params = random_like(1, shapes, np.float32)["params"]
-    loss = jax.jit(model_loss(model))
+    loss = jax.jit(mean_of(model_loss(model)))
     on, again, other = (
         float(loss(params, None, whole, jax.random.key(seed))[0]) for seed in (0, 0, 1)
     )

@@ -3,6 +3,7 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from means import mean_of
 from oracle import random_like
 
 from rnnjax.inference import evaluate
@@ -57,7 +58,7 @@ def test_the_loss_is_the_mean_over_chosen_tokens_and_so_is_its_gradient():
     batch, carry = some_batch(1), None
     nats, slopes = literal(model, params, batch)
     assert len(nats) == batch["chosen"].sum() >= 3
-    step = jax.jit(jax.value_and_grad(model_loss(model), has_aux=True))
+    step = jax.jit(jax.value_and_grad(mean_of(model_loss(model)), has_aux=True))
     (loss, after), gradient = step(params, carry, batch, KEY)
     np.testing.assert_allclose(loss, np.mean(nats), rtol=1e-5)
     assert after is None
@@ -93,7 +94,7 @@ def test_the_key_drops_out_in_training_and_nothing_does_in_evaluation():
     model, params = make(dropout=0.5)
     plain, _ = make()
     batch = some_batch(1, share=1.0)
-    loss = jax.jit(partial(model_loss(model), params, None, batch))
+    loss = jax.jit(partial(mean_of(model_loss(model)), params, None, batch))
     on, again, other = (float(loss(jax.random.key(seed))[0]) for seed in (0, 0, 1))
     off, _ = evaluate(model, params, [batch])
     assert on == again

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from means import mean_of
 from oracle import random_like
 
 import rnnjax as rx
@@ -219,7 +220,8 @@ def test_a_share_of_the_tokens_may_be_the_models_own():
     batch = {"source": SOURCE, "source_lengths": LENGTHS, "tokens": TOKENS}
     batch |= {"targets": TARGETS, "targets_known": MASK}
     params, key = variables["params"], jax.random.key(0)
-    loss_fn, mixed = jax.jit(model_loss(model)), jax.jit(scheduled_sampling_loss(model))
+    loss_fn = jax.jit(mean_of(model_loss(model)))
+    mixed = jax.jit(mean_of(scheduled_sampling_loss(model)))
     plain, _ = loss_fn(params, None, batch, key)
     none, _ = mixed(params, None, {**batch, "mix": np.float32(0)}, key)
     every, _ = mixed(params, None, {**batch, "mix": np.float32(1)}, key)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from means import mean_of
 
 import rnnjax as rx
 from rnnjax.models import Classifier, LanguageModel, Tagger, TokenEmbedder
@@ -38,7 +39,7 @@ def test_a_chunk_says_whether_it_is_the_first():
 
     def loss(carry):
         params = model.init(jax.random.key(0), ONES)["params"]
-        return model_loss(model)(params, carry, batch, jax.random.key(1))
+        return mean_of(model_loss(model))(params, carry, batch, jax.random.key(1))
 
     jax.eval_shape(loss, None)
     with pytest.raises(ValueError, match="batch must hold 'fresh', got 'inputs', 'targets'"):

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from means import mean_of
 
 import rnnjax as rx
 from rnnjax.inference import evaluate
@@ -165,7 +166,7 @@ def nats(model, params, tokens):
 
 def test_the_state_is_carried_over_chunks_and_starts_at_zero_where_fresh():
     model, params = language_model()
-    loss = jax.jit(model_loss(model))
+    loss = jax.jit(mean_of(model_loss(model)))
     want = nats(model, params, TEXT)
     key, zero = jax.random.key(0), model.initial_state((2,))
     junk = jax.tree.map(lambda x: x + 3.0, zero)
@@ -213,7 +214,7 @@ def test_gradients_stop_at_the_border_of_a_chunk():
 
 def test_training_drops_out_and_evaluation_does_not():
     model, params = language_model(dropout=0.5)
-    loss = jax.jit(model_loss(model))
+    loss = jax.jit(mean_of(model_loss(model)))
     values = [
         float(loss(params, model.initial_state((2,)), chunk(0, fresh=True), jax.random.key(s))[0])
         for s in range(2)
@@ -259,8 +260,8 @@ def test_metrics_of_a_loss_have_names_of_their_own():
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda w: w**2, r"loss_fn must return \(loss, carry\) or"),
-        (lambda w: (w**2, None, {}, {}), r"loss_fn must return \(loss, carry\) or"),
+        (lambda w: w**2, r"loss_fn must return a BatchLoss, \(loss, carry\) or"),
+        (lambda w: (w**2, None, {}, {}), r"loss_fn must return a BatchLoss, \(loss, carry\) or"),
         (lambda w: (w**2, None, None), "metrics of a loss must be a dict of numbers, got None"),
         (lambda w: (w**2, None, {"a": jnp.ones(2)}), "metrics of a loss must be a dict of numbers"),
     ],

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from means import mean_of
 from oracle import Echo, random_like, some_full
 
 from rnnjax.data import Answer, Encoded
@@ -125,7 +126,7 @@ def literal(kind, alpha, temperature):
 def test_the_loss_is_the_mean_of_the_equations_over_what_the_teacher_answered(kind):
     model, params = make(kind)
     whole = encoded(kind).batch(np.array([3, -1, 1, 0, 2, 4]), 4)
-    loss = taught_loss(model, alpha=0.3, temperature=2.0)
+    loss = mean_of(taught_loss(model, alpha=0.3, temperature=2.0))
 
     @jax.jit
     @partial(jax.value_and_grad, argnums=(0, 1), has_aux=True)
@@ -147,7 +148,7 @@ def test_other_divergences_are_passed_on():
     model, params = make("classifier")
     batch = encoded("classifier").batch(np.arange(5), 3)
     batch["targets_known"] = np.zeros(5, bool)
-    loss = taught_loss(model, alpha=0.3, temperature=3.0, kind="logit_mse")
+    loss = mean_of(taught_loss(model, alpha=0.3, temperature=3.0, kind="logit_mse"))
     got, _ = jax.jit(loss)(params, None, batch, KEY)
     apart = (np.array(each_alone("classifier")) - batch["teacher"])[batch["teacher_known"]]
     np.testing.assert_allclose(got, (apart**2).mean(), rtol=1e-5)
@@ -156,7 +157,8 @@ def test_other_divergences_are_passed_on():
 @pytest.mark.parametrize("kind", some_full(["tagger", "classifier"], ["tagger"]))
 def test_what_was_not_answered_and_what_is_padding_teach_nothing(kind):
     model, params = make(kind)
-    step = jax.jit(jax.value_and_grad(taught_loss(model, alpha=0.3, temperature=2.0), has_aux=True))
+    loss = mean_of(taught_loss(model, alpha=0.3, temperature=2.0))
+    step = jax.jit(jax.value_and_grad(loss, has_aux=True))
     rows = np.array([-1, 0, 3, 4])
     batch = encoded(kind).batch(rows, 3)
     want = step(params, None, batch, KEY)
@@ -182,7 +184,7 @@ def test_the_key_drops_out():
     _, params = make("classifier")
     loss = jax.jit(
         partial(
-            taught_loss(model, alpha=0.3, temperature=2.0),
+            mean_of(taught_loss(model, alpha=0.3, temperature=2.0)),
             params,
             None,
             encoded("classifier").batch(np.arange(5), 3),
@@ -206,7 +208,7 @@ def test_bad_values_are_named():
         ({"alpha": 0.5, "temperature": 0.0}, "temperature must"),
     ):
         with pytest.raises(ValueError, match=message):
-            jax.eval_shape(taught_loss(model, **options), params, None, batch, KEY)
+            jax.eval_shape(mean_of(taught_loss(model, **options)), params, None, batch, KEY)
 
 
 def cut(kind, logits):

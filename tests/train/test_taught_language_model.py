@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from means import mean_of
 from oracle import assert_close, random_like
 
 import rnnjax as rx
@@ -28,8 +29,8 @@ def params_of(model, seed=0):
     return random_like(seed, shapes, np.float32)["params"]
 
 
-def stack(trees):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+def stack(trees, axis=0):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *trees)
 
 
 def members(count):
@@ -38,7 +39,7 @@ def members(count):
 
 def carried(count, seed=9):
     """States of the student and of each teacher; none is zero."""
-    state = STUDENT.initial_state((ROWS,)), stack([TEACHER.initial_state((ROWS,))] * count)
+    state = STUDENT.initial_state((ROWS,)), stack([TEACHER.initial_state((ROWS,))] * count, axis=1)
     return random_like(seed, state, np.float32)
 
 
@@ -65,7 +66,7 @@ def literal(student, teacher, alpha, temperature):
     return (1 - alpha) * hard + alpha * temperature**2 * (p * np.log(p / q)).sum(-1)
 
 
-LOSS = taught_language_model_loss(STUDENT, TEACHER, alpha=0.3, temperature=2.0)
+LOSS = mean_of(taught_language_model_loss(STUDENT, TEACHER, alpha=0.3, temperature=2.0))
 STEP = jax.jit(jax.value_and_grad(LOSS, has_aux=True))
 
 
@@ -74,13 +75,14 @@ STEP = jax.jit(jax.value_and_grad(LOSS, has_aux=True))
 def test_the_loss_is_that_of_the_mean_of_the_teachers_logits(count, mask):
     params, teachers, states = params_of(STUDENT), members(count), carried(count)
     ours, student = run(STUDENT, params, states[0])
-    each = [jax.tree.map(lambda leaf, i=i: leaf[i], (teachers, states[1])) for i in range(count)]
-    alone = [run(TEACHER, *one) for one in each]
+    each = [jax.tree.map(lambda leaf, i=i: leaf[i], teachers) for i in range(count)]
+    starts = [jax.tree.map(lambda leaf, i=i: leaf[:, i], states[1]) for i in range(count)]
+    alone = [run(TEACHER, *one) for one in zip(each, starts, strict=True)]
     teacher = np.mean([logits for _, logits in alone], axis=0)
     (got, carry), gradient = STEP(params, states, batch(teachers, mask=mask), KEY)
     want = literal(student, teacher, 0.3, 2.0)[mask]  # [None] keeps all
     np.testing.assert_allclose(got, want.mean(), rtol=1e-5)
-    theirs = stack([state for state, _ in alone])
+    theirs = stack([state for state, _ in alone], axis=1)
     assert_close(carry, (ours, theirs), rtol=1e-5, atol=1e-6)
     # The last bias is added to all logits: its slope is the mean of theirs.
     q, q_soft, p = softmax(student), softmax(student / 2), softmax(teacher / 2)
@@ -94,9 +96,8 @@ def test_all_gradients_are_those_of_logits_that_are_held():
 
     def dense(params):
         _, student = STUDENT.apply({"params": params}, INPUTS, states[0])
-        _, each = jax.vmap(lambda p, s: TEACHER.apply({"params": p}, INPUTS, s))(
-            teachers, states[1]
-        )
+        teach = jax.vmap(lambda p, s: TEACHER.apply({"params": p}, INPUTS, s), in_axes=(0, 1))
+        _, each = teach(teachers, states[1])
         log_p, log_q = (jax.nn.log_softmax(logits / 2) for logits in (each.mean(0), student))
         hard = -jnp.take_along_axis(jax.nn.log_softmax(student), TARGETS[..., None], -1)
         soft = (jnp.exp(log_p) * (log_p - log_q)).sum(-1)
@@ -142,7 +143,7 @@ def test_the_student_drops_out_and_its_teachers_do_not():
     params, teachers, states = params_of(STUDENT), members(3), carried(3)
 
     def losses(*models):
-        loss = jax.jit(taught_language_model_loss(*models, alpha=0.3, temperature=2.0))
+        loss = jax.jit(mean_of(taught_language_model_loss(*models, alpha=0.3, temperature=2.0)))
         keys = (jax.random.key(seed) for seed in (0, 0, 1))
         return [float(loss(params, states, batch(teachers), key)[0]) for key in keys]
 
@@ -155,17 +156,17 @@ def test_the_student_drops_out_and_its_teachers_do_not():
 
 def test_at_alpha_0_it_is_the_loss_without_teachers():
     params, states = params_of(STUDENT), carried(3)
-    alone = taught_language_model_loss(STUDENT, TEACHER, alpha=0.0, temperature=2.0)
+    alone = mean_of(taught_language_model_loss(STUDENT, TEACHER, alpha=0.0, temperature=2.0))
     got, (ours, _) = jax.jit(alone)(params, states, batch(members(3)), KEY)
     given = batch(None)
-    want = jax.jit(model_loss(STUDENT))(params, states[0], given, KEY)
+    want = jax.jit(mean_of(model_loss(STUDENT)))(params, states[0], given, KEY)
     assert_close((got, ours), want, rtol=1e-5, atol=1e-6)
 
 
 def test_a_teacher_of_other_tokens_is_refused():
     other = LanguageModel(VOCAB + 1, rx.LSTM(4))
-    loss = taught_language_model_loss(STUDENT, other, alpha=0.3, temperature=2.0)
-    states = STUDENT.initial_state((ROWS,)), stack([other.initial_state((ROWS,))])
+    loss = mean_of(taught_language_model_loss(STUDENT, other, alpha=0.3, temperature=2.0))
+    states = STUDENT.initial_state((ROWS,)), stack([other.initial_state((ROWS,))], axis=1)
     teachers = stack([params_of(other)])
     with pytest.raises(ValueError, match="teacher must have the student's rows and classes"):
         jax.eval_shape(loss, params_of(STUDENT), states, batch(teachers), KEY)

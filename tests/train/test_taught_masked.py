@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from means import mean_of
 from oracle import random_like
 
 from rnnjax.models import MaskedLanguageModel, TransformerConfig
@@ -33,8 +34,8 @@ def test_the_loss_is_that_of_the_logits_at_the_hidden_tokens():
     (student, params), (teacher, held) = make(2, 1, 1), make(4, 1, 2)
     batch = {"tokens": TOKENS, "targets": TARGETS, "chosen": CHOSEN, "lengths": LENGTHS}
     options = {"alpha": 0.3, "temperature": 2.0}
-    loss_fn = taught_masked_loss(student, teacher, **options)
-    alone = taught_masked_loss(student, teacher, alpha=0.0, temperature=1.0)
+    loss_fn = mean_of(taught_masked_loss(student, teacher, **options))
+    alone = mean_of(taught_masked_loss(student, teacher, alpha=0.0, temperature=1.0))
 
     @jax.jit
     def run(params, held):
@@ -43,7 +44,7 @@ def test_the_loss_is_that_of_the_logits_at_the_hidden_tokens():
 
         (total, carry), gradients = jax.value_and_grad(loss, (0, 1), has_aux=True)(params, held)
         hard = alone(params, (), {**batch, "teacher": held}, KEY)[0]
-        same = model_loss(student)(params, (), batch, KEY)[0]
+        same = mean_of(model_loss(student))(params, (), batch, KEY)[0]
         logits = (
             student.apply({"params": params}, TOKENS, LENGTHS),
             teacher.apply({"params": held}, TOKENS, LENGTHS),
@@ -66,7 +67,7 @@ def test_a_batch_without_hidden_tokens_costs_nothing():
     student, params = make(2, 1, 1)
     none = np.zeros_like(CHOSEN)
     batch = {"tokens": TOKENS, "targets": TARGETS, "chosen": none, "lengths": LENGTHS}
-    loss_fn = taught_masked_loss(student, student, alpha=0.5, temperature=1.0)
+    loss_fn = mean_of(taught_masked_loss(student, student, alpha=0.5, temperature=1.0))
     loss = jax.jit(lambda params: loss_fn(params, (), {**batch, "teacher": params}, KEY)[0])
     assert jnp.isfinite(loss(params))
     assert loss(params) == 0
