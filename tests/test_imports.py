@@ -11,11 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each room may import from the rooms in the rows before its own, and from itself.
 FLOORS = (
     ("checks", "closures", "extras", "files", "folders", "host", "products"),
-<<<<<<< HEAD
-    ("placement", "serialization", "sharding", "varying"),
-=======
-    ("parts", "serialization", "sharding", "varying"),
->>>>>>> 17573f2 (Accumulate gradients over parts of a batch)
+    ("parts", "placement", "serialization", "sharding", "varying"),
     ("schemes",),
     ("cells", "data", "metrics"),
     ("initializers", "baselines", "sequence"),

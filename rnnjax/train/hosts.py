@@ -65,7 +65,7 @@ class Requests:
         before, self._told = self._told, tell(np.array(asked))
         if before is None:
             return (False,) * len(asked)
-        return tuple(bool(each) for each in of_processes(before).any(axis=0))
+        return tuple(bool(each) for each in np.atleast_1d(of_processes(before).any(axis=0)))
 
     def forget(self) -> None:
         """Drop what was asked and has just been done."""

@@ -10,7 +10,6 @@ from rnnjax.train.step import LossFn
 from rnnjax.trained import TrainedLanguageModel
 from rnnjax_experiments.lm.data import LanguageData, Tokens
 from rnnjax_experiments.lm.presets import LanguageModelExperiment
-from rnnjax_experiments.shared.going_on import load_source
 from rnnjax_experiments.shared.hardware import placement
 from rnnjax_experiments.shared.recipe import train
 
