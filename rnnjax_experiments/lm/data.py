@@ -121,7 +121,8 @@ def _make_vocabulary(
         if known.kind == "piece":
             return known
     if experiment.vocabulary == "piece":
-        return Vocabulary.pieces(corpus.train, experiment.vocab_max or MOST_PIECES)
+        most = MOST_PIECES if experiment.vocab_max is None else experiment.vocab_max
+        return Vocabulary.pieces(corpus.train, most)
     return Vocabulary.words(corpus.train, experiment.vocab_max)
 
 

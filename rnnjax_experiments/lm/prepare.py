@@ -125,7 +125,7 @@ def _count(
         found = find_characters(blocks, processes=processes)
         return Vocabulary("char", tuple(sorted({*found, "\n"})))
     if preparation.vocabulary == "piece":
-        most = preparation.vocab_max or MOST_PIECES
+        most = MOST_PIECES if preparation.vocab_max is None else preparation.vocab_max
         return Vocabulary.pieces(sample_text(blocks, text.size), most)
     counts = count_words(blocks, processes=processes)
     if counts.error:
