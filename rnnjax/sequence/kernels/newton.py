@@ -92,15 +92,7 @@ class Newton:
         self, plan: fused.Plan, params: Params, xs: Array, state: State, masks: Masks
     ) -> tuple[State, fused.Computed]:
         """Compute what `fused.by_loop` does."""
-        steps = AllSteps(plan, params, xs, state, masks)
-        solution = self.solve(steps)
-
-        def given() -> tuple[State, fused.Computed]:
-            final = jax.tree.map(lambda leaf: leaf[0 if plan.reverse else -1], solution.states)
-            return final, fused.Computed(solution.states, steps.gates(solution.states))
-
-        loop = partial(fused.by_loop, plan, params, xs, state, masks)
-        return jax.lax.cond(solution.residual <= self.tolerance, given, loop)
+        return _solved(self, plan, params, xs, state, masks)
 
     def solve(self, steps: "AllSteps") -> Solution:
         """Return the states of all steps; they may not have converged."""
@@ -125,6 +117,28 @@ class Newton:
         first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (time, *leaf.shape)), steps.state)
         large = jnp.asarray(jnp.finfo(dtype).max, dtype)
         return jax.lax.while_loop(goes_on, iterate, Solution(first, jnp.asarray(0), large))
+
+
+# Where it is differentiated, for a derivative of the gradient, the loop takes its place: iterations
+# end when the states fit, whether or not their tangents do, and have no reverse derivative.
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _solved(
+    settings: Newton, plan: fused.Plan, params: Params, xs: Array, state: State, masks: Masks
+) -> tuple[State, fused.Computed]:
+    steps = AllSteps(plan, params, xs, state, masks)
+    solution = settings.solve(steps)
+
+    def given() -> tuple[State, fused.Computed]:
+        final = jax.tree.map(lambda leaf: leaf[0 if plan.reverse else -1], solution.states)
+        return final, fused.Computed(solution.states, steps.gates(solution.states))
+
+    loop = partial(fused.by_loop, plan, params, xs, state, masks)
+    return jax.lax.cond(solution.residual <= settings.tolerance, given, loop)
+
+
+@_solved.defjvp
+def _solved_jvp(settings: Newton, plan: fused.Plan, primals: Any, tangents: Any) -> Any:
+    return jax.jvp(partial(fused.by_loop, plan), primals, tangents)
 
 
 class AllSteps:
