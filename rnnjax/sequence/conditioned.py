@@ -6,21 +6,12 @@ from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from rnnjax.cells.base import (
-    Core,
-    Params,
-    StateT,
-    check_core,
-    feature_axes,
-    output_size,
-    reads_backwards,
-    without_features,
-)
+from rnnjax.cells.base import Params, StateT, feature_axes, without_features
 from rnnjax.checks import check_positive
-from rnnjax.sequence.unroll import Composite, Options
+from rnnjax.sequence.unroll import Options
+from rnnjax.sequence.wrapper import Outer
 from rnnjax.serialization import serializable
 
 
@@ -39,7 +30,7 @@ class ConditionedState(NamedTuple, Generic[StateT]):
 
 
 @dataclass(frozen=True)
-class Conditioned(Composite, Generic[StateT]):
+class Conditioned(Outer[StateT]):
     """A core that reads the same vector with every input of a sequence.
 
         x' = [x, condition];   everything else is the core's
@@ -61,27 +52,11 @@ class Conditioned(Composite, Generic[StateT]):
       (5, 2, 4)
     """
 
-    core: Core[StateT]
     size: int
 
     def __post_init__(self) -> None:
-        check_core(core=self.core)
+        super().__post_init__()
         check_positive(size=self.size)
-
-    @property
-    def output_size(self) -> int:
-        """The width of the output."""
-        return output_size(self.core)
-
-    @property
-    def feature_axes(self) -> int:
-        """How many axes the features of a step have."""
-        return feature_axes(self.core)
-
-    @property
-    def reads_backwards(self) -> np.ndarray:
-        """Which output features are read backwards, `(output_size,)` bool."""
-        return reads_backwards(self.core)
 
     def init(self, key: Array, input_size: int) -> Params:
         """Return new parameters for inputs of width `input_size`."""

@@ -21,8 +21,8 @@ from rnnjax.sequence.unroll import Composite
 
 
 @dataclass(frozen=True)
-class Wrapper(Composite, Generic[StateT]):
-    """A core around another one, whose parameters, states and outputs it has."""
+class Outer(Composite, Generic[StateT]):
+    """A core around another one, whose outputs it has."""
 
     core: Core[StateT]
 
@@ -43,6 +43,11 @@ class Wrapper(Composite, Generic[StateT]):
     def reads_backwards(self) -> np.ndarray:
         """Which output features are read backwards, `(output_size,)` bool."""
         return reads_backwards(self.core)
+
+
+@dataclass(frozen=True)
+class Wrapper(Outer[StateT]):
+    """A core around another one, whose parameters, states and outputs it has."""
 
     def init(self, key: Array, input_size: int) -> Params:
         """Return new parameters for inputs of width `input_size`."""
