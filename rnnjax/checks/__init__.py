@@ -1,8 +1,10 @@
 """Checks of arguments: every error names the argument, what it must be, and what it is."""
 
+from rnnjax.checks.arrays import check_array as check_array
 from rnnjax.checks.arrays import check_flags as check_flags
 from rnnjax.checks.arrays import check_floating as check_floating
 from rnnjax.checks.arrays import check_integers as check_integers
+from rnnjax.checks.arrays import check_key as check_key
 from rnnjax.checks.arrays import check_lengths as check_lengths
 from rnnjax.checks.arrays import check_range as check_range
 from rnnjax.checks.arrays import check_steps as check_steps

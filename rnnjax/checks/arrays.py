@@ -31,6 +31,24 @@ def check_integers(name: str, values: Any, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_array(name: str, value: Any) -> None:
+    """Raise `ValueError` naming the argument unless it is an array, of JAX or numpy."""
+    if not isinstance(value, Array | np.ndarray | np.generic):
+        raise ValueError(f"{name} must be an array, got {value!r}")
+
+
+def check_key(name: str, key: Any) -> None:
+    """Raise `ValueError` naming the argument unless it is one random key, or None."""
+    if key is None:
+        return
+    try:
+        jax.eval_shape(jax.random.bits, key)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be one random key, such as jax.random.key(0), got {key!r}"
+        ) from error
+
+
 def check_tokens(name: str, tokens: Array | np.ndarray, ndim: int = 2) -> None:
     """Raise `ValueError` unless tokens are integers `(batch, time)`, or `(batch,)` of `ndim` 1."""
     if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):

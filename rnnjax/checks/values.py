@@ -1,6 +1,6 @@
 """Checks of Python's and numpy's values; no JAX, so that all rooms can use them."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -22,7 +22,7 @@ def check_at_least(least: float, **numbers: float) -> None:
 
 def check_rate(name: str, rate: float) -> None:
     """Raise `ValueError` naming the argument unless 0 <= rate < 1."""
-    if not 0 <= rate < 1:
+    if not isinstance(rate, Real) or not 0 <= rate < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {rate!r}")
 
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnjax.checks import is_known
+from rnnjax.checks import check_array, is_known
 from rnnjax.products import common_dtype
 
 # Numbers that one turn of the loop should compute. On CPU, a turn costs next to nothing; elsewhere,
@@ -47,7 +47,7 @@ def linear_recurrence(a: Array, b: Array, h0: Array, *, reverse: bool = False) -
       h `(time, ...)`, in the dtype to which the arguments promote.
 
     Raises:
-      ValueError: the shapes do not fit.
+      ValueError: an argument is no array, or the shapes do not fit.
 
     Example:
       >>> h = rx.sequence.linear_recurrence(
@@ -185,6 +185,8 @@ def _blocks(shape: tuple[int, ...], numbers: int) -> int:
 
 
 def _check(a: Array, b: Array, h0: Array) -> None:
+    for name, value in {"a": a, "b": b, "h0": h0}.items():
+        check_array(name, value)
     fits = (
         a.ndim == b.ndim
         and b.ndim > 0

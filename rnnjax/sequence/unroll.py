@@ -23,7 +23,14 @@ from rnnjax.cells.base import (
     without_features,
 )
 from rnnjax.cells.noise import Noise
-from rnnjax.checks import check_flags, check_lengths, check_positive, is_known
+from rnnjax.checks import (
+    check_array,
+    check_flags,
+    check_key,
+    check_lengths,
+    check_positive,
+    is_known,
+)
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels.kernel import Call, Grid, Steps
 from rnnjax.sequence.kernels.table import KERNELS, kernel, name_of, refusal
@@ -322,6 +329,9 @@ def unroll(
       >>> states.h.shape
       (5, 2, 4)
     """
+    check_key("dropout_key", dropout_key)
+    for path, leaf in jax.tree.leaves_with_path(initial_state):
+        check_array(f"initial_state{jax.tree_util.keystr(path)}", leaf)
     # `Options.unroll` checks them.
     given: Any = {"lengths": lengths, "resets": resets, "mask": mask}
     options = Options(

@@ -40,6 +40,15 @@ CALLS = {
         unroll(initial_state=rx.GRUState(ZERO.h)),
         r"state must be a LSTMState, got GRUState",
     ),
+    "number in the state": (
+        unroll(initial_state=rx.LSTMState(ZERO.h, 0.0)),
+        r"initial_state\.c must be an array, got 0\.0",
+    ),
+    "dropout_key": (unroll(dropout_key=3), r"dropout_key must be one random key.*got 3"),
+    "two dropout keys": (
+        unroll(dropout_key=jax.random.split(jax.random.key(0))),
+        "dropout_key must be one random key",
+    ),
     "state of a stack": (unroll(STACK, initial_state=(ZERO,)), r"state of a Stack.*tuple of 2"),
     "lengths shape": (unroll(lengths=[4]), r"lengths must have.*\(2,\), got \(1,\)"),
     "lengths dtype": (unroll(lengths=[1.0, 2.0]), r"lengths must be integers, got float64"),

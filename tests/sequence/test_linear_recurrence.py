@@ -143,5 +143,12 @@ def test_shapes_must_fit(a, h0):
         linear_recurrence(jnp.ones(a), jnp.ones((4, 2)), jnp.ones(h0))
 
 
+@pytest.mark.parametrize("name", ["a", "b", "h0"])
+def test_arguments_must_be_arrays(name):
+    given = {"a": jnp.ones(2), "b": jnp.ones(2), "h0": jnp.zeros(())}
+    with pytest.raises(ValueError, match=rf"^{name} must be an array, got \[1\.0"):
+        linear_recurrence(**{**given, name: [1.0, 2.0]})
+
+
 def test_no_steps():
     assert linear_recurrence(jnp.ones((0, 2)), jnp.ones((0, 2)), jnp.ones(2)).shape == (0, 2)

@@ -311,6 +311,7 @@ def test_a_description_is_the_core():
             lambda: rx.RecurrentDropout(rx.WeightDrop(rx.Stack((rx.GRU(3),)), 0.1), 0.1),
             r"core must be a gated cell, in which one linear map waits, got Stack",
         ),
+        (lambda: rx.Zoneout(rx.GRU(3), "0.1"), r"rate must lie in \[0, 1\), got '0\.1'"),
         (lambda: rx.Zoneout(Echo(3), 0.1), "core must be a gated cell"),
         (
             lambda: rx.Zoneout(CORES["all"], 0.1),
