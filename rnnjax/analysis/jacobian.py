@@ -1,7 +1,7 @@
 """The Jacobian of one step."""
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,8 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
 
     Returns:
       `(*batch, n, n)`, where rows are the state after the step. The n units are those of all leaves
-      of the state, concatenated: h, then c, for an LSTM.
+      of the state, concatenated: h, then c, for an LSTM. Complex leaves are two real ones, the real
+      parts and the imaginary parts.
 
     Raises:
       ValueError: the arguments do not fit each other.
@@ -50,18 +51,19 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
       (3, 3)
     """
     batch = without_features(core, x.shape)
-    leaves, tree = jax.tree.flatten(state)
+    leaves, tree = jax.tree.flatten(_real(state))
     sizes = [prod(leaf.shape[len(batch) :]) for leaf in leaves]
     borders = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
 
     def pack(state: State) -> Array:
-        parts = [leaf.reshape(*batch, -1) for leaf in jax.tree.leaves(state)]
+        parts = [leaf.reshape(*batch, -1) for leaf in jax.tree.leaves(_real(state))]
         return jnp.concatenate(parts, axis=-1)
 
     def after(packed: Array) -> Array:
         parts = zip(jnp.split(packed, borders, axis=-1), leaves, strict=True)
         before = [part.reshape(leaf.shape).astype(leaf.dtype) for part, leaf in parts]
-        return pack(core.step(params, jax.tree.unflatten(tree, before), x)[0])
+        whole = jax.tree.map(_whole, state, jax.tree.unflatten(tree, before))
+        return pack(core.step(params, whole, x)[0])
 
     packed = pack(state)
     after_packed, pullback = jax.vjp(after, packed)
@@ -69,6 +71,16 @@ def step_jacobian(core: Core, params: Params, state: State, x: Array) -> Array:
     basis = jnp.eye(sum(sizes), dtype=after_packed.dtype)
     rows = jax.vmap(lambda row: pullback(jnp.tile(row, (*batch, 1)))[0])(basis)
     return jnp.moveaxis(rows, 0, -2)
+
+
+def _real(state: State) -> Any:
+    """Return a state with the pair of real and imaginary parts in place of each complex leaf."""
+    return jax.tree.map(lambda a: (a.real, a.imag) if jnp.iscomplexobj(a) else a, state)
+
+
+def _whole(leaf: Array, parts: Any) -> Array:
+    """Return a leaf made of what `_real` gave for one like it."""
+    return jax.lax.complex(*parts) if jnp.iscomplexobj(leaf) else parts
 
 
 def spectrum(jacobian: Array) -> Spectrum:

@@ -53,7 +53,7 @@ def test_gates_by_name():
     assert rx.Elman(3).gates(g_x, g_h, None) == ()
 
 
-def test_a_cell_without_gates_is_named():
-    cell = rx.Elman(3)
-    with pytest.raises(ValueError, match=r"cell must have gates.*got Elman\("):
+@pytest.mark.parametrize("cell", [rx.Elman(3), rx.LRU(3)])
+def test_a_cell_without_gates_is_named(cell):
+    with pytest.raises(ValueError, match=rf"cell must have gates.*got {type(cell).__name__}\("):
         gate_saturation(cell, cell.init(jax.random.key(0), 2), jnp.ones((2, 2)))

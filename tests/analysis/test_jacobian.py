@@ -37,6 +37,36 @@ def test_jacobian_of_a_stack():
 
 
 @pytest.mark.usefixtures("x64")
+def test_jacobian_of_a_matrix_is_its_decays():
+    cell = rx.GLA(4, heads=2, key_size=2)
+    params, (x,) = random_params(cell), random_inputs(1, (2,))
+    state = random_state(cell, (2,))
+    (decays,) = gates = cell.gates(params, x, None)
+    assert gates.a.shape == (2, 2)  # a key for each head, whose rows have two values
+    want = np.eye(4)[None] * np.repeat(np.asarray(decays), 2, -1)[:, None]
+    np.testing.assert_allclose(step_jacobian(cell, params, state, x), want, atol=1e-12)
+
+
+def test_jacobian_of_complex_states_is_that_of_their_parts():
+    """The layer above reads only a real part, so there is no complex derivative."""
+    core = rx.Stack((rx.LRU(2), rx.GRU(2)))
+    params, state = core.init(jax.random.key(0), 2), core.initial_state()
+    jacobian = step_jacobian(core, params, state, jnp.ones(2))
+    assert jacobian.shape == (6, 6)
+    a = np.exp(-np.exp(params["layer_0"]["nu"]) + 1j * np.exp(params["layer_0"]["theta"]))
+    turn = np.block([[np.diag(a.real), -np.diag(a.imag)], [np.diag(a.imag), np.diag(a.real)]])
+    np.testing.assert_allclose(jacobian[:4, :4], turn, rtol=1e-5)
+
+    def above(real, imag):
+        below = rx.LRUState(jax.lax.complex(real, imag))
+        return core.step(params, (below, state[1]), jnp.ones(2))[0][1].h
+
+    zero = jnp.zeros(2)
+    want = np.concatenate(jax.jacobian(above, (0, 1))(zero, zero), -1)
+    np.testing.assert_allclose(jacobian[4:, :4], want, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.usefixtures("x64")
 def test_spectrum():
     rotation = np.array([[0.0, -2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
     found = jax.jit(spectrum)(jnp.array([rotation, np.diag([1.0, -5.0, 2.0])]))
