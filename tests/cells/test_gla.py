@@ -86,14 +86,15 @@ def test_chunks_are_steps_in_float64():
         np.testing.assert_allclose(one, other, atol=0.05 * np.abs(other).max())
 
 
-def test_memory_has_one_state_for_each_chunk():
+def test_memory_has_one_state_for_each_chunk_and_nothing_from_within():
     steps, width = 2048, 64
     cell = rx.GLA(width, heads=1, key_size=width)
     params = jax.eval_shape(lambda: cell.init(KEY, 3))
     xs = jax.ShapeDtypeStruct((steps, 1, 3), jnp.float32)
     grad = jax.jit(jax.grad(lambda p, xs: rx.unroll(cell, p, xs)[1].sum()))
     used = grad.lower(params, xs).compile().memory_analysis().temp_size_in_bytes
-    assert used < 4 * steps * width * width / 2  # half of what all states need
+    # For each step, 4 of `width` are of states, where all states are 64; within chunks, 10 more.
+    assert used < 4 * steps * width * 20
 
 
 def test_states_within_chunks_are_left_to_steps():
