@@ -220,7 +220,8 @@ def _trace(learnt: TrainedCell, n: int) -> np.ndarray:
     """Return the unit of the memory that turns round most where a^n b^n does."""
     core, params = learnt.task.model.core, learnt.params["rnn"]["core"]
     xs = learnt.task.read(counting_words(2, [n], 2 * n + 1))
-    memory = watch(core, lambda state, _: state[-1], params, xs)[:, 0]  # c of an LSTM, else h
+    memory = watch(core, lambda state, _: getattr(state, "c", state.h), params, xs)[:, 0]
+    memory = memory.reshape(len(memory), -1).real  # a state may be a matrix, or complex
     turn = jnp.abs(memory[n] - (memory[0] + memory[2 * n]) / 2)
     return np.asarray(memory[:, turn.argmax()])
 

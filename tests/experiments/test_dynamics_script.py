@@ -139,7 +139,8 @@ def test_clipping_draws_every_update(cli, tmp_path):
 
 
 def test_counting_says_how_far(cli, tmp_path, monkeypatch):
-    sizes = ("--cells", "lstm-1", "--letters", "2", "--seeds", "0", "--max-n", "4", "--limit", "8")
+    cells = ("--cells", "lstm-1", "gla")  # the state of one is a matrix
+    sizes = (*cells, "--letters", "2", "--seeds", "0", "--max-n", "4", "--limit", "8")
     drawn = {}
 
     def draw(reaches, traces, trained, picture):
