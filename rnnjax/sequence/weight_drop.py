@@ -26,7 +26,8 @@ class WeightDrop(Wrapper[StateT]):
     Args:
       core: any core; in a `Stack` or a `Bidirectional`, each cell's weights have an m of their own.
       rate: the share of the entries that are dropped, 0 to below 1.
-      names: the parameters that are dropped, by their own names, wherever they are in the core.
+      names: the parameters that are dropped, by their own names, wherever they are in the core. In
+        an `RHN`, the recurrent matrices of the deeper layers are "w_r".
 
     Raises:
       ValueError: `rate` is out of range; in `unroll`, the core has no parameter of a name.
