@@ -22,18 +22,22 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """
     lines, machine, number = [], None, 0
     for path in paths:
-        for count, text in enumerate(path.read_text().splitlines(), 1):
+        for count, text in enumerate(whole_lines(path), 1):
             try:
                 line = json.loads(text)
             except json.JSONDecodeError:
-                raise SystemExit(
-                    f"{path}, line {count}: must be JSON; was the run interrupted?"
-                ) from None
+                raise SystemExit(f"{path}, line {count}: must be JSON") from None
             if "machine" in line:
                 machine, number = line["machine"], number + 1
             elif "programs" in line:
                 lines.append({**line, "machine": machine, "round": number})
     return lines
+
+
+def whole_lines(path: Path) -> list[str]:
+    """Return the lines of a file, without a last one that was cut off while it was written."""
+    text = path.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def by_case(lines: Sequence[dict[str, Any]], task: str) -> Cases:

@@ -58,9 +58,10 @@ def run(
 
 def in_own_process(job: dict[str, Any], timeout: float) -> dict[str, Any]:
     """Return the result of a worker for a job, or how it failed."""
-    command = [sys.executable, "-m", "benchmarks.worker", json.dumps([job])]
+    command = [sys.executable, "-m", "benchmarks.worker"]
+    line = json.dumps(job) + "\n"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(command, input=line, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return {"skipped": f"{job['implementation']}: no result in {timeout:.0f} seconds"}
     if done.returncode:

@@ -21,7 +21,13 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "torch": ("torch", {}),
     "jax-cudnn": ("jax_cudnn", {}),
     "rnnjax-scan-graph": ("ours", {"implementation": "scan", "command_buffer": True}),
-    "rnnjax-graph": ("ours", {"command_buffer": True}),
+    "rnnjax-graph": ("ours", {"implementation": "fused", "command_buffer": True}),
+    "rnnjax-unroll-4": ("ours", {"implementation": "fused", "unroll_factor": 4}),
+    "rnnjax-unroll-16": ("ours", {"implementation": "fused", "unroll_factor": 16}),
+    "rnnjax-unroll-4-graph": (
+        "ours",
+        {"implementation": "fused", "unroll_factor": 4, "command_buffer": True},
+    ),
 }
 PEERS = ("flax-linen", "flax-nnx", "haiku", "equinox", "keras", "torch")
 

@@ -45,6 +45,7 @@ def layer(
     *,
     implementation: Any = "auto",
     recompute: bool = False,
+    unroll_factor: int = 1,
     command_buffer: bool = False,
     sharded: bool = False,
 ) -> tuple[dict[str, Program], dict[str, float]]:
@@ -66,7 +67,7 @@ def layer(
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
         options = {"implementation": implementation, "recompute": recompute}
-        return rx.unroll(core, params, xs, **masks, **options)[1]
+        return rx.unroll(core, params, xs, **masks, **options, unroll_factor=unroll_factor)[1]
 
     options = COMMAND_BUFFER if command_buffer else None
     return layer_programs(case, work, apply, params, place=place, compiler_options=options)

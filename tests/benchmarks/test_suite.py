@@ -1,13 +1,12 @@
 """The suite on tiny sizes: that it works and tells the truth, not how fast anything is."""
 
 import json
-import sys
 
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import command_line, gpu, machine, report, runner, tasks, worker
+from benchmarks import command_line, machine, report, runner, tasks, worker
 from benchmarks.cases import CELLS, LayerCase
 from benchmarks.peers.flax_equations import EQUATIONS
 from benchmarks.plot import plot
@@ -206,23 +205,6 @@ def test_bad_numbers_exit_with_a_line(arguments, capsys):
     with pytest.raises(SystemExit):
         command_line.main(arguments)
     assert arguments[1] in capsys.readouterr().err
-
-
-@pytest.mark.full
-def test_the_gpu_list_runs_at_tiny_sizes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(gpu, "IMPLEMENTATIONS", ("rnnjax-fused", "jax-cudnn"))
-    monkeypatch.setattr(gpu, "DTYPES", ("bfloat16",))
-    monkeypatch.setattr(gpu, "cases", lambda dtype: [LayerCase("LSTM", 64, 1024, 512, dtype=dtype)])
-    monkeypatch.setattr(sys, "argv", ["gpu", "--tiny", "--minutes", "1", "--out", str(tmp_path)])
-    gpu.main()
-    assert "LSTM 3,8,8, bfloat16 | rnnjax-fused" in (tmp_path / "gpu.md").read_text()
-    assert "jax-cudnn: needs an NVIDIA GPU" in capsys.readouterr().err
-
-
-def test_what_the_gpu_list_has_no_time_for_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["gpu", "--minutes", "0", "--out", str(tmp_path)])
-    gpu.main()
-    assert "torch, float32: 9 of 9 (no time)" in (tmp_path / "gpu.md").read_text()
 
 
 def test_every_task_says_who_does_it():
