@@ -2,6 +2,7 @@
 
     python -m benchmarks.compile_for h200      an NVIDIA H200
     python -m benchmarks.compile_for v5e       one chip of a TPU v5e
+    python -m benchmarks.compile_for h200 --list     what of ours `python -m benchmarks.gpu` runs
 
 It needs JAX 0.11 or newer and the plug-in wheels of the target, but no driver, device or network.
 Products have JAX's default precision: TF32 on the GPU and bfloat16 on the TPU, also for float32.
@@ -14,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -22,8 +24,10 @@ from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
 
 import rnnjax as rx
+from benchmarks import peers
 from benchmarks.cases import LayerCase
-from benchmarks.peers.ours import core_of
+from benchmarks.gpu.plan import plan
+from benchmarks.peers.ours import COMMAND_BUFFER, core_of
 
 # The device in the format of stream_executor.GpuTargetConfigProto (openxla/xla), from
 # xla/backends/gpu/target_config/specs/h200.txtpb, without fields that do not change the programs.
@@ -95,11 +99,20 @@ COLUMNS = (
 
 
 def cases() -> list[tuple[LayerCase, str]]:
-    """Return the cases to compile, and the options of `unroll` for each."""
+    """Return the cases to compile, and a name in `peers.LAYERS` for each."""
     plain = [LayerCase(cell, 64, 128, 512) for cell in ("LSTM", "GRU", "Elman")]
     masked = [LayerCase(c.cell, 64, 128, 512, lengths=True, resets=True) for c in plain]
     half = [LayerCase(c.cell, 64, 128, 512, dtype="bfloat16") for c in plain[:2]]
-    return [(case, how) for case in (*plain, *masked, *half) for how in ("scan", "fused")]
+    return [(case, how) for case in (*plain, *masked, *half) for how in ("rnnjax-scan", "rnnjax-fused")]
+
+
+def listed() -> list[tuple[LayerCase, str]]:
+    """Return what the list for GPUs runs of rnnjax, at 128 steps.
+
+    For products over more steps, XLA has no tiles without a device to try them on.
+    """
+    jobs = [(replace(wave.case, time=128), name) for wave in plan() for name in wave.names]
+    return [job for job in dict.fromkeys(jobs) if peers.LAYERS[job[1]][0] == "ours"]
 
 
 def device(name: str) -> Any:
@@ -122,15 +135,16 @@ def _installed(wheel: str) -> bool:
         return False
 
 
-def training(case: LayerCase, how: Any, place: Any) -> Any:
+def training(case: LayerCase, how: str, place: Any) -> Any:
     """Return a training step, value and gradient of parameters and inputs, traced for a device."""
+    given = {k: v for k, v in peers.LAYERS[how][1].items() if k != "command_buffer"}
     core, dtype = core_of(case), jnp.bfloat16 if case.dtype == "bfloat16" else jnp.float32
 
     def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=SingleDeviceSharding(place))
 
     def loss(params: Any, xs: Any, cotangent: Any, masks: dict[str, Any]) -> jax.Array:
-        ys = rx.unroll(core, params, xs, **masks, implementation=how)[1]
+        ys = rx.unroll(core, params, xs, **masks, **given)[1]
         return jnp.sum(ys * cotangent)
 
     params = jax.eval_shape(lambda: core.init(jax.random.key(0), case.width))
@@ -146,6 +160,8 @@ def training(case: LayerCase, how: Any, place: Any) -> Any:
 
 def row(case: LayerCase, how: str, place: Any, options: dict[str, Any]) -> list[str]:
     """Compile a program; return its name and the values of `COLUMNS`."""
+    if peers.LAYERS[how][1].get("command_buffer"):
+        options = {**options, **COMMAND_BUFFER}
     start = time.perf_counter()
     executable = training(case, how, place).lower().compile(compiler_options=options)
     seconds = time.perf_counter() - start
@@ -243,10 +259,12 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("target", choices=TARGETS, help="what to compile for")
-    name = parser.parse_args(arguments).target
+    parser.add_argument("--list", action="store_true", help="what the list for GPUs runs")
+    options = parser.parse_args(arguments)
+    name = options.target
     place = device(name)
     print(f"| {name} | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}")
-    for case, how in cases():
+    for case, how in listed() if options.list else cases():
         print(f"| {' | '.join(row(case, how, place, TARGETS[name].options))} |", flush=True)
 
 

@@ -57,10 +57,10 @@ def test_a_program_without_loops_has_none():
 @pytest.mark.parametrize(
     ("how", "dtype"),
     [
-        ("scan", "float32"),
-        ("fused", "bfloat16"),
-        pytest.param("scan", "bfloat16", marks=pytest.mark.full),
-        pytest.param("fused", "float32", marks=pytest.mark.full),
+        ("rnnjax-scan", "float32"),
+        ("rnnjax-fused", "bfloat16"),
+        pytest.param("rnnjax-scan", "bfloat16", marks=pytest.mark.full),
+        pytest.param("rnnjax-fused", "float32", marks=pytest.mark.full),
     ],
 )
 def test_a_program_gives_a_row(how, dtype):
@@ -72,7 +72,7 @@ def test_a_program_gives_a_row(how, dtype):
     forward, backward = compile_for.loops(
         compile_for.training(case, how, place).lower().compile().as_text()
     )
-    assert (forward.products, backward.products) == ((1, 1) if how == "fused" else (2, 4))
+    assert (forward.products, backward.products) == ((1, 1) if how == "rnnjax-fused" else (2, 4))
 
 
 def test_every_case_is_a_program_of_its_own():
