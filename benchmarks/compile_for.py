@@ -27,7 +27,7 @@ import rnnjax as rx
 from benchmarks import peers
 from benchmarks.cases import LayerCase
 from benchmarks.gpu.plan import plan
-from benchmarks.peers.ours import COMMAND_BUFFER, core_of
+from benchmarks.peers.ours import COMMAND_BUFFER, core_of, unroll_options
 
 # The device in the format of stream_executor.GpuTargetConfigProto (openxla/xla), from
 # xla/backends/gpu/target_config/specs/h200.txtpb, without fields that do not change the programs.
@@ -103,16 +103,20 @@ def cases() -> list[tuple[LayerCase, str]]:
     plain = [LayerCase(cell, 64, 128, 512) for cell in ("LSTM", "GRU", "Elman")]
     masked = [LayerCase(c.cell, 64, 128, 512, lengths=True, resets=True) for c in plain]
     half = [LayerCase(c.cell, 64, 128, 512, dtype="bfloat16") for c in plain[:2]]
-    return [(case, how) for case in (*plain, *masked, *half) for how in ("rnnjax-scan", "rnnjax-fused")]
+    return [
+        (case, how) for case in (*plain, *masked, *half) for how in ("rnnjax-scan", "rnnjax-fused")
+    ]
 
 
 def listed() -> list[tuple[LayerCase, str]]:
     """Return what the list for GPUs runs of rnnjax, at 128 steps.
 
-    For products over more steps, XLA has no tiles without a device to try them on.
+    For products over more steps, XLA has no tiles without a device to try them on. Without one,
+    `cudnn` cannot be traced.
     """
     jobs = [(replace(wave.case, time=128), name) for wave in plan() for name in wave.names]
-    return [job for job in dict.fromkeys(jobs) if peers.LAYERS[job[1]][0] == "ours"]
+    ours = {n for n, (module, _) in peers.LAYERS.items() if module == "ours"} - {"rnnjax-cudnn"}
+    return [job for job in dict.fromkeys(jobs) if job[1] in ours]
 
 
 def device(name: str) -> Any:
@@ -138,13 +142,14 @@ def _installed(wheel: str) -> bool:
 def training(case: LayerCase, how: str, place: Any) -> Any:
     """Return a training step, value and gradient of parameters and inputs, traced for a device."""
     given = {k: v for k, v in peers.LAYERS[how][1].items() if k != "command_buffer"}
+    options = unroll_options(**given)
     core, dtype = core_of(case), jnp.bfloat16 if case.dtype == "bfloat16" else jnp.float32
 
     def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=SingleDeviceSharding(place))
 
     def loss(params: Any, xs: Any, cotangent: Any, masks: dict[str, Any]) -> jax.Array:
-        ys = rx.unroll(core, params, xs, **masks, **given)[1]
+        ys = rx.unroll(core, params, xs, **masks, **options)[1]
         return jnp.sum(ys * cotangent)
 
     params = jax.eval_shape(lambda: core.init(jax.random.key(0), case.width))

@@ -4,6 +4,7 @@
     python -m benchmarks.gpu              run it: it needs JAX with CUDA, Flax and PyTorch
     python -m benchmarks.gpu --resume     go on with what has no result yet
     python -m benchmarks.gpu --tiny       test the list on any machine, at tiny sizes
+    python -m benchmarks.gpu --write-table runs/gpu/gpu.jsonl runs/gpu-2/gpu.jsonl
 
 Each result is written as soon as it is there. benchmarks/GPU.md says more.
 """
@@ -13,9 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks import report
 from benchmarks.cases import LayerCase
+from benchmarks.gpu import table
 from benchmarks.gpu.plan import DTYPES, IMPLEMENTATIONS, LIMIT, dry_run, plan, recorded
 from benchmarks.gpu.results import Results
 from benchmarks.gpu.run import run
@@ -24,6 +27,9 @@ from benchmarks.gpu.run import run
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     options = _parser().parse_args(arguments)
+    if options.write_table:
+        print(table.write(_read(options.write_table)))
+        return
     waves = plan(options.cases, options.dtypes, options.implementations)
     if options.tiny:
         waves = [wave._replace(case=_tiny(wave.case)) for wave in waves]
@@ -36,6 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(dry_run(waves, recorded(report.read(measured)), options.minutes))
     else:
         run(waves, results, time.monotonic() + 60 * options.minutes)
+
+
+def _read(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        raise SystemExit(f"no such file: {absent[0]}")
+    return report.read(paths)
 
 
 def _tiny(case: LayerCase) -> LayerCase:
@@ -56,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="go on with the results in --out")
     add("--dry-run", action="store_true", help="print the plan")
     add("--tiny", action="store_true", help="tiny sizes, to test the list")
+    add("--write-table", nargs="+", type=Path, metavar="RESULTS", help="write what auto chooses")
     add("--out", type=Path, help="folder for results; default runs/gpu")
     return parser
 

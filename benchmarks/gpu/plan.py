@@ -11,9 +11,9 @@ from benchmarks.worker import HELD
 
 # What the others are compared with; it runs where nobody chooses.
 BASE = "rnnjax-fused"
-FIRST = (BASE, "rnnjax-scan", "torch", "jax-cudnn")
+FIRST = (BASE, "rnnjax-scan", "torch", "rnnjax-cudnn")
 VARIANTS = ("rnnjax-unroll-4", "rnnjax-unroll-16", "rnnjax-graph", "rnnjax-scan-graph")
-OTHERS = ("rnnjax-unroll-4-graph", "flax-linen", "keras")
+OTHERS = ("rnnjax-narrow", "rnnjax-unroll-4-graph", "flax-linen", "keras", "jax-cudnn")
 IMPLEMENTATIONS = (*FIRST, *VARIANTS, *OTHERS)
 DTYPES = ("bfloat16", "tf32", "float32")  # of the products
 

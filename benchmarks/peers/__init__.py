@@ -22,6 +22,8 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "jax-cudnn": ("jax_cudnn", {}),
     "rnnjax-scan-graph": ("ours", {"implementation": "scan", "command_buffer": True}),
     "rnnjax-graph": ("ours", {"implementation": "fused", "command_buffer": True}),
+    "rnnjax-cudnn": ("ours", {"implementation": "cudnn"}),
+    "rnnjax-narrow": ("ours", {"residual_dtype": "bfloat16"}),
     "rnnjax-unroll-4": ("ours", {"implementation": "fused", "unroll_factor": 4}),
     "rnnjax-unroll-16": ("ours", {"implementation": "fused", "unroll_factor": 16}),
     "rnnjax-unroll-4-graph": (

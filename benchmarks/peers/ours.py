@@ -14,6 +14,8 @@ from benchmarks.peers.through_jax import layer_programs
 from benchmarks.program import Program
 from benchmarks.reference import Weights, make_work
 from rnnjax import host
+from rnnjax.sequence.kernels.kernel import Call
+from rnnjax.sequence.kernels.table import refusal
 
 # Run a whole loop as one CUDA graph, instead of launching each kernel of each step.
 COMMAND_BUFFER = {
@@ -40,16 +42,21 @@ def params_of(weights: Weights) -> Any:
     return layers[0] if len(layers) == 1 else {f"layer_{i}": w for i, w in enumerate(layers)}
 
 
+def unroll_options(*, residual_dtype: str | None = None, **options: Any) -> dict[str, Any]:
+    """Return the arguments of `rnnjax.unroll` besides the case's."""
+    if residual_dtype is not None:
+        options["implementation"] = rx.sequence.Fused(residual_dtype=residual_dtype)
+    return options
+
+
 def layer(
     case: LayerCase,
     *,
-    implementation: Any = "auto",
-    recompute: bool = False,
-    unroll_factor: int = 1,
     command_buffer: bool = False,
     sharded: bool = False,
+    **given: Any,
 ) -> tuple[dict[str, Program], dict[str, float]]:
-    """Return the case's programs, checked."""
+    """Return the case's programs, checked; `given` is for `unroll_options`."""
     place = None
     if sharded:
         devices = len(os.sched_getaffinity(0))
@@ -58,7 +65,11 @@ def layer(
         host.tune(devices)
         place = _over_devices
     work, core = make_work(case), core_of(case)
-    params = params_of(work.weights)
+    params, options = params_of(work.weights), unroll_options(**given)
+    if options.get("implementation") == "cudnn":
+        call = Call(core, params, jnp.asarray(work.xs))
+        if reason := refusal(call, "cudnn"):
+            raise Unsupported(reason)
     masks: dict[str, Any] = {
         "lengths": None if work.lengths is None else jnp.asarray(work.lengths),
         "resets": None if work.resets is None else jnp.asarray(work.resets),
@@ -66,11 +77,10 @@ def layer(
     }
 
     def apply(params: Any, xs: jax.Array) -> jax.Array:
-        options = {"implementation": implementation, "recompute": recompute}
-        return rx.unroll(core, params, xs, **masks, **options, unroll_factor=unroll_factor)[1]
+        return rx.unroll(core, params, xs, **masks, **options)[1]
 
-    options = COMMAND_BUFFER if command_buffer else None
-    return layer_programs(case, work, apply, params, place=place, compiler_options=options)
+    compiler = COMMAND_BUFFER if command_buffer else None
+    return layer_programs(case, work, apply, params, place=place, compiler_options=compiler)
 
 
 def _over_devices(params: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
