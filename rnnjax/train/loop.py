@@ -20,6 +20,8 @@ from rnnjax.train.hosts import Requests, as_first, check_same, is_first, own_cop
 from rnnjax.train.interrupt import InterruptedRunError, deferred_interrupts
 from rnnjax.train.lock import owned
 from rnnjax.train.log import MetricsLog
+from rnnjax.train.peak import least_seconds
+from rnnjax.train.profile import trace_of
 from rnnjax.train.progress import ProgressReport
 from rnnjax.train.step import UPDATE_METRICS, Metrics, TrainState, TrainStep
 
@@ -104,12 +106,19 @@ def fit(
     monitor: str = "loss",
     on_record: Callable[[dict[str, Any]], None] | None = None,
     placement: Placement | None = None,
+    profile: int = 0,
 ) -> FitResult:
     """Train to the end of the schedule, and resume if the folder has an unfinished run.
 
     The folder gets `metrics.jsonl` and checkpoints: `latest/` (two complete states) and `best/`
     (the parameters of the best evaluation). The batch and the random key are functions of the step.
     Therefore a run that is killed at any time and started again ends with the same bits.
+
+    A record of "train" has the loss and what else the update and the loss measure, means since the
+    last record; "seconds" since the start of the run; "tokens_per_second", of all devices, and
+    "tokens_per_second_per_device" if there are several; "reading", the share of the time that
+    `batch_at` takes, in which a device may wait; and "share_of_peak", the share of the operations
+    of a device's data sheet that the products of matrices use, where its kind is known.
 
     Args:
       folder: the folder of the run.
@@ -126,6 +135,8 @@ def fit(
         exception ends the run, which can be resumed.
       placement: the devices of the run, which may change when it resumes; by default those of the
         mesh that the parameters lie on, or one device.
+      profile: number of steps, after the first ten, of which `jax.profiler` writes a trace to
+        `profile/`, for TensorBoard, XProf or Perfetto.
 
     Raises:
       InterruptedRunError: Ctrl-C or SIGTERM; the state was saved.
@@ -157,7 +168,7 @@ def fit(
     with owned(folder) if is_first() else nullcontext(lambda: True) as is_there:
         run = _Run(folder, is_there, evaluate, schedule, monitor, on_record)
         placement = placement or placement_of(state.params) or Placement.of(None if several else 1)
-        return _fit(run, state, train_step, batch_at, tokens_per_step, placement)
+        return _fit(run, state, train_step, batch_at, tokens_per_step, placement, profile)
 
 
 def _fit(
@@ -167,6 +178,7 @@ def _fit(
     batch_at: Callable[[int], Batch],
     tokens_per_step: int,
     placement: Placement,
+    profile: int,
 ) -> FitResult:
     folder, schedule, monitor = run.folder, run.schedule, run.monitor
     state = run.resume(placement.state(state))
@@ -176,15 +188,24 @@ def _fit(
     requests = Requests()
     with (
         deferred_interrupts() as interrupted,
-        ProgressReport(schedule.total_steps, first, tokens_per_step, is_first()) as progress,
+        ProgressReport(
+            schedule.total_steps, first, tokens_per_step, placement.mesh.size, is_first()
+        ) as progress,
+        trace_of(folder / "profile", first, profile) as trace,
     ):
         for step in range(first + 1, schedule.total_steps + 1):
             if run.is_stale():
                 break
-            batch = batch_at(step - 1)
+            with progress.reading():
+                batch = batch_at(step - 1)
             placement.check_batch(batch)
             # Put it there explicitly, as `jax.transfer_guard("disallow")` wants it.
-            state, metrics = train_step(state, placement.batch(batch))
+            batch = placement.batch(batch)
+            if step == first + 1:
+                devices = placement.mesh.devices.ravel()
+                progress.least = least_seconds(train_step, state, batch, devices)
+            state, metrics = train_step(state, batch)
+            trace(step, metrics)
             # Read the metrics of the previous step while the device runs this one.
             if pending is not None:
                 run.record(step - 1, pending, progress)
@@ -268,8 +289,7 @@ class _Run:
         if step % self.schedule.log_every == 0:
             for name in values.keys() - _LAST_COUNTS:
                 values[name] = float(np.mean([each[name] for each in self._recent]))
-            values["tokens_per_second"] = progress.rate(step)
-            values["seconds"] = self.seconds
+            values |= {**progress.rates(step), "seconds": self.seconds}
             self._check_folder(step)
             self._write("train", step, values)
             self._recent.clear()

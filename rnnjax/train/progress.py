@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -15,17 +17,22 @@ class ProgressReport:
       total: number of steps of the run.
       done: number of steps done before.
       tokens_per_step: number of tokens that a step reads.
+      devices: number of devices that share a step.
       shown: whether it prints anything.
     """
 
-    def __init__(self, total: int, done: int, tokens_per_step: int, shown: bool) -> None:
+    def __init__(
+        self, total: int, done: int, tokens_per_step: int, devices: int, shown: bool
+    ) -> None:
         self._total, self._first, self._tokens = total, done, tokens_per_step
+        self._devices, self._reading = devices, 0.0
+        self.least: float | None = None  # seconds that a step takes at the peak of the devices
         self._start, self._paused, self._loss = time.monotonic(), 0.0, float("nan")
         self._console = Console(file=sys.stdout, quiet=not shown)
         columns = (
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]} tokens/s"),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.3f}"),
         )
@@ -45,10 +52,31 @@ class ProgressReport:
     ) -> None:
         self._bar.stop()
 
+    @property
+    def seconds(self) -> float:
+        """The time since the start, without evaluations and saves."""
+        return max(time.monotonic() - self._start - self._paused, 1e-9)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count the time of the block as time spent on getting a batch."""
+        start = time.monotonic()
+        yield
+        self._reading += time.monotonic() - start
+
     def rate(self, step: int) -> float:
         """Return the tokens per second since the start, without evaluations and saves."""
-        seconds = time.monotonic() - self._start - self._paused
-        return (step - self._first) * self._tokens / max(seconds, 1e-9)
+        return (step - self._first) * self._tokens / self.seconds
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Return what a record says of the speed; `fit` describes it."""
+        rate = self.rate(step)
+        found = {"tokens_per_second": rate, "reading": self._reading / self.seconds}
+        if self._devices > 1:
+            found["tokens_per_second_per_device"] = rate / self._devices
+        if self.least is not None:
+            found["share_of_peak"] = (step - self._first) * self.least / self.seconds
+        return found
 
     def pause(self, seconds: float) -> None:
         """Exclude time from the rate that was not spent on training."""
@@ -57,8 +85,7 @@ class ProgressReport:
     def step(self, step: int, loss: float) -> None:
         """Show the current step and loss."""
         self._loss = loss
-        rate = f"{self.rate(step):,.0f}"
-        self._bar.update(self._task, completed=step, rate=rate, loss=loss)
+        self._bar.update(self._task, completed=step, rate=self._said(step), loss=loss)
 
     def evaluated(self, step: int, monitor: str, value: float, best: bool) -> None:
         """Print the monitored metric of an evaluation."""
@@ -66,7 +93,12 @@ class ProgressReport:
         left = (self._total - step) * self._tokens / rate if rate else 0.0
         self._console.print(
             f"step {step:>{len(str(self._total))}}/{self._total}  train {self._loss:.4f}  "
-            f"valid {monitor} {value:.4f}{' *' if best else '  '}  {rate:,.0f} tokens/s  "
+            f"valid {monitor} {value:.4f}{' *' if best else '  '}  {self._said(step)}  "
             f"{int(left) // 60}:{int(left) % 60:02d} left",
             highlight=False,
         )
+
+    def _said(self, step: int) -> str:
+        rate = self.rate(step)
+        said = f"{rate:,.0f} tokens/s"
+        return said if self._devices == 1 else f"{said}, {rate / self._devices:,.0f} a device"

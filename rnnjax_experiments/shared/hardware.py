@@ -30,6 +30,8 @@ class Hardware:
         find all of them. Under SLURM and Open MPI and on TPU pods it does so without being asked.
       processes: how many processes there are, if the coordinator is given.
       process: which of them this is, counted from 0.
+      profile: how many steps of a training, after the first ten, to trace with jax.profiler, into
+        the run's folder.
     """
 
     devices: int | None = None
@@ -37,6 +39,7 @@ class Hardware:
     coordinator: str | None = None
     processes: int | None = None
     process: int | None = None
+    profile: int = 0
 
     def start(self) -> None:
         """Set up this process, before JAX starts."""
@@ -53,6 +56,11 @@ def placement() -> Placement:
     """Return how the runs of this process lie on devices."""
     alone = jax.process_count() == 1
     return Placement.of(_chosen.devices if alone else None, _chosen.model_parallel)
+
+
+def profiled_steps() -> int:
+    """Return how many steps of a training are traced."""
+    return _chosen.profile
 
 
 def placed(trained: Any) -> Any:

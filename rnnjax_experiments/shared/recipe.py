@@ -11,7 +11,7 @@ from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, 
 from rnnjax.train.hosts import is_first, own_copy
 from rnnjax.train.step import LossFn
 from rnnjax_experiments.shared.going_on import going_on
-from rnnjax_experiments.shared.hardware import placement
+from rnnjax_experiments.shared.hardware import placement, profiled_steps
 from rnnjax_experiments.shared.run_folder import claim
 from rnnjax_experiments.shared.tensorboard import events_in
 
@@ -89,6 +89,7 @@ def train(
             monitor=monitor,
             on_record=on_record,
             placement=placement(),
+            profile=profiled_steps(),
         )
     print(
         f"trained in {result.seconds / 60:.1f} minutes, {int(result.state.step):,} of "
