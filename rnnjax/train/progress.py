@@ -85,7 +85,10 @@ class ProgressReport:
     def step(self, step: int, loss: float) -> None:
         """Show the current step and loss."""
         self._loss = loss
-        self._bar.update(self._task, completed=step, rate=self._said(step), loss=loss)
+        rate = self.rate(step)
+        said = f"{rate:,.0f} tokens/s"
+        said += f", {rate / self._devices:,.0f} a device" if self._devices > 1 else ""
+        self._bar.update(self._task, completed=step, rate=said, loss=loss)
 
     def evaluated(self, step: int, monitor: str, value: float, best: bool) -> None:
         """Print the monitored metric of an evaluation."""
@@ -93,12 +96,7 @@ class ProgressReport:
         left = (self._total - step) * self._tokens / rate if rate else 0.0
         self._console.print(
             f"step {step:>{len(str(self._total))}}/{self._total}  train {self._loss:.4f}  "
-            f"valid {monitor} {value:.4f}{' *' if best else '  '}  {self._said(step)}  "
+            f"valid {monitor} {value:.4f}{' *' if best else '  '}  {rate:,.0f} tokens/s  "
             f"{int(left) // 60}:{int(left) % 60:02d} left",
             highlight=False,
         )
-
-    def _said(self, step: int) -> str:
-        rate = self.rate(step)
-        said = f"{rate:,.0f} tokens/s"
-        return said if self._devices == 1 else f"{said}, {rate / self._devices:,.0f} a device"
