@@ -56,7 +56,8 @@ class Choice:
                 raise ValueError(f"{name} must be a string, got {getattr(self, name)!r}")
         for name in ("batch", "time", "width"):
             sizes = getattr(self, name)
-            if not isinstance(sizes, list | tuple) or len(sizes) != 2 or sizes[0] > sizes[1]:
+            numbers = isinstance(sizes, list | tuple) and [type(size) for size in sizes]
+            if numbers != [int, int] or sizes[0] > sizes[1]:
                 raise ValueError(f"{name} must be the least and the most, got {sizes!r}")
             object.__setattr__(self, name, tuple(sizes))
 

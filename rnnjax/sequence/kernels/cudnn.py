@@ -96,7 +96,7 @@ def _turned(rows: Array, lengths: Array) -> Array:
     Padding stays where it is.
     """
     steps = jnp.arange(rows.shape[0], dtype=lengths.dtype)[:, None]
-    source = jnp.where(steps < lengths, lengths - 1 - steps, steps)
+    source = jnp.where(steps < lengths[None], lengths[None] - 1 - steps, steps)
     return jnp.take_along_axis(rows, source[..., None], axis=0)
 
 
