@@ -1,12 +1,15 @@
 """Matrix products: operands in the compute dtype, sums in float32 or wider."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
+
+Linear = Callable[[Array, Array], Array]
+Multiply = Callable[[Linear, Array, Array], Array]
 
 
 def accumulator(dtype: Any) -> Any:
@@ -55,6 +58,16 @@ def product(a: Array, b: Array, dtype: Any) -> Array:
     wide = accumulator(dtype)
     result = jnp.dot(a.astype(dtype), b.astype(dtype), preferred_element_type=wide)
     return _finished(result, dtype)
+
+
+def multiplied(linear: Linear, a: Array, matrix: Array) -> Array:
+    """Return `linear(a, matrix)`: how a cell's `pointwise` multiplies, unless a kernel does it."""
+    return linear(a, matrix)
+
+
+def times(a: Array, b: Array) -> Array:
+    """Return `product(a, b)` with operands in the dtype of `b`."""
+    return product(a, b, b.dtype)
 
 
 def block_product(a: Array, blocks: Array, dtype: Any) -> Array:

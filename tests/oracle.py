@@ -14,14 +14,23 @@ import pytest
 
 import rnnjax as rx
 
+
+class SteppedGRU(rx.GRU):
+    """A GRU with a step of its own: it has not the form of a gated cell."""
+
+    def step(self, params, state, x):
+        return super().step(params, state, x)
+
+
 GATED = {
     "tanh": rx.Elman(3),
     "relu": rx.Elman(3, activation="relu"),
     "lstm": rx.LSTM(3),
     "gru": rx.GRU(3),
     "projected": rx.ProjectedLSTM(4, projection_size=2),
+    "gru_before": rx.GRU(3, reset_after=False),
 }
-CELLS = {**GATED, "gru_before": rx.GRU(3, reset_after=False)}
+CELLS = {**GATED, "stepped": SteppedGRU(3)}
 KERNELS = [(name, "scan") for name in CELLS] + [(name, "fused") for name in GATED]
 MERGES = {
     "concat": lambda a, b: jnp.concatenate([a, b]),

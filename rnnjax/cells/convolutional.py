@@ -45,10 +45,9 @@ class _Convolutional(GatedCell):
         x = _windows(x.astype(self.compute_dtype(params, x)), self.kernel_shape)
         return super().project({**params, "w_x": _matrix(params["w_x"])}, x)
 
-    def recur(self, params: Params, h: Array) -> Array:
-        """Return the convolution of `h` `(..., *image, hidden_size)` with `w_h`."""
-        windows = _windows(h, self.kernel_shape)
-        return super().recur({**params, "w_h": _matrix(params["w_h"])}, windows)
+    def times(self, h: Array, w: Array) -> Array:
+        """Return the convolution of `h` `(..., *image, hidden_size)` with `w`."""
+        return super().times(_windows(h, self.kernel_shape), _matrix(w))
 
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of `input_size` channels."""

@@ -1,7 +1,7 @@
 """Long short-term memory with coupled gates."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jax import Array
 
@@ -37,6 +37,7 @@ class CoupledLSTM(LSTM):
     """
 
     gate_names: ClassVar[tuple[str, ...]] = ("i", "g", "o")
+    packed: ClassVar[bool] = True
     additive_gates: ClassVar[tuple[str, ...]] = ("i", "g", "o")
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("i", "o")
 
@@ -54,7 +55,7 @@ class CoupledLSTM(LSTM):
         state: LSTMState,
         *,
         dropout: Units | None = None,
-        **own: Array,
+        **own: Any,
     ) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""
         i, g, o = packed_activation(g_x + g_h, ("sigmoid", "tanh", "sigmoid"))

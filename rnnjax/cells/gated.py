@@ -88,6 +88,11 @@ class GatedCell(Cell[StateT]):
     additive_gates: ClassVar[tuple[str, ...]] = ()
     # The last gates, if they have no g_h: the fused kernel keeps one array for each of these too.
     input_gates: ClassVar[tuple[str, ...]] = ()
+    # Whether `pointwise` activates all gates at once, in one array (`packed_activation`), and does
+    # not read them one by one: the fused kernel keeps them so.
+    packed: ClassVar[bool] = False
+    # Whether `pointwise` takes `multiply`, by which it computes products of its own.
+    has_products: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self._check_parts(GatedCell, "pointwise")
@@ -100,7 +105,7 @@ class GatedCell(Cell[StateT]):
             )
         if self.heads > 1:
             self._check_heads()
-        others = self.gate_names[self.num_additive_gates : self.num_recurrent_gates]
+        others = self.gate_names[self.num_additive_gates : self._gates_of_w_h]
         if (*self.additive_gates, *others, *self.input_gates) != self.gate_names:
             raise ValueError(
                 f"additive_gates must be the first of gate_names, {self.gate_names}, and "
@@ -109,7 +114,8 @@ class GatedCell(Cell[StateT]):
 
     def _check_heads(self) -> None:
         name = type(self).__name__
-        if type(self).recur is not GatedCell.recur or not self.num_recurrent_gates:
+        default = all(getattr(type(self), n) is getattr(GatedCell, n) for n in ("recur", "times"))
+        if not default or not self._gates_of_w_h:
             raise ValueError(
                 f"heads must be 1 for {name}, whose recurrence is not h @ w_h, got {self.heads}"
             )
@@ -132,10 +138,18 @@ class GatedCell(Cell[StateT]):
         """
         if not self.num_recurrent_gates:
             return h[..., :0].astype(accumulator(h.dtype))
+        return self.times(h, self.recurrent_columns(params["w_h"]))
+
+    def recurrent_columns(self, w_h: Array) -> Array:
+        """Return the columns that `recur` multiplies with; `pointwise` may read the others."""
+        return w_h[..., : self.num_recurrent_gates * self.hidden_size // self.heads]
+
+    def times(self, h: Array, w: Array) -> Array:
+        """Return `h @ w`, where `w` `(width of h, gates * hidden_size)` has blocks as `w_h` has."""
         if self.heads == 1:
-            return product(h, params["w_h"], h.dtype)
+            return product(h, w, w.dtype)
         parts = h.reshape(*h.shape[:-1], self.heads, -1)
-        g_h = block_product(parts, params["w_h"], h.dtype)  # (heads, ..., gates * size)
+        g_h = block_product(parts, w, w.dtype)  # (heads, ..., gates * size)
         g_h = g_h.reshape(*g_h.shape[:-1], -1, self.hidden_size // self.heads)
         return jnp.moveaxis(g_h, 0, -2).reshape(*h.shape[:-1], -1)
 
@@ -152,6 +166,11 @@ class GatedCell(Cell[StateT]):
 
         A cell with a candidate takes `dropout` too, which is None by default, and reads
         `dropped(dropout, candidate)` instead of it: `RecurrentDropout` can then drop its units.
+
+        A cell whose `pointwise` has products may set `has_products` and take `multiply` too, which
+        is `multiplied` by default, and write `multiply(product, a, matrix)` instead of
+        `product(a, matrix)`. The fast path then computes each of them once, and the gradient of the
+        matrix for all time steps at once.
         """
 
     def emit(self, params: Params, state: Any) -> Array:
@@ -182,13 +201,13 @@ class GatedCell(Cell[StateT]):
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
         width = self.num_gates * self.hidden_size
-        w_h = {"w_h": self.recurrent_shape()} if self.num_recurrent_gates else {}
+        w_h = {"w_h": self.recurrent_shape()} if self._gates_of_w_h else {}
         bias = {"b": (width,)} if self.use_bias else {}
         return {"w_x": (input_size, width), **w_h, **bias, **self.own_shapes()}
 
     def recurrent_shape(self) -> tuple[int, ...]:
         """Return the shape of `w_h`."""
-        h, width = self.state_shapes()["h"][-1], self.num_recurrent_gates * self.hidden_size
+        h, width = self.state_shapes()["h"][-1], self._gates_of_w_h * self.hidden_size
         shape = (h // self.heads, width // self.heads)
         return shape if self.heads == 1 else (self.heads, *shape)
 
@@ -200,6 +219,10 @@ class GatedCell(Cell[StateT]):
     @property
     def num_recurrent_gates(self) -> int:
         """The number of gates that `recur` returns: all but the input gates."""
+        return self._gates_of_w_h
+
+    @property
+    def _gates_of_w_h(self) -> int:
         return len(self.gate_names) - len(self.input_gates)
 
     @property
@@ -229,7 +252,7 @@ class GatedCell(Cell[StateT]):
             return jnp.concatenate(drawn, axis=-1).astype(dtype)
 
         params = {"w_x": per_gate(self.kernel_init, key_x, shapes["w_x"], self.num_gates)}
-        if recurrent := self.num_recurrent_gates:
+        if recurrent := self._gates_of_w_h:
             params["w_h"] = per_gate(self.recurrent_init, key_h, shapes["w_h"], recurrent)
         if self.use_bias:
             params["b"] = self.bias_init(key_b, shapes["b"], dtype)

@@ -10,8 +10,8 @@ from jax import Array
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import Params
 from rnnjax.cells.gated import GatedCell
-from rnnjax.cells.noise import Noise, Units, dropped
-from rnnjax.products import as_given
+from rnnjax.cells.noise import Units, dropped
+from rnnjax.products import Multiply, multiplied
 from rnnjax.serialization import serializable
 
 
@@ -45,9 +45,8 @@ class GRU(GatedCell[GRUState]):
         h' = (1 - z) * n + z * h
 
     Gates are packed r, z, n, as in PyTorch and cuDNN. With the reset after the product, this is a
-    gated cell and uses the fast path. With the reset before it, there is no `b_hn`, a second
-    product waits for the first, and the cell runs with `scan`. Without a bias, there is neither `b`
-    nor `b_hn`.
+    gated cell and uses the fast path. With the reset before it, there is no `b_hn`, and a second
+    product waits for the first. Without a bias, there is neither `b` nor `b_hn`.
 
     Args:
       hidden_size: width of the state and of the output.
@@ -70,14 +69,25 @@ class GRU(GatedCell[GRUState]):
     additive_gates: ClassVar[tuple[str, ...]] = GRUGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = GRUGates._fields
 
+    has_products: ClassVar[bool] = True
+
     @property
-    def is_gated(self) -> bool:
-        """Whether the reset comes after the product."""
-        return self.reset_after and type(self).step is GRU.step
+    def num_recurrent_gates(self) -> int:
+        """The number of gates that `recur` returns: n too, if the reset comes after the product."""
+        return self.num_gates - (not self.reset_after)
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of the recurrent bias of n, which the reset gate scales."""
-        return {"b_hn": (self.hidden_size,)} if self.reset_after and self.use_bias else {}
+        """Return the shape of the recurrent bias of n, which the reset gate scales, or of `w_h`."""
+        if not self.reset_after:
+            return {"w_h": self.recurrent_shape()}
+        return {"b_hn": (self.hidden_size,)} if self.use_bias else {}
+
+    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Any]:
+        """Return the parameters that `pointwise` reads; of `w_h`, the columns of n."""
+        own = super().own(params, rank, dtype)
+        if not self.reset_after:
+            own["w_h"] = own["w_h"][..., self.columns("n").start // self.heads :]
+        return own
 
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`."""
@@ -87,41 +97,34 @@ class GRU(GatedCell[GRUState]):
             params["b_hn"] = self.bias_init(key, (self.hidden_size,), self.param_dtype)
         return params
 
-    def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Array) -> GRUGates:
+    def gates(self, g_x: Array, g_h: Array, state: GRUState, **own: Any) -> GRUGates:
         """Return the activated gates; see `GatedCell.gates`."""
-        return self._open(*(jnp.split(g, self.num_gates, -1) for g in (g_x, g_h)))
+        return self._open(*self._split(g_x, g_h))
 
     def pointwise(
-        self, g_x: Array, g_h: Array, state: GRUState, dropout: Units | None = None, **own: Array
+        self,
+        g_x: Array,
+        g_h: Array,
+        state: GRUState,
+        dropout: Units | None = None,
+        *,
+        multiply: Multiply = multiplied,
+        **own: Any,
     ) -> GRUState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         # Split once, not again in `gates`: the derivative of a split whose parts are not all used
         # is a padding and a sum.
-        xs, hs = (jnp.split(g, self.num_gates, -1) for g in (g_x, g_h))
+        xs, hs = self._split(g_x, g_h)
         r, z = self._open(xs, hs)
-        h_n = hs[-1] + own["b_hn"] if self.use_bias else hs[-1]
-        return self._mix(z, dropped(dropout, jnp.tanh(xs[-1] + r * h_n)), state)
-
-    def step(
-        self, params: Params, state: GRUState, x: Array, noise: Noise | None = None
-    ) -> tuple[GRUState, Array]:
-        """Return the state after reading `x` `(*batch, input_size)`, and the output."""
-        if self.reset_after:
-            return super().step(params, state, x, noise)
-        before = self.widen(params, state, x)
-        dtype = self.compute_dtype(params, x)
-        w_gates, w_n = jnp.split(params["w_h"], [self.columns("n").start // self.heads], -1)
-
-        def recur(w_h: Array, h: Array) -> Array:
-            return self.recur({"w_h": w_h}, h.astype(dtype))
-
-        xs = jnp.split(self.project(params, x), self.num_gates, -1)
-        r, z = self._open(xs, jnp.split(recur(w_gates, before.h), self.num_gates - 1, -1))
-        after = self._mix(z, jnp.tanh(xs[-1] + recur(w_n, r * before.h)), before)
-        return as_given(after, state), after.h.astype(dtype)
-
-    def _mix(self, z: Array, n: Array, state: GRUState) -> GRUState:
+        if not self.reset_after:
+            h_n = multiply(self.times, r * state.h, own["w_h"])
+        else:
+            h_n = r * (hs[-1] + own["b_hn"] if self.use_bias else hs[-1])
+        n = dropped(dropout, jnp.tanh(xs[-1] + h_n))
         return GRUState((1 - z) * n + z * state.h)
+
+    def _split(self, g_x: Array, g_h: Array) -> tuple[list[Array], list[Array]]:
+        return jnp.split(g_x, self.num_gates, -1), jnp.split(g_h, self.num_recurrent_gates, -1)
 
     def _open(self, xs: list[Array], hs: list[Array]) -> GRUGates:
         """Return the gates, given their projected inputs and states."""

@@ -107,7 +107,7 @@ class LayerNormLSTM(_LayerNorm, LSTM):
         return params
 
     def pointwise(
-        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Any
     ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         gates = self.gates(g_x, g_h, state, dropout=dropout, **own)
@@ -152,7 +152,7 @@ class LayerNormGRU(_LayerNorm, GRU):
             raise ValueError("reset_after must be True for a LayerNormGRU, got False")
 
     def pointwise(
-        self, g_x: Array, g_h: Array, state: GRUState, dropout: Units | None = None, **own: Array
+        self, g_x: Array, g_h: Array, state: GRUState, dropout: Units | None = None, **own: Any
     ) -> GRUState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         return super().pointwise(g_x, self._normalized(g_h, own["gain_h"]), state, dropout, **own)

@@ -11,7 +11,7 @@ from rnnjax.cells.activation import packed_activation
 from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Units, dropped
 from rnnjax.checks import check_positive
-from rnnjax.products import accumulator, product
+from rnnjax.products import Multiply, accumulator, multiplied, times
 from rnnjax.serialization import serializable
 
 
@@ -72,6 +72,7 @@ class LSTM(GatedCell[LSTMState]):
 
     gate_names: ClassVar[tuple[str, ...]] = LSTMGates._fields
     state_type: ClassVar[Any] = LSTMState
+    packed: ClassVar[bool] = True
     additive_gates: ClassVar[tuple[str, ...]] = LSTMGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("i", "f", "o")
 
@@ -89,7 +90,7 @@ class LSTM(GatedCell[LSTMState]):
         state: LSTMState,
         *,
         dropout: Units | None = None,
-        **own: Array,
+        **own: Any,
     ) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""
         kinds = ["sigmoid" if g in self.sigmoid_gates else "tanh" for g in self.gate_names]
@@ -97,7 +98,7 @@ class LSTM(GatedCell[LSTMState]):
         return LSTMGates(i, f, dropped(dropout, g), o)
 
     def pointwise(
-        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Any
     ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         gates = self.gates(g_x, g_h, state, dropout=dropout, **own)
@@ -133,6 +134,8 @@ class ProjectedLSTM(LSTM):
 
     projection_size: int = field(kw_only=True)
 
+    has_products: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive(projection_size=self.projection_size)
@@ -152,8 +155,15 @@ class ProjectedLSTM(LSTM):
         return {**super().init(key, input_size), "w_r": w_r}
 
     def pointwise(
-        self, g_x: Array, g_h: Array, state: LSTMState, dropout: Units | None = None, **own: Array
+        self,
+        g_x: Array,
+        g_h: Array,
+        state: LSTMState,
+        dropout: Units | None = None,
+        *,
+        multiply: Multiply = multiplied,
+        **own: Any,
     ) -> LSTMState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         h, c = super().pointwise(g_x, g_h, state, dropout)
-        return LSTMState(product(h, own["w_r"], own["w_r"].dtype), c)
+        return LSTMState(multiply(times, h, own["w_r"]), c)

@@ -1,7 +1,7 @@
 """LSTM whose inputs and states scale each other before the step."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,10 @@ from jax import Array
 
 from rnnjax.cells.activation import sigmoid
 from rnnjax.cells.base import Params
-from rnnjax.cells.lstm import LSTM
-from rnnjax.cells.noise import Noise
+from rnnjax.cells.lstm import LSTM, LSTMGates, LSTMState
+from rnnjax.cells.noise import Units
 from rnnjax.checks import check_positive
-from rnnjax.products import accumulator, product
+from rnnjax.products import Multiply, accumulator, cast, lead, multiplied, times
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class MogrifierLSTM(LSTM):
         h', c' = the step of an LSTM from x, h and c
 
     Input and state scale each other in turn, `rounds` times, before an `LSTM` reads them. Each of
-    the products waits for the one before, so the cell is not a gated cell and runs with `scan`.
+    the products waits for the one before.
 
     Args:
       hidden_size: width of the state and of the output.
@@ -42,14 +42,17 @@ class MogrifierLSTM(LSTM):
 
     rounds: int = 5
 
+    additive_gates: ClassVar[tuple[str, ...]] = ()
+    has_products: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive(rounds=self.rounds)
 
     @property
-    def is_gated(self) -> bool:
-        """False: more than one product waits."""
-        return False
+    def num_recurrent_gates(self) -> int:
+        """0: `pointwise` computes all products with h."""
+        return 0
 
     def param_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name, for inputs of width `input_size`."""
@@ -69,15 +72,36 @@ class MogrifierLSTM(LSTM):
         shapes, params = self.param_shapes(input_size), super().init(key, input_size)
         return params | {name: draw(*shapes[name]) for name in ("q", "r") if name in shapes}
 
-    def summands(
-        self, params: Params, state: Any, x: Array, noise: Noise | None = None
-    ) -> tuple[Array, Array, Any]:
-        """Return the arguments of `pointwise` and `gates` without the state: g_x, g_h, own."""
-        dtype = self.compute_dtype(params, x)
-        wide, h = x.astype(accumulator(dtype)), state.h
+    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Any]:
+        """Return all parameters, which `pointwise` reads."""
+        own: dict[str, Any] = cast(params, dtype)
+        if self.use_bias:
+            own["b"] = lead(params["b"].astype(accumulator(dtype)), rank)
+        # Apart before the loop: in it, each slice would be copied at each step.
+        return own | {name: tuple(own[name]) for name in ("q", "r") if name in own}
+
+    def project(self, params: Params, x: Array) -> Array:
+        """Return `x`."""
+        return x.astype(accumulator(self.compute_dtype(params, x)))
+
+    def gates(
+        self,
+        g_x: Array,
+        g_h: Array,
+        state: LSTMState,
+        *,
+        dropout: Units | None = None,
+        multiply: Multiply = multiplied,
+        **own: Any,
+    ) -> LSTMGates:
+        """Return the activated gates; see `GatedCell.gates`."""
+        x, h = g_x, state.h
         for k in range(self.rounds):
             if k % 2 == 0:
-                wide = 2 * sigmoid(product(h, params["q"][k // 2], dtype)) * wide
+                x = 2 * sigmoid(multiply(times, h, own["q"][k // 2])) * x
             else:
-                h = 2 * sigmoid(product(wide, params["r"][k // 2], dtype)) * h
-        return super().summands(params, state._replace(h=h), wide.astype(x.dtype), noise)
+                h = 2 * sigmoid(multiply(times, x, own["r"][k // 2])) * h
+        g_x, g_h = multiply(times, x, own["w_x"]), multiply(self.times, h, own["w_h"])
+        if self.use_bias:
+            g_x = g_x + own["b"]
+        return super().gates(g_x, g_h, state, dropout=dropout)

@@ -1,6 +1,7 @@
 """Long short-term memory whose gates see the cell state."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -37,6 +38,8 @@ class PeepholeLSTM(LSTM):
       ((2, 4), (2, 4))
     """
 
+    packed: ClassVar[bool] = False
+
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the peepholes."""
         return dict.fromkeys(("p_i", "p_f", "p_o"), (self.hidden_size,))
@@ -54,7 +57,7 @@ class PeepholeLSTM(LSTM):
         state: LSTMState,
         *,
         dropout: Units | None = None,
-        **own: Array,
+        **own: Any,
     ) -> LSTMGates:
         """Return the activated gates; see `GatedCell.gates`."""
         i, f, g, o = jnp.split(g_x + g_h, 4, -1)

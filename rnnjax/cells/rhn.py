@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from rnnjax.cells.activation import packed_activation
+from rnnjax.cells.base import Params
 from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_positive
+from rnnjax.products import Multiply, multiplied
 from rnnjax.serialization import serializable
 
 
@@ -67,6 +69,7 @@ class RHN(GatedCell[RHNState]):
     state_type: ClassVar[Any] = RHNState
     additive_gates: ClassVar[tuple[str, ...]] = RHNGates._fields
     sigmoid_gates: ClassVar[tuple[str, ...]] = ("t",)
+    has_products: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,6 +83,12 @@ class RHN(GatedCell[RHNState]):
         bias = {"b_r": (deeper * 2 * self.hidden_size,)} if self.use_bias else {}
         return {"w_r": (deeper, *self.recurrent_shape()), **bias}
 
+    def own(self, params: Params, rank: int, dtype: Any) -> dict[str, Any]:
+        """Return the deeper layers' parameters, apart: in a loop, each slice would be a copy."""
+        return {
+            n: tuple(a) if n == "w_r" else a for n, a in super().own(params, rank, dtype).items()
+        }
+
     def init(self, key: Array, input_size: int) -> dict[str, Array]:
         """Return new parameters for inputs of width `input_size`; each layer's as the first's."""
         keys = jax.random.split(key, self.depth)
@@ -92,17 +101,24 @@ class RHN(GatedCell[RHNState]):
                 first["b_r"] = jnp.concatenate([params["b"] for params in deeper])
         return first
 
-    def gates(self, g_x: Array, g_h: Array, state: RHNState, **own: Array) -> RHNGates:
+    def gates(self, g_x: Array, g_h: Array, state: RHNState, **own: Any) -> RHNGates:
         """Return the activated gates of the first layer; see `GatedCell.gates`."""
         return _open(g_x + g_h)
 
-    def pointwise(self, g_x: Array, g_h: Array, state: RHNState, **own: Array) -> RHNState:
+    def pointwise(
+        self,
+        g_x: Array,
+        g_h: Array,
+        state: RHNState,
+        *,
+        multiply: Multiply = multiplied,
+        **own: Any,
+    ) -> RHNState:
         """Return the state after a step; see `GatedCell.pointwise`."""
         s, (g, t) = state.h, _open(g_x + g_h)
         s = t * g + (1 - t) * s
         for k in range(self.depth - 1):
-            w_r = own["w_r"][k]
-            a = self.recur({"w_h": w_r}, s.astype(w_r.dtype))
+            a = multiply(self.times, s, own["w_r"][k])
             if self.use_bias:
                 a += jnp.split(own["b_r"], self.depth - 1, -1)[k]
             g, t = _open(a)

@@ -67,5 +67,5 @@ def test_bad_arguments():
     params = cell.init(KEY, 3)
     with pytest.raises(ValueError, match=r"r must have shape \(1, 3, 4\), got \(1, 2, 4\)"):
         cell.step({**params, "r": params["r"][:, :2]}, cell.initial_state(), np.ones(3))
-    with pytest.raises(ValueError, match="it needs a gated cell"):
-        rx.unroll(cell, params, np.ones((2, 3)), implementation="fused")
+    with pytest.raises(ValueError, match="core must have a recurrent product"):
+        rx.RecurrentDropout(cell, 0.1)

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import random_params
+from oracle import SteppedGRU, random_params
 
 import rnnjax as rx
 
 CELL = rx.LSTM(3)
-BEFORE = rx.GRU(3, reset_after=False)
+STEPPED = SteppedGRU(3)
 STACK = rx.Stack((CELL, rx.GRU(3)))
 XS = jnp.ones((4, 2, 2))
 OK = jnp.array([4, 0])
@@ -67,9 +67,9 @@ CALLS = {
         r"implementation must be one of auto, fused, associative, scan, newton, cudnn, got 'cuda'",
     ),
     "implementation of a stack": (unroll(STACK, implementation="Fused"), r"one of.*got 'Fused'"),
-    "fused": (unroll(BEFORE, implementation="fused"), r"implementation 'fused'.*GRU\(hidden_size"),
+    "fused": (unroll(STEPPED, implementation="fused"), r"implementation 'fused'.*GRU\(hidden_size"),
     "fused inside": (
-        unroll(rx.Bidirectional(BEFORE), implementation="fused"),
+        unroll(rx.Bidirectional(STEPPED), implementation="fused"),
         r"implementation 'fused'.*GRU\(hidden_size",
     ),
     "stack params": (unroll(STACK, {"layer_0": {}}), r"params of a Stack.*'layer_1'\], got"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
-from oracle import CELLS, GATED, assert_close, random_inputs, random_params
+from oracle import CELLS, GATED, SteppedGRU, assert_close, random_inputs, random_params
 
 import rnnjax as rx
 from rnnjax.sequence import Composite, Fused, Implementation, Newton, Options
@@ -20,7 +20,7 @@ from rnnjax.sequence.kernels import table
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.kernels.scan import scan
 
-BEFORE = rx.GRU(3, reset_after=False)
+STEPPED = SteppedGRU(3)
 XS = random_inputs(4, (2,), dtype=np.float32)
 
 
@@ -61,11 +61,13 @@ def test_auto_takes_the_first_that_does_not_refuse(ran):
 
 def test_a_refusal_is_a_reason():
     assert table.refusal(Call(rx.GRU(3), {}, XS), "fused") is None
-    assert table.refusal(Call(BEFORE, {}, XS), "scan") is None
-    reason = table.refusal(Call(BEFORE, {}, XS), "fused")
-    assert reason.startswith(f"implementation 'fused' cannot run {BEFORE!r}: it needs a gated cell")
+    assert table.refusal(Call(STEPPED, {}, XS), "scan") is None
+    reason = table.refusal(Call(STEPPED, {}, XS), "fused")
+    assert reason.startswith(
+        f"implementation 'fused' cannot run {STEPPED!r}: it needs a gated cell"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
-        unroll(BEFORE, implementation="fused")
+        unroll(STEPPED, implementation="fused")
 
 
 def test_a_kernel_is_asked_with_what_it_would_run(monkeypatch):
@@ -110,21 +112,21 @@ def test_a_name_costs_no_trace_if_its_answer_is_known(core, name):
     assert traces[0] == traces[1] > 0
 
 
-MIXED = rx.Stack((rx.LSTM(3), BEFORE, rx.Bidirectional(rx.GRU(3)), rx.Window(2, 2)))
+MIXED = rx.Stack((rx.LSTM(3), STEPPED, rx.Bidirectional(rx.GRU(3)), rx.Window(2, 2)))
 
 
 def test_a_name_applies_to_the_parts_that_can_use_it(ran):
     got = unroll(MIXED, implementation="fused")
     kernels = [name for name, _ in ran]
     assert kernels == ["fused", "scan", "fused", "fused", "scan"]
-    assert ran[1][1] == BEFORE
+    assert ran[1][1] == STEPPED
     want = unroll(MIXED, implementation="scan")
     assert [name for name, _ in ran[5:]] == ["scan"] * 5
     assert_close(got, want, 1e-5, 1e-6)
 
 
 def test_a_name_that_no_part_can_use_is_refused(ran):
-    core = rx.Bidirectional(rx.Stack((BEFORE, rx.GRU(2, reset_after=False))))
+    core = rx.Bidirectional(rx.Stack((STEPPED, SteppedGRU(2))))
     parts = core.core.layers
     reasons = "; ".join(table.refusal(Call(part, {}, XS), "fused") for part in parts)
     with pytest.raises(ValueError, match=f"^{re.escape(reasons)}$"):  # once for two directions
@@ -136,9 +138,9 @@ def test_a_name_that_no_part_can_use_is_refused(ran):
 
 def test_a_name_is_refused_under_jit_and_grad():
     def loss(xs):
-        return unroll(rx.Stack((BEFORE,)), xs, implementation="fused")[1].sum()
+        return unroll(rx.Stack((STEPPED,)), xs, implementation="fused")[1].sum()
 
-    with pytest.raises(ValueError, match="'fused' cannot run GRU"):
+    with pytest.raises(ValueError, match="'fused' cannot run SteppedGRU"):
         jax.jit(jax.grad(loss))(XS)
 
 
@@ -151,7 +153,7 @@ def test_a_name_on_a_mesh_of_explicit_axes():
     assert ys.sharding.spec[1] == "data"
 
 
-@pytest.mark.parametrize(("core", "implementation"), [(BEFORE, "scan"), (rx.LSTM(3), "fused")])
+@pytest.mark.parametrize(("core", "implementation"), [(STEPPED, "scan"), (rx.LSTM(3), "fused")])
 def test_several_steps_a_turn_of_the_loop(core, implementation):
     params = random_params(core, dtype=np.float32)
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import assert_close, random_inputs, some_fast
+from oracle import SteppedGRU, assert_close, random_inputs, some_fast
 
 import rnnjax as rx
 from rnnjax.linen import RNN
@@ -88,8 +88,10 @@ def test_step_streams():
 
 def test_options_reach_unroll():
     xs = random_inputs(TIME, BATCH, dtype=np.float32)
-    model = RNN(rx.GRU(3, reset_after=False), implementation="fused")
-    with pytest.raises(ValueError, match=r"implementation 'fused' cannot run GRU.*gated cell"):
+    model = RNN(SteppedGRU(3), implementation="fused")
+    with pytest.raises(
+        ValueError, match=r"implementation 'fused' cannot run SteppedGRU.*gated cell"
+    ):
         model.init(jax.random.key(0), xs)
     programs = []
     for recompute in (False, True):

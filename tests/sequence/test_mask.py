@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import assert_close, random_inputs, random_params, random_state
+from oracle import SteppedGRU, assert_close, random_inputs, random_params, random_state
 
 import rnnjax as rx
 
@@ -19,7 +19,7 @@ RESETS = np.array([[0, 1, 1, 0, 1], [1, 1, 0, 1, 0], [0, 1, 0, 0, 1], [1] * 5, [
 ORDER = np.argsort(~COUNTS, axis=0, kind="stable")  # the steps that count first
 
 CORES = {
-    "scan": rx.GRU(2, reset_after=False),
+    "scan": SteppedGRU(2),
     "fused": rx.LSTM(2),
     "composite": rx.Stack((rx.Bidirectional(rx.GRU(2)), rx.Window(2, width=2))),
     "conditioned": rx.Conditioned(rx.Elman(2), size=1),

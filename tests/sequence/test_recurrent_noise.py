@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
-from oracle import Echo, assert_close, score
+from oracle import Echo, SteppedGRU, assert_close, score
 from published import LENGTHS, RESETS, TIME, assert_slope, random_tree
 
 import rnnjax as rx
@@ -304,8 +304,8 @@ def test_a_description_is_the_core():
             "rate must have one number for each of h, c, n, m, got 0.1",
         ),
         (
-            lambda: rx.Zoneout(rx.GRU(3, reset_after=False), 0.1),
-            r"core must be a gated cell, in which one linear map waits, got GRU.*WeightDrop",
+            lambda: rx.Zoneout(SteppedGRU(3), 0.1),
+            r"core must be a gated cell, in which one linear map waits, got SteppedGRU.*WeightDrop",
         ),
         (
             lambda: rx.RecurrentDropout(rx.WeightDrop(rx.Stack((rx.GRU(3),)), 0.1), 0.1),

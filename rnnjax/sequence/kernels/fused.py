@@ -26,7 +26,16 @@ from rnnjax.closures import dtype_name
 from rnnjax.products import accumulator, cast
 from rnnjax.sequence.blocks import in_blocks
 from rnnjax.sequence.kernels import gradients
-from rnnjax.sequence.kernels.gates import Gates, gathered, pointwise, split
+from rnnjax.sequence.kernels.gates import (
+    Gates,
+    Stored,
+    apart,
+    first_pointwise,
+    gathered,
+    joined,
+    pointwise,
+    split,
+)
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
 from rnnjax.sequence.kernels.scan import scan
 from rnnjax.sequence.linear_recurrence import shifted
@@ -86,7 +95,7 @@ class Computed(NamedTuple):
     """What a forward pass computes at each step."""
 
     states: State  # after each step, leaves (time, *batch, ...)
-    gates: Gates  # leaves (time, *batch, ..., width), in the residual dtype
+    gates: Stored  # leaves (time, *batch, ..., width), in the residual dtype
     rounded: State = None  # the states in the residual dtype, if there is one
 
 
@@ -103,7 +112,7 @@ class Kept(NamedTuple):
     state: State  # before the first step
     masks: Masks
     states: State  # after each step, leaves (time, *batch, ...), maybe rounded
-    gates: Gates  # of each step, leaves (time, *batch, ..., width), maybe rounded
+    gates: Stored  # of each step, leaves (time, *batch, ..., width), maybe rounded
 
 
 def fused(
@@ -126,7 +135,8 @@ def fused(
     derivative of a reverse one (`jax.hessian`) works.
 
     Memory between the passes, for each step and batch row, in units of hidden_size: one for each
-    leaf of the state, one for each additive gate and each input gate, two for each other gate.
+    leaf of the state, one for each additive gate and each input gate, two for each other gate, and
+    the width of each product within `pointwise`.
 
     `forward` computes the states in place of `by_loop`; `residual_dtype` is that of `Fused`.
     """
@@ -199,26 +209,26 @@ def by_loop(
     initial, narrow = cell.initial_state(without_features(cell, xs.shape)[1:]), cast(params, dtype)
     g_x = cell.project(params, xs)
     own = cell.own(params, g_x.ndim - 1, dtype)
-    # If gates are used separately, each is a separate array: XLA's CPU backend does not vectorise
-    # a loop that reads several slices of one buffer.
-    alike = cell.num_additive_gates == cell.num_gates
-    parts = [g_x] if alike else jnp.split(g_x, cell.num_gates, -1)
+    parts = apart(cell, g_x)
 
     def body(state: State, inputs: tuple[list[Array], Masks]) -> tuple[State, Any]:
         parts, (valid, fresh, start, noise) = inputs
         state = restart(fresh, initial if start is None else start, state)
         h = noisy.read(noise, state.h).astype(dtype)
-        g_x, g_h = jnp.concatenate(parts, -1), cell.recur(narrow, h)
-        state = select(valid, noisy.pointwise(cell, noise, g_x, g_h, state, own), state)
+        g_x, g_h = joined(parts), cell.recur(narrow, h)
+        after, products = first_pointwise(cell, noise, g_x, g_h, state, own)
+        state = select(valid, after, state)
         gates = gathered(cell, g_x, g_h)
+        kept = apart(cell, gates.both), apart(cell, gates.h), products
         # Rounded here, so that the loop does not write what is not kept.
         rounded = _rounded(plan, state) if plan.residual_dtype else None
-        return state, (state, _rounded(plan, gates.both), _rounded(plan, gates.h), rounded)
+        return state, (state, _rounded(plan, kept), rounded)
 
     loop = partial(jax.lax.scan, reverse=plan.reverse, unroll=plan.unroll_factor)
-    final, (states, both, h, rounded) = loop(body, state, (parts, masks))
-    _, x = split(cell, jnp.concatenate(parts, -1))
-    return final, Computed(states, Gates(both, _rounded(plan, x), h), rounded)
+    final, (states, (both, h, products), rounded) = loop(body, state, (parts, masks))
+    _, x = split(cell, joined(parts))
+    gates = Stored(both, apart(cell, _rounded(plan, x)), h, products)
+    return final, Computed(states, gates, rounded)
 
 
 def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[Any, ...]:
@@ -231,12 +241,15 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[A
     d_emitting, d_emitted = gradients.of_emit(cell, params, states, d_steps.ys, dtype)
     if plan.return_states:
         d_emitted = _add(d_steps.states, d_emitted)._asdict()
-    d_state, d_own, d_gates, d_states, d_start = _backward(plan, kept, before, d_final, d_emitted)
+    d_state, d_own, d_gates, d_states, d_start, factors = _backward(
+        plan, kept, before, d_final, d_emitted
+    )
     noise = masks.noise
     hs = noisy.read(noise, before.h)
     d_linear, d_xs = gradients.of_project_and_recur(cell, params, xs, hs, d_gates)
-    gates, before = wide((kept.gates, before))
-    d_matrices = gradients.of_pointwise(cell, params, noise, gates, before, d_states, dtype)
+    gates, before = wide((kept.gates.together(), before))
+    d_after = d_states, d_gates.products
+    d_matrices = gradients.of_pointwise(cell, params, noise, gates, before, factors, d_after, dtype)
     d_params = gradients.total(params, d_linear, d_own, d_matrices, d_emitting)
     primals = (params, xs, kept.state, masks.start)
     *d_primals, d_start = gradient_of(primals, (d_params, d_xs, d_state, d_start))
@@ -245,16 +258,16 @@ def _run_bwd(plan: Plan, kept: Kept, cotangents: tuple[State, Steps]) -> tuple[A
 
 def _backward(
     plan: Plan, kept: Kept, before: State, d_final: State, d_emitted: dict[str, Array]
-) -> tuple[State, Params, Gates, State, State]:
+) -> tuple[State, Params, Gates, State, State, list[Array]]:
     """Return the gradients of the first state, own vectors, gates, states, and of `Masks.start`.
 
     Those of the states are of what `pointwise` returned at each step; None where no matrix of
-    `pointwise` needs them.
+    `pointwise` needs them. The last result is what `pointwise` multiplied with matrices.
     """
     cell, params, xs, dtype = plan.cell, kept.params, kept.xs, _dtype(plan, kept)
     batch = without_features(cell, xs.shape)[1:]
-    own = cell.own(params, kept.gates.both.ndim - 1, dtype)
-    matrices = {name: own.pop(name) for name in gradients.own_matrices(cell)}
+    own = cell.own(params, jax.tree.leaves(kept.gates)[0].ndim - 1, dtype)
+    matrices = {name: own.pop(name) for name in gradients.own_matrices(cell, params)}
     # Own vectors get one row a sequence, so that their gradients are summed over time within
     # the pointwise part of the loop and over the batch once, after it.
     own_rows = {
@@ -264,15 +277,17 @@ def _backward(
     own_rows = beside(cell, xs, own_rows)
     transpose = gradients.transpose_of_recur(cell, params, dtype)
 
-    def run(noise: Noise | None, gates: Gates, before: State, own: Params) -> State:
-        return pointwise(cell, noise, gates, before, {**own, **matrices})
+    def run(noise: Noise | None, gates: Gates, before: State, own: Params) -> Any:
+        after, products = pointwise(cell, noise, gates, before, {**own, **matrices})
+        return after, [product.a for product in products]
 
     def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
         d_state, d_own = carry
         d_emitted, rounded, (valid, fresh, start, noise) = inputs
-        gates, before = _widened(plan, dtype, rounded)
+        stored, before = _widened(plan, dtype, rounded)
         d_state = _add(d_state, d_emitted)
-        _, pullback = jax.vjp(partial(run, noise), gates, before, own_rows)
+        arguments = stored.together(), before, own_rows
+        _, pullback, factors = jax.vjp(partial(run, noise), *arguments, has_aux=True)
         d_after = select(valid, d_state, _zeros(d_state))
         d_gates, d_before, d_own_now = pullback(d_after)
         d_h = noisy.read(noise, transpose(d_gates.as_g_h(), before.h))
@@ -281,16 +296,16 @@ def _backward(
         d_start = None if start is None else clear(~fresh, d_state)
         d_state = clear(fresh, d_state)
         d_own = jax.tree.map(jnp.add, d_own, d_own_now)
-        return (d_state, d_own), (d_gates, d_after if matrices else None, d_start)
+        return (d_state, d_own), (d_gates, d_after if matrices else None, d_start, factors)
 
-    (d_state, d_own), (d_gates, d_states, d_start) = jax.lax.scan(
+    (d_state, d_own), (d_gates, d_states, d_start, factors) = jax.lax.scan(
         body,
         (d_final, _zeros(own_rows)),
         (d_emitted, (kept.gates, before), kept.masks),
         reverse=not plan.reverse,
         unroll=plan.unroll_factor,
     )
-    return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states, d_start
+    return d_state, jax.tree.map(gradients.sum_rows, d_own), d_gates, d_states, d_start, factors
 
 
 def states_before(plan: Plan, xs: Array, state: State, masks: Masks, states: State) -> State:

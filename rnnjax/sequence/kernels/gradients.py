@@ -15,7 +15,7 @@ from jax import Array
 from rnnjax.cells.base import Params, State
 from rnnjax.cells.gated import GatedCell
 from rnnjax.cells.noise import Noise
-from rnnjax.products import cast, outer, product
+from rnnjax.products import Linear, cast, outer, product, times
 from rnnjax.sequence.kernels.gates import Gates, pointwise, split
 
 
@@ -24,7 +24,7 @@ def transpose_of_recur(
 ) -> Callable[[Array, Array], Array]:
     """Return a function of the gradient of g_h and of h, which returns the gradient of h."""
     if _recurs_by_one_matrix(cell, params):
-        w_h_t = params["w_h"].T.astype(dtype)
+        w_h_t = cell.recurrent_columns(params["w_h"]).T.astype(dtype)
         return lambda d_g_h, h: product(d_g_h, w_h_t, dtype)
     narrow = cast(params, dtype)
 
@@ -52,10 +52,23 @@ def of_project_and_recur(
     if _is_default(cell, "project") and _recurs_by_one_matrix(cell, params):
         return _of_products(cell, params, xs, hs, d_gates, dtype)
     g_x, to_project = jax.vjp(cell.project, params, xs)
-    g_h, to_recur = jax.vjp(lambda p: cell.recur(cast(p, dtype), hs.astype(dtype)), params)
-    d_projected, d_xs = to_project(d_gates.as_g_x().astype(g_x.dtype))
-    (d_recurred,) = to_recur(d_gates.as_g_h().astype(g_h.dtype))
-    return jax.tree.map(jnp.add, d_projected, d_recurred), d_xs
+    d_params, d_xs = to_project(d_gates.as_g_x().astype(g_x.dtype))
+    d_recurred = _of_recur(cell, params, hs, d_gates.as_g_h(), dtype)
+    return d_params | {name: d_params[name] + d for name, d in d_recurred.items()}, d_xs
+
+
+def _of_recur(cell: GatedCell, params: Params, hs: Array, d_g_h: Array, dtype: Any) -> Params:
+    if _recurs_by_one_matrix(cell, params):
+        return {"w_h": _widened(outer(hs, d_g_h, dtype, params["w_h"]), params)}
+    g_h, pullback = jax.vjp(lambda p: cell.recur(cast(p, dtype), hs.astype(dtype)), params)
+    (d_params,) = pullback(d_g_h.astype(g_h.dtype))
+    return d_params
+
+
+def _widened(w_h: Array, params: Params) -> Array:
+    """Return the gradient of `w_h`, given that of the columns which `recur` reads."""
+    others = params["w_h"].shape[-1] - w_h.shape[-1]
+    return jnp.pad(w_h, ((0, 0), (0, others))) if others else w_h
 
 
 def _of_products(
@@ -73,7 +86,7 @@ def _of_products(
     w_h_others = outer(narrow_hs, d_gates.h, dtype, params["w_h"])
     d_params = {
         "w_x": jnp.concatenate([w_x, w_x_others], -1),
-        "w_h": jnp.concatenate([w_h, w_h_others], -1),
+        "w_h": _widened(jnp.concatenate([w_h, w_h_others], -1), params),
     }
     if cell.use_bias:
         d_params["b"] = jnp.concatenate([sum_rows(d_gates.both), sum_rows(d_gates.x)])
@@ -99,7 +112,8 @@ def of_pointwise(
     noise: Noise | None,
     gates: Gates,
     before: State,
-    d_states: State,
+    factors: list[Array],
+    d_after: tuple[State, tuple[Array, ...]],
     dtype: Any,
 ) -> Params:
     """Return the gradients of the matrices that `pointwise` reads; of its vectors, the loop does.
@@ -110,26 +124,44 @@ def of_pointwise(
       noise: the noise of each step.
       gates: the gates of each step.
       before: the state before each step.
-      d_states: the gradients of what `pointwise` returned at each step.
+      factors: what `pointwise` multiplied with matrices at each step.
+      d_after: the gradients of what `pointwise` returned at each step, and of its products.
       dtype: the compute dtype.
     """
 
-    names = own_matrices(cell)
+    names = own_matrices(cell, params)
     if not names:
         return {}
 
-    def all_steps(matrices: Params) -> State:
-        own = cell.own({**params, **matrices}, gates.both.ndim, dtype)
-        return pointwise(cell, noise, gates, before, own)
+    linear: list[Linear] = []
 
-    _, pullback = jax.vjp(all_steps, {name: params[name] for name in names})
-    (d_params,) = pullback(d_states)
+    def all_steps(matrices: Params) -> Any:
+        own = cell.own({**params, **matrices}, gates.both.ndim, dtype)
+        after, products = pointwise(cell, noise, gates, before, own)
+        linear.extend(product.linear for product in products)
+        return after, [product.matrix for product in products]
+
+    (_, matrices), pullback = jax.vjp(all_steps, {name: params[name] for name in names})
+    d_states, d_products = d_after
+    each = zip(linear, factors, matrices, d_products, strict=True)
+    (d_params,) = pullback((d_states, [_of_matrix(cell, *product) for product in each]))
     return d_params
 
 
-def own_matrices(cell: GatedCell) -> list[str]:
+def _of_matrix(cell: GatedCell, linear: Linear, a: Array, matrix: Array, d: Array) -> Array:
+    """Return the gradient of the matrix, given that of `linear(a, matrix)` at all time steps."""
+    plain = linear == cell.times and _is_default(cell, "times") and cell.heads == 1
+    if plain or linear is times:
+        return outer(a, d, matrix.dtype, matrix).astype(matrix.dtype)
+    _, pullback = jax.vjp(lambda matrix: linear(a, matrix), matrix)
+    (d_matrix,) = pullback(d)
+    return d_matrix
+
+
+def own_matrices(cell: GatedCell, params: Params) -> list[str]:
     """Return the names of the parameters that `pointwise` reads and that are not vectors."""
-    return [name for name, shape in cell.own_shapes().items() if len(shape) != 1]
+    own = jax.eval_shape(lambda: cell.own(params, 1, jnp.float32))
+    return [name for name in own if params[name].ndim != 1]
 
 
 def total(params: Params, *gradients: Params) -> Params:
@@ -150,7 +182,9 @@ def sum_rows(values: Array) -> Array:
 
 
 def _recurs_by_one_matrix(cell: GatedCell, params: Params) -> bool:
-    return _is_default(cell, "recur") and "w_h" in params and cell.heads == 1
+    """Whether g_h is h @ w_h, of the recurrent columns."""
+    default = _is_default(cell, "recur") and _is_default(cell, "times")
+    return default and cell.num_recurrent_gates > 0 and cell.heads == 1
 
 
 def _is_default(cell: GatedCell, part: str) -> bool:

@@ -23,7 +23,7 @@ from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_positive, check_rate
 from rnnjax.products import cast, lead
 from rnnjax.sequence.kernels import fused
-from rnnjax.sequence.kernels.gates import Gates, gathered
+from rnnjax.sequence.kernels.gates import Stored, apart, first_pointwise, gathered
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.linear_recurrence import linear_recurrence
 from rnnjax.sequence.masks import Masks, select
@@ -155,9 +155,14 @@ class AllSteps:
         self.before = partial(fused.states_before, plan, xs, state, masks)
         self.dtype = dtype
 
-    def gates(self, states: State) -> Gates:
+    def gates(self, states: State) -> Stored:
         """Return what the fused kernel keeps of the gates."""
-        return gathered(self.cell, self.g_x, self._recur(self.before(states)))
+        before = self.before(states)
+        g_h = self._recur(before)
+        _, products = first_pointwise(self.cell, self.masks.noise, self.g_x, g_h, before, self.own)
+        gates = gathered(self.cell, self.g_x, g_h)
+        both, x, h = (apart(self.cell, part) for part in gates[:3])
+        return Stored(both, x, h, products)
 
     def linear(self, states: State) -> tuple[State, State]:
         """Return each step from the state before it, and the diagonals of its Jacobian."""
