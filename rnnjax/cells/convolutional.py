@@ -116,8 +116,7 @@ class ConvGRU(_Convolutional, GRU):
         n = tanh(conv(x, w_xn) + b_n + conv(r * h, w_hn))             reset before it (the paper's)
         h' = (1 - z) * n + z * h
 
-    In the paper, 1 - z has the name of z. With the reset after the convolution, the default, the
-    cell uses the fast path. All else is as in `ConvLSTM`.
+    In the paper, 1 - z has the name of z. All else is as in `ConvLSTM`.
 
     Args:
       hidden_size: channels of the state and of the output.

@@ -44,9 +44,9 @@ class GRU(GatedCell[GRUState]):
         n = tanh(x @ w_xn + b_n + (r * h) @ w_hn)           reset before it (the paper's)
         h' = (1 - z) * n + z * h
 
-    Gates are packed r, z, n, as in PyTorch and cuDNN. With the reset after the product, this is a
-    gated cell and uses the fast path. With the reset before it, there is no `b_hn`, and a second
-    product waits for the first. Without a bias, there is neither `b` nor `b_hn`.
+    Gates are packed r, z, n, as in PyTorch and cuDNN. With the reset before the product, there is
+    no `b_hn`, and this product waits for that of the gates. Without a bias, there is neither `b`
+    nor `b_hn`.
 
     Args:
       hidden_size: width of the state and of the output.

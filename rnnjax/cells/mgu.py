@@ -27,9 +27,8 @@ class MGU(GRU):
         h' = (1 - f) * h + f * n
 
     This is a `GRU` with r = f and z = 1 - f. Gates are packed f, n. With the gate before the
-    product, the second product waits for the first, and the cell runs with `scan`. With the gate
-    after it, this is a gated cell and uses the fast path; it has `b_hn` then, if it has biases.
-    (The last line of Flax's `MGUCell` has f and 1 - f in each other's place.)
+    product, the second product waits for the first. With the gate after it, the cell has `b_hn`, if
+    it has biases. (The last line of Flax's `MGUCell` has f and 1 - f in each other's place.)
 
     Args:
       hidden_size: width of the state and of the output.
