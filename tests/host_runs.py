@@ -132,3 +132,4 @@ if __name__ == "__main__":
     except BaseException as error:
         cluster.leave(error)
         raise
+    cluster.leave()

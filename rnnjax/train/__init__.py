@@ -2,6 +2,7 @@
 
 from rnnjax.placement import Placement as Placement
 from rnnjax.train.checkpoint import Checkpoints as Checkpoints
+from rnnjax.train.hosts import own_copy as own_copy
 from rnnjax.train.interrupt import InterruptedRunError as InterruptedRunError
 from rnnjax.train.log import MetricsLog as MetricsLog
 from rnnjax.train.log import read_metrics as read_metrics

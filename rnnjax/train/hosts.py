@@ -14,6 +14,10 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
+class DifferentProcessesError(ValueError):
+    """Processes have different settings, data or versions; all of them raise it."""
+
+
 def is_first() -> bool:
     """Return whether this process writes, prints and draws: process 0, or the only one."""
     return jax.process_index() == 0
@@ -65,7 +69,7 @@ class Requests:
         before, self._told = self._told, tell(np.array(asked))
         if before is None:
             return (False,) * len(asked)
-        return tuple(bool(each) for each in np.atleast_1d(of_processes(before).any(axis=0)))
+        return tuple(map(bool, np.any(of_processes(before), axis=0)))
 
     def forget(self) -> None:
         """Drop what was asked and has just been done."""
@@ -73,7 +77,7 @@ class Requests:
 
 
 def check_same(**facts: Any) -> None:
-    """Raise `ValueError`, in all processes, unless all have the same facts and versions.
+    """Raise `DifferentProcessesError` unless all processes have the same facts and versions.
 
     Args:
       facts: numbers, texts, or dicts of these.
@@ -85,7 +89,7 @@ def check_same(**facts: Any) -> None:
     for process, found in enumerate(others, start=1):
         for name in dict.fromkeys((*first, *found)):
             if first.get(name) != found.get(name):
-                raise ValueError(
+                raise DifferentProcessesError(
                     f"all processes must have the same settings, data and versions: {name} is "
                     f"{first.get(name)!r} in process 0 and {found.get(name)!r} in process {process}"
                 )
@@ -101,7 +105,17 @@ def whole(array: Any) -> Any:
 
 
 def own_copy(tree: Any) -> Any:
-    """Return arrays on the devices of this process alone; with one process, as they are."""
+    """Return arrays on the devices of this process alone; with one process, as they are.
+
+    All processes must call it. Those of `fit` evaluate such copies.
+
+    Args:
+      tree: arrays on the devices of several processes, such as the parameters of `fit`.
+
+    Example:
+      >>> rx.train.own_copy({"w": jnp.ones(2)})["w"].tolist()
+      [1.0, 1.0]
+    """
     if jax.process_count() == 1:
         return tree
     mesh = Mesh(np.array(jax.local_devices()), ("data",), axis_types=(AxisType.Auto,))

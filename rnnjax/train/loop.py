@@ -120,12 +120,16 @@ def fit(
     `batch_at` takes, in which a device may wait; and "share_of_peak", the share of the operations
     of a device's data sheet that the products of matrices use, where its kind is known.
 
+    Several processes, joined by `jax.distributed.initialize`, all call this with the same
+    arguments. Process 0 writes and prints; a signal to any of them stops all.
+
     Args:
       folder: the folder of the run.
       state: the state before the first step; its memory is reused.
       train_step: the update, from `make_train_step`.
-      batch_at: returns the batch of a step, counted from 0.
-      evaluate: returns metrics, given parameters.
+      batch_at: returns the batch of a step, counted from 0; of several processes, each returns its
+        own rows, `placement.share` of them.
+      evaluate: returns metrics, given parameters on the devices of this process.
       schedule: length of the run, and when to log, evaluate and save.
       tokens_per_step: number of tokens in a batch, for the rates in the log.
       monitor: the metric that decides which evaluation is the best; lower is better.
@@ -143,7 +147,8 @@ def fit(
       DivergedError: `schedule.max_skipped` updates in a row were skipped, or no evaluation gave a
         finite number.
       ValueError: `folder` cannot be made or written to, or another process trains there, or
-        `evaluate` returns no `monitor`, or the devices cannot divide a batch or a table.
+        `evaluate` returns no `monitor`, or the devices cannot divide a batch or a table, or
+        processes have different settings or versions.
       OSError: a checkpoint could not be written, or `folder` was renamed or removed.
 
     Example:
@@ -164,7 +169,8 @@ def fit(
     make_folder(folder)
     several = jax.process_count() > 1
     if several:
-        check_same(schedule=repr(schedule), monitor=monitor, state=digest(state))
+        saved = {f"steps in {folder}, which all must see": Checkpoints(folder / "latest", 2).steps}
+        check_same(schedule=repr(schedule), monitor=monitor, state=digest(state), **saved)
     with owned(folder) if is_first() else nullcontext(lambda: True) as is_there:
         run = _Run(folder, is_there, evaluate, schedule, monitor, on_record)
         placement = placement or placement_of(state.params) or Placement.of(None if several else 1)

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from rnnjax.extras import require
+from rnnjax.train.hosts import is_first
 from rnnjax.train.log import read_metrics
 
 
 def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: float = 1.0) -> None:
     """Plot training loss, validation loss and the gradient norm before clipping over the steps.
+
+    Of several processes, process 0 does.
 
     Args:
       metrics: the file `metrics.jsonl` of the run.
@@ -23,6 +26,8 @@ def plot_curves(metrics: Path, picture: Path, *, unit: str = "nats", scale: floa
       >>> Path("curves.png").exists()
       True
     """
+    if not is_first():
+        return
     require("matplotlib", "plots").use("Agg")
     plt = require("matplotlib.pyplot", "plots")
     ticker = require("matplotlib.ticker", "plots")

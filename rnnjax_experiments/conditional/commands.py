@@ -19,6 +19,7 @@ from rnnjax.data import (
     TextFile,
     read_labelled,
 )
+from rnnjax.files import write_whole
 from rnnjax.metrics import perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedConditionalModel
@@ -195,7 +196,7 @@ def _report(out: Path, trained: TrainedConditionalModel, splits: Splits[Labelled
     names = [name for name in trained.classes for _ in range(SAMPLES)]
     samples = trained.samples(names, 0, num_tokens=LONGEST, temperature=0.8)
     lines = [f"{name}\t{text}" for name, text in zip(names, samples, strict=True)]
-    (out / "samples.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_whole(out / "samples.txt", "".join(f"{line}\n" for line in lines))
     print(*lines[::SAMPLES], sep="\n")
     print(f"\ncurves: {out / 'curves.png'}\nsamples: {out / 'samples.txt'}\nmodel:  {out}")
 

@@ -59,6 +59,7 @@ from rnnjax_experiments.sentences.data import check_files
 from rnnjax_experiments.sentences.tagging import convert_spans, read_tagged
 from rnnjax_experiments.sentences.training import train_sentences
 from rnnjax_experiments.sentences.training import untrained as untrained_on_sentences
+from rnnjax_experiments.shared.cluster import check_alone
 from rnnjax_experiments.shared.command_line import Commands, presets
 from rnnjax_experiments.shared.run_folder import digest, open_run
 from rnnjax_experiments.shared.tables import AUTO, Table
@@ -245,6 +246,7 @@ def _taught(
     experiment: LanguageStudent, start: Any, teachers: list[Any], members: Any
 ) -> dict[str, Any]:
     """Return what `fit_tokens` needs to know of the teachers."""
+    check_alone("teaching in every update")
     batch = (experiment.batch_size,)
     states = [each.model.initial_state(batch) for each in teachers]
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *states)

@@ -21,6 +21,7 @@ from rnnjax_experiments.distill.report import BATCHES, Row, gain, median_ms, spr
 from rnnjax_experiments.mlm.data import Text, split
 from rnnjax_experiments.mlm.presets import PretrainingExperiment
 from rnnjax_experiments.mlm.training import masked_batches, train_masked
+from rnnjax_experiments.shared.cluster import check_alone
 from rnnjax_experiments.shared.command_line import print_table
 from rnnjax_experiments.shared.run_folder import digest
 
@@ -62,6 +63,7 @@ class School:
         start = TrainedMaskedModel(model, None, self.teacher.subwords, self.teacher.languages)
         options: dict[str, Any] = {}
         if taught:
+            check_alone("teaching in every update")
             teaching = settings(self.students)
             options = {
                 "taught": digest(repr(teaching), self.teacher.params),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rnnjax import host
 from rnnjax.data import TokenArray, is_shards, open_shards, read_text, whole_sentences
 from rnnjax.data.readers.files import uncompressed
+from rnnjax.files import write_whole
 from rnnjax.metrics import bits_per_character, perplexity
 from rnnjax.train import plot_curves
 from rnnjax.trained import TrainedLanguageModel
@@ -242,7 +243,7 @@ def _report(
     lines = 10 if trained.sentences else 1
     texts = trained.generate(("",) * lines, 200 if word else 1000, temperature=0.8)
     text = "\n".join(texts)
-    (out / "sample.txt").write_text(text + "\n", encoding="utf-8")
+    write_whole(out / "sample.txt", text + "\n")
     print(f"\n{text[:600]}\n")
     print(f"curves: {out / 'curves.png'}\nsample: {out / 'sample.txt'}\nmodel:  {out}")
 

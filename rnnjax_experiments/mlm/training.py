@@ -26,9 +26,12 @@ from rnnjax_experiments.shared.run_folder import digest
 
 
 def masked_batches(
-    experiment: PretrainingExperiment, subwords: Subwords, texts: list[Text]
+    experiment: PretrainingExperiment,
+    subwords: Subwords,
+    texts: list[Text],
+    share: tuple[int, int] = (0, 1),
 ) -> MaskedBatches:
-    """Return batches of texts, in which tokens are hidden."""
+    """Return batches of texts, in which tokens are hidden; `share` as `Buckets` has it."""
     encoded = make_rows(subwords, texts, experiment.max_length, experiment.languages)
     borders = choose_borders(encoded.lengths, experiment.shapes)
     buckets = Buckets(
@@ -37,7 +40,7 @@ def masked_batches(
         experiment.tokens,
         experiment.tokens,
         experiment.seed,
-        placement().share,
+        share,
     )
     return MaskedBatches(encoded, buckets, len(subwords), experiment.share, experiment.whole_words)
 
@@ -69,7 +72,7 @@ def train_masked(
     """
     kept, held_out = split(texts)
     kept += switched(kept, experiment.switched, experiment.switch_share, experiment.seed)
-    batches = masked_batches(experiment, start.subwords, kept)
+    batches = masked_batches(experiment, start.subwords, kept, placement().share)
     if experiment.vectors == "neighbours":
         start = with_neighbours(start, batches.encoded)
     valid = list(masked_batches(experiment, start.subwords, held_out).once())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax.data import UNLABELLED
+from rnnjax.files import write_whole
 from rnnjax.metrics import Score, confusion
 from rnnjax.train import plot_curves
 from rnnjax_experiments.sentences.plots import plot_confusion
@@ -59,7 +60,7 @@ def show_errors(
     labels = sorted({*gold, *predicted})
     plot_curves(out / "metrics.jsonl", out / "curves.png")
     plot_confusion(confusion(gold, predicted, labels), labels, out / "confusion.png")
-    (out / "errors.txt").write_text("".join(f"{line}\n" for line in wrong), encoding="utf-8")
+    write_whole(out / "errors.txt", "".join(f"{line}\n" for line in wrong))
     print(f"curves: {out / 'curves.png'}\nconfusions: {out / 'confusion.png'}")
     print(f"model: {out}\n")
     print(f"{len(wrong):,} sentences with errors, in {out / 'errors.txt'}; among them:")

@@ -72,24 +72,41 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
     check_same()
 
 
-def leave(error: BaseException) -> None:
-    """End this process without waiting for the others, if there are any: they must end too."""
+def check_alone(what: str) -> None:
+    """Raise `ValueError` if this is one of several processes, which cannot do `what`."""
+    import jax
+
+    if jax.process_count() > 1:
+        raise ValueError(f"{what} runs in one process, got {jax.process_count()}")
+
+
+def leave(error: BaseException | None = None) -> None:
+    """End this process, if it has joined others, so that they end too.
+
+    Args:
+      error: what ended it; None at the end of its work.
+    """
     jax = sys.modules.get("jax")
     if jax is None or not jax.distributed.is_initialized():
         return
     from rnnjax.train import DivergedError, InterruptedRunError
+    from rnnjax.train.hosts import DifferentProcessesError
 
-    if isinstance(error.__context__, DivergedError | InterruptedRunError):
-        return  # all processes raise these at the same step, and end together
-    code: Any = error.code if isinstance(error, SystemExit) else 1
+    code: Any = error.code if isinstance(error, SystemExit) else int(error is not None)
     if isinstance(error, jax.errors.JaxRuntimeError):
         code = f"error: {_AGAIN} ({str(error).splitlines()[0][:200]})"
-    elif not isinstance(error, SystemExit):
+    elif error is not None and not isinstance(error, SystemExit):
         traceback.print_exception(error)
     if isinstance(code, str):
         print(code, file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    # What all processes raise at the same step. After any other error the rest may be waiting for
+    # this one, and must see that it is gone.
+    together = DifferentProcessesError | DivergedError | InterruptedRunError
+    if not code or isinstance(getattr(error, "__context__", None), together):
+        jax.distributed.shutdown()
+    # Without the end of the interpreter: where JAX aborts then, `_end_with` would wait for it.
     os._exit(code if isinstance(code, int) else code is not None)
 
 

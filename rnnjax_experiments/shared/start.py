@@ -71,6 +71,8 @@ def start(task: str) -> None:
     except BaseException as error:
         cluster.leave(error)
         raise
+    else:
+        cluster.leave()
     finally:
         signal.signal(signal.SIGINT, _end)
 

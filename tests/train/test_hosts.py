@@ -127,7 +127,7 @@ def test_other_weights_are_named_by_all(tmp_path, cache):
 @pytest.mark.full
 @pytest.mark.parametrize("process", [0, 1])
 def test_processes_that_do_not_meet(tmp_path, process):
-    options = dict.fromkeys((0, 1), ("--answer", 2))
+    options = dict.fromkeys((0, 1), ("--limit", 2))
     running = start(tmp_path, 2, 1, options)
     running[1 - process].kill()
     code, _, said = finish(running)[process]
