@@ -16,6 +16,7 @@ from rnnjax.cells.base import output_size
 from rnnjax.data import counting_words
 from rnnjax.train import Schedule, read_metrics
 from rnnjax_experiments.dynamics.presets import CELLS, CellName, DynamicsExperiment, Task
+from rnnjax_experiments.shared.cluster import check_alone
 from rnnjax_experiments.shared.recipe import train as train_run
 
 # What is enough to see by how many powers of ten gradients differ.
@@ -62,6 +63,7 @@ def learn(
 
 def train(experiment: DynamicsExperiment, folder: Path, *, log_every: int = 20) -> TrainedCell:
     """Train in `folder`, from where a run in it stopped."""
+    check_alone("a task of this size")
     schedule = Schedule(experiment.steps, experiment.evaluations, log_every)
     task = experiment.task()
     batch = task.batches.at(0)
