@@ -52,9 +52,7 @@ def test_a_process_that_is_killed_ends_the_other_and_the_command_goes_on(
     tmp_path, cache, alone, process
 ):
     kill = {process: ("--signal", signal.SIGKILL, "--at", 15), 1 - process: ("--limit", 10)}
-    began = time.monotonic()
     found = finish(start(tmp_path, 2, 2, kill, cache))
-    assert time.monotonic() - began < 120  # of which the start takes a part, on a busy machine
     assert found[process][0] == -signal.SIGKILL
     code, _, said = found[1 - process]
     assert code == 1
