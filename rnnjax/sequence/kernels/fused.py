@@ -193,6 +193,10 @@ def _run_fwd(
 ) -> tuple[tuple[State, Steps], Kept]:
     final, (states, gates, rounded) = plan.forward(plan, params, xs, state, masks)
     kept = Kept(params, xs, state, masks, states if rounded is None else rounded, gates)
+    dtype = _dtype(plan, kept)
+    if plan.residual_dtype == jnp.dtype(dtype).name and gradients.is_default(plan.cell, "emit"):
+        # The output is h in this dtype. So the loop need not write an h of all digits too.
+        states = states._replace(h=_widened(plan, dtype, kept.states.h))
     return (final, _steps(plan, params, xs, states)), kept
 
 

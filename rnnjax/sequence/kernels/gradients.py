@@ -49,7 +49,7 @@ def of_project_and_recur(
       d_gates: the gradients of the gates at each step.
     """
     dtype = cell.compute_dtype(params, xs)
-    if _is_default(cell, "project") and _recurs_by_one_matrix(cell, params):
+    if is_default(cell, "project") and _recurs_by_one_matrix(cell, params):
         return _of_products(cell, params, xs, hs, d_gates, dtype)
     g_x, to_project = jax.vjp(cell.project, params, xs)
     d_params, d_xs = to_project(d_gates.as_g_x().astype(g_x.dtype))
@@ -99,7 +99,7 @@ def of_emit(
     cell: GatedCell, params: Params, states: State, d_ys: Array, dtype: Any
 ) -> tuple[Params, dict[str, Array]]:
     """Return the gradients of the parameters, and of the states' leaves that `emit` reads."""
-    if _is_default(cell, "emit"):
+    if is_default(cell, "emit"):
         return {}, {"h": d_ys}
     _, pullback = jax.vjp(lambda p, s: cell.emit(cast(p, dtype), s), params, states)
     d_params, d_states = pullback(d_ys)
@@ -185,7 +185,9 @@ def _recurs_by_one_matrix(cell: GatedCell, params: Params) -> bool:
     """Whether g_h is h @ w_h, of the recurrent columns."""
     default = _is_default(cell, "recur") and _is_default(cell, "times")
     return default and cell.num_recurrent_gates > 0 and cell.heads == 1
+    return is_default(cell, "recur") and "w_h" in params and cell.heads == 1
 
 
-def _is_default(cell: GatedCell, part: str) -> bool:
+def is_default(cell: GatedCell, part: str) -> bool:
+    """Return whether a cell has this part from `GatedCell`."""
     return getattr(type(cell), part) is getattr(GatedCell, part)

@@ -69,6 +69,14 @@ def test_what_waits_for_the_backward_pass(cell, widths):
     assert sum(leaf.size for leaf in narrow) == sum(leaf.size for leaf in kept("fused")) == numbers
 
 
+def test_outputs_in_the_residual_dtype_are_those_that_are_kept():
+    core = rx.LSTM(3, dtype="bfloat16")
+    want, gradients, _ = evaluate(core, "fused", **MASKS)
+    got, rounded, _ = evaluate(core, Fused(residual_dtype="bfloat16"), **MASKS)
+    assert_close(got, want, 0, 0)
+    assert_close(rounded, gradients, 5e-2, 2e-2)
+
+
 def test_the_error_of_bfloat16_is_that_of_its_digits():
     _, gradients, _ = evaluate(rx.LSTM(3), "fused")
     _, got, _ = evaluate(rx.LSTM(3), Fused(residual_dtype="bfloat16"))
