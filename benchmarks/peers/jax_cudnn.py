@@ -25,7 +25,9 @@ def layer(case: LayerCase) -> tuple[dict[str, Program], dict[str, float]]:
     lengths = np.full(batch, case.time) if work.lengths is None else work.lengths
     steps = jnp.asarray(lengths, jnp.int32)
     flat = [w["w_x"].T.ravel(), w["w_h"].T.ravel(), w["b"], np.zeros_like(w["b"])]
-    precision = jax.lax.Precision.HIGHEST if case.dtype == "float32" else None
+    # None would be JAX's setting, of which "default" is refused there.
+    names = jax.lax.Precision
+    precision = names.HIGHEST if case.dtype == "float32" else names.HIGH  # TF32
 
     def apply(weights: Any, xs: jax.Array) -> jax.Array:
         zero = jnp.zeros((1, batch, hidden))
