@@ -61,7 +61,7 @@ class Results:
         parts.append(report.tables(lines, base=BASE))
         jobs = dict.fromkeys((case, name) for case, names in waves for name in names)
         without = [job for job in jobs if not self._rounds[job] or job in self._reasons]
-        parts += [f"- {self._reasons.get(job, f'{job[1]}, {job[0]}: no time')}" for job in without]
+        parts += [f"- {job[0]}, {job[1]}: {self._reasons.get(job, 'no time')}" for job in without]
         text = "\n".join(parts) + "\n"
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "gpu.md").write_text(text)

@@ -80,6 +80,15 @@ def test_every_case_is_a_program_of_its_own():
     assert len(set(names)) == len(names) == 16
 
 
+def test_the_list_for_gpus_can_be_compiled(capsys):
+    jobs = compile_for.listed()
+    assert len(set(jobs)) == len(jobs) >= 20
+    assert {"rnnjax-scan", "rnnjax-unroll-16", "rnnjax-narrow"} <= {name for _, name in jobs}
+    with pytest.raises(SystemExit):
+        compile_for.main(["v5e", "--list"])
+    assert "--list is for h200, got v5e" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("target", compile_for.TARGETS)
 def test_missing_plug_ins_are_named(monkeypatch, target):
     monkeypatch.setattr(compile_for, "_installed", lambda wheel: False)

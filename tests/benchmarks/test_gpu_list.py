@@ -113,7 +113,7 @@ def test_a_wave_is_measured_in_rounds_and_a_failure_is_said(fake, tmp_path, caps
     assert lines[0]["took"] == {"start": 1.0, "prepare": 2.0, "measure": 3.0}
     text = (tmp_path / "gpu.md").read_text()
     assert "| LSTM 2,3,4 | torch | 1 | 1.00 (1.00 to 1.00) |" in text
-    assert "- flax-linen: exit status 1" in text
+    assert "- LSTM 2,3,4, flax-linen: flax-linen: exit status 1" in text
     assert capsys.readouterr().out.strip() == text.strip()
     assert (tmp_path / "references").is_dir()
 
@@ -185,7 +185,7 @@ def test_the_list_runs_at_tiny_sizes(tmp_path, capsys):
     command_line.main(["--tiny", "--cases", "LSTM,64,1024,512", "--out", out, *chosen])
     said = capsys.readouterr()
     assert "LSTM 3,256,8, bfloat16 | rnnjax-scan" in said.out
-    assert "- jax-cudnn: needs an NVIDIA GPU" in said.out
+    assert "- LSTM 3,256,8, bfloat16, jax-cudnn: jax-cudnn: needs an NVIDIA GPU" in said.out
     errors = [line["output_error"] for line in report.read([tmp_path / "runs" / "gpu.jsonl"])]
     assert all(0 < error < 0.1 for error in errors)
 
