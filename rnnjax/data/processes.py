@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from typing import Any, TypeVar
 
 Job = TypeVar("Job")
@@ -29,8 +29,10 @@ def in_order(
         yield from map(function, jobs)
         return
     waiting: deque[Future[Result]] = deque()
-    # Fork would copy the locks that threads of JAX hold.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (function,))
+    # A plain fork would copy the locks that threads of JAX hold. The server imports all once.
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload(["rnnjax.data"])
+    pool = ProcessPoolExecutor(processes, context, _begin, (function,))
     try:
         for job in jobs:
             waiting.append(pool.submit(_run, job))

@@ -22,7 +22,7 @@ _SPACE = re.compile(
 
 
 class Block(NamedTuple):
-    """Some lines of a file, or a part of a very long one.
+    r"""Some lines of a file, or a part of a very long one.
 
     Attributes:
       split: its part of the corpus: 0 trains, 1 validates, 2 tests.
@@ -30,6 +30,10 @@ class Block(NamedTuple):
       offset: the place of the first byte in the file, decompressed.
       data: UTF-8.
       goes_on: whether the next block goes on with the last line.
+
+    Example:
+      >>> rx.data.Block(0, Path("a.txt"), 0, b"one line\n", False).text
+      'one line\n'
     """
 
     split: int
@@ -56,10 +60,10 @@ class LargeText:
 
     Example:
       >>> Path("corpus").mkdir()
-      >>> _ = Path("corpus/train.txt").write_text("one\\ntwo\\n")
+      >>> _ = Path("corpus/train.txt").write_text("one\ntwo\n")
       >>> _ = Path("corpus/valid.txt").write_text("three")
       >>> [(block.split, block.text) for block in rx.data.LargeText.find("corpus").blocks()]
-      [(0, 'one\\ntwo\\n'), (1, 'three\\n')]
+      [(0, 'one\ntwo\n'), (1, 'three\n')]
     """
 
     files: tuple[tuple[Path, ...], ...]

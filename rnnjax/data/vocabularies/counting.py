@@ -1,11 +1,12 @@
 """Vocabularies of texts that do not fit into memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from rnnjax.data.processes import in_order
 from rnnjax.data.readers.large_text import Block
+from rnnjax.data.vocabularies.vocabulary import blocks_of_lines
 
 _MOST_WORDS = 5_000_000  # of which about 0.8 GB are held
 _GROUP = 8  # blocks that are counted at once
@@ -23,8 +24,7 @@ class WordCounts(Counter[str]):
 
     Example:
       >>> counts = rx.data.WordCounts(most=2)
-      >>> for line in ("a rose is a rose", "a thorn"):
-      ...     counts.add(Counter(line.split()))
+      >>> counts.add({"a": 3, "rose": 2, "is": 1})
       >>> dict(counts), counts.error
       ({'a': 3}, 2)
     """
@@ -33,7 +33,7 @@ class WordCounts(Counter[str]):
         super().__init__()
         self._most, self.error = most, 0
 
-    def add(self, counts: Counter[str]) -> None:
+    def add(self, counts: Mapping[str, int]) -> None:
         """Add the counts of a part of the text."""
         self.update(counts)
         if len(self) > self._most:
@@ -72,7 +72,7 @@ def find_characters(blocks: Iterable[Block], *, processes: int = 1) -> set[str]:
       >>> _ = Path("text.txt").write_text("hello")
       >>> text = rx.data.LargeText.find("text.txt", (1, 0, 0))
       >>> sorted(rx.data.find_characters(text.blocks()))
-      ['\\n', 'e', 'h', 'l', 'o']
+      ['\n', 'e', 'h', 'l', 'o']
     """
     return set().union(*in_order(_characters, _groups(blocks), processes))
 
@@ -89,7 +89,7 @@ def sample_text(blocks: Iterable[Block], size: int, most: int = 2**26) -> str:
       >>> _ = Path("text.txt").write_text("hello")
       >>> text = rx.data.LargeText.find("text.txt", (1, 0, 0))
       >>> rx.data.sample_text(text.blocks(), text.size)
-      'hello\\n'
+      'hello\n'
     """
     training = (block for block in blocks if block.split == 0)
     return "".join(block.text for block in islice(training, 0, None, -(-size // most)))
@@ -104,7 +104,8 @@ def _groups(blocks: Iterable[Block]) -> Iterator[list[Block]]:
 def _count(blocks: list[Block]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for block in blocks:
-        counts.update(block.text.split())
+        for lines in blocks_of_lines(block.text):
+            counts.update(lines.split())
     return counts
 
 

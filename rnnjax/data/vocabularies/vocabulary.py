@@ -22,7 +22,7 @@ UNKNOWN = "<unk>"
 END = "<eos>"
 
 _BYTES = tuple(map(chr, range(256)))
-_BLOCK = 2**18  # characters whose words are in memory at once
+_BLOCK = 2**14  # characters, whose words a cache holds
 _UNITS = {"word": "word", "piece": "piece", "char": "character", "byte": "byte"}
 
 
@@ -229,7 +229,7 @@ class Vocabulary:
         if text and not text.endswith("\n"):
             text += "\n"
         found = [np.zeros(0, np.int32)]
-        for lines in _blocks_of_lines(text):
+        for lines in blocks_of_lines(text):
             words = lines.replace("\n", f" {END} ").split()
             found.append(np.fromiter(map(self._index.__getitem__, words), np.int32, len(words)))
         return np.concatenate(found)
@@ -261,8 +261,8 @@ class _Index(dict[str, int]):
         return 0
 
 
-def _blocks_of_lines(text: str) -> Iterator[str]:
-    """Yield a text that ends with a newline in blocks of lines, which a cache holds."""
+def blocks_of_lines(text: str) -> Iterator[str]:
+    """Yield a text in blocks of lines: their words are split and looked up while in a cache."""
     start = 0
     while start < len(text):
         end = text.find("\n", start + _BLOCK) + 1 or len(text)
