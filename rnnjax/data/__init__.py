@@ -29,6 +29,8 @@ from rnnjax.data.encoding.class_weights import balanced_weights as balanced_weig
 from rnnjax.data.encoding.encoded import Answer as Answer
 from rnnjax.data.encoding.encoded import Encoded as Encoded
 from rnnjax.data.encoding.encoded import names_of as names_of
+from rnnjax.data.encoding.encoded_files import open_encoded as open_encoded
+from rnnjax.data.encoding.encoded_files import write_encoded as write_encoded
 from rnnjax.data.encoding.log_mel import LogMel as LogMel
 from rnnjax.data.encoding.log_mel import hertz_to_mel as hertz_to_mel
 from rnnjax.data.encoding.music import encode_music as encode_music
