@@ -30,10 +30,10 @@ from rnnjax.sequence.kernels.gates import (
     Gates,
     Stored,
     apart,
-    first_pointwise,
     gathered,
     joined,
     pointwise,
+    pointwise_with_products,
     split,
 )
 from rnnjax.sequence.kernels.kernel import Call, Kernel, Steps
@@ -220,7 +220,7 @@ def by_loop(
         state = restart(fresh, initial if start is None else start, state)
         h = noisy.read(noise, state.h).astype(dtype)
         g_x, g_h = joined(parts), cell.recur(narrow, h)
-        after, products = first_pointwise(cell, noise, g_x, g_h, state, own)
+        after, products = pointwise_with_products(cell, noise, g_x, g_h, state, own)
         state = select(valid, after, state)
         gates = gathered(cell, g_x, g_h)
         kept = apart(cell, gates.both), apart(cell, gates.h), products

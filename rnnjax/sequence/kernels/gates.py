@@ -67,12 +67,14 @@ class Stored(NamedTuple):
 
 
 def apart(cell: GatedCell, gates: Array) -> list[Array]:
-    """Return each gate in an array of its own, or all in one if the cell's gates are `packed`.
+    """Return each gate in an array of its own, if all are given and the cell's are not `packed`.
 
     XLA's CPU backend does not vectorise a loop that reads several slices of one buffer.
     """
-    count = gates.shape[-1] // cell.hidden_size
-    return [gates] if cell.packed or count < 2 else jnp.split(gates, count, -1)
+    complete = gates.shape[-1] == cell.num_gates * cell.hidden_size
+    if cell.packed or not complete or cell.num_gates == 1:
+        return [gates]
+    return jnp.split(gates, cell.num_gates, -1)
 
 
 def joined(parts: list[Array]) -> Array:
@@ -80,7 +82,7 @@ def joined(parts: list[Array]) -> Array:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, -1)
 
 
-def first_pointwise(
+def pointwise_with_products(
     cell: GatedCell, noise: Noise | None, g_x: Array, g_h: Array, state: State, own: Params
 ) -> tuple[State, tuple[Array, ...]]:
     """Return the cell's `pointwise` with noise, and the products that it computed."""

@@ -23,7 +23,7 @@ from rnnjax.cells.gated import GatedCell
 from rnnjax.checks import check_positive, check_rate
 from rnnjax.products import cast, lead
 from rnnjax.sequence.kernels import fused
-from rnnjax.sequence.kernels.gates import Stored, apart, first_pointwise, gathered
+from rnnjax.sequence.kernels.gates import Stored, apart, gathered, pointwise_with_products
 from rnnjax.sequence.kernels.kernel import Call, Kernel
 from rnnjax.sequence.linear_recurrence import linear_recurrence
 from rnnjax.sequence.masks import Masks, select
@@ -159,7 +159,9 @@ class AllSteps:
         """Return what the fused kernel keeps of the gates."""
         before = self.before(states)
         g_h = self._recur(before)
-        _, products = first_pointwise(self.cell, self.masks.noise, self.g_x, g_h, before, self.own)
+        _, products = pointwise_with_products(
+            self.cell, self.masks.noise, self.g_x, g_h, before, self.own
+        )
         gates = gathered(self.cell, self.g_x, g_h)
         both, x, h = (apart(self.cell, part) for part in gates[:3])
         return Stored(both, x, h, products)
