@@ -111,22 +111,15 @@ def cases() -> list[tuple[LayerCase, str]]:
 
 
 def listed() -> list[tuple[LayerCase, str]]:
-    """Return what the list for GPUs runs of rnnjax, at 128 steps.
-
-    For products over more steps, XLA has no tiles without a device to try them on.
-    """
-    jobs = [(replace(wave.case, time=128), name) for wave in plan() for name in wave.names]
+    """Return what the list for GPUs runs of rnnjax."""
+    jobs = dict.fromkeys((wave.case, name) for wave in plan() for name in wave.names)
     ours = {name for name, (module, _) in peers.LAYERS.items() if module == "ours"}
-    kept = [(case, name) for case, name in dict.fromkeys(jobs) if name in ours]
     return [
         (case, name)
-        for case, name in kept
+        for case, name in jobs
+        if name in ours
         if name != "rnnjax-cudnn" or (case.cell == "LSTM" and case.dtype != "bfloat16")
     ]
-    """Return what the list for GPUs runs of rnnjax; without a device, cuDNN cannot be traced."""
-    jobs = dict.fromkeys((wave.case, name) for wave in plan() for name in wave.names)
-    ours = {n for n, (module, _) in peers.LAYERS.items() if module == "ours"} - {"rnnjax-cudnn"}
-    return [job for job in jobs if job[1] in ours]
 
 
 def device(name: str) -> Any:

@@ -150,7 +150,7 @@ def of_pointwise(
 
 def _of_matrix(cell: GatedCell, linear: Linear, a: Array, matrix: Array, d: Array) -> Array:
     """Return the gradient of the matrix, given that of `linear(a, matrix)` at all time steps."""
-    plain = linear == cell.times and _is_default(cell, "times") and cell.heads == 1
+    plain = linear == cell.times and is_default(cell, "times") and cell.heads == 1
     if plain or linear is times:
         return outer(a, d, matrix.dtype, matrix).astype(matrix.dtype)
     _, pullback = jax.vjp(lambda matrix: linear(a, matrix), matrix)
@@ -183,9 +183,8 @@ def sum_rows(values: Array) -> Array:
 
 def _recurs_by_one_matrix(cell: GatedCell, params: Params) -> bool:
     """Whether g_h is h @ w_h, of the recurrent columns."""
-    default = _is_default(cell, "recur") and _is_default(cell, "times")
+    default = is_default(cell, "recur") and is_default(cell, "times")
     return default and cell.num_recurrent_gates > 0 and cell.heads == 1
-    return is_default(cell, "recur") and "w_h" in params and cell.heads == 1
 
 
 def is_default(cell: GatedCell, part: str) -> bool:
