@@ -25,8 +25,9 @@ class Placement:
     """How a run lies on a mesh of devices.
 
     Each device has its rows of a batch, and of what is carried from batch to batch, along the axis
-    `data` of the mesh; its part of large tables along `model`; and a copy of everything else. JAX
-    adds up the gradients. All devices together compute what one would, to rounding.
+    `data` of the mesh, and where they can be divided further also along `model`; its part of large
+    tables along `model`; and a copy of everything else. JAX adds up the gradients. All devices
+    together compute what one would, to rounding.
 
     Attributes:
       mesh: devices, with an axis "data", perhaps "model", and no other.
@@ -114,10 +115,7 @@ class Placement:
     @cached_property
     def share(self) -> tuple[int, int]:
         """Which part of a batch this process reads, and of how many: (0, 1) for all of it."""
-        along = self.mesh.axis_names.index("data")
-        rows = np.moveaxis(self.mesh.devices, along, 0).reshape(self.data_parts, -1)
-        owners = [frozenset(device.process_index for device in row) for row in rows]
-        distinct = list(dict.fromkeys(owners))
+        distinct = list(dict.fromkeys(self._owners))
         [mine] = [i for i, each in enumerate(distinct) if jax.process_index() in each]
         return mine, len(distinct)
 
@@ -223,10 +221,24 @@ class Placement:
         return NamedSharding(self.mesh, PartitionSpec())
 
     def _by_rows(self, rows: tuple[int, ...]) -> NamedSharding:
-        """Return where an array of `(rows,)`, or without axes, lies: whole if rows are too few."""
-        if not rows or rows[0] % self.data_parts:
-            return self._whole
-        return NamedSharding(self.mesh, PartitionSpec("data"))
+        """Return where an array of `(rows,)`, or without axes, lies: whole if rows are too few.
+
+        Devices that share the tables share the rows too, or each would compute all of them.
+        """
+        ways: list[Any] = [("data", self.data_parts)]
+        if self.model_parts > 1 and all(len(each) == 1 for each in self._owners):
+            ways.insert(0, (("data", "model"), self.mesh.size))
+        for axes, parts in ways:
+            if rows and rows[0] % parts == 0:
+                return NamedSharding(self.mesh, PartitionSpec(axes))
+        return self._whole
+
+    @cached_property
+    def _owners(self) -> list[frozenset[int]]:
+        """The processes of the devices of each part of a batch."""
+        along = self.mesh.axis_names.index("data")
+        groups = np.moveaxis(self.mesh.devices, along, 0).reshape(self.data_parts, -1)
+        return [frozenset(device.process_index for device in group) for group in groups]
 
     def _of_param(self, path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         name = _name(path)

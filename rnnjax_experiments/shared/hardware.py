@@ -26,6 +26,8 @@ class Hardware:
         several processes, each has so many CPU devices.
       model_parallel: how many parts the large tables, such as the embedding, are divided into;
         devices / model_parallel divide the batch.
+      accumulate: how many parts of a batch are computed one after another in training. An update
+        is that of the whole batch, in the memory of a part.
       coordinator: HOST:PORT of process 0, where several processes train together; "auto" lets JAX
         find all of them. Under SLURM and Open MPI and on TPU pods it does so without being asked.
       processes: how many processes there are, if the coordinator is given.
@@ -36,6 +38,7 @@ class Hardware:
 
     devices: int | None = None
     model_parallel: int = 1
+    accumulate: int = 1
     coordinator: str | None = None
     processes: int | None = None
     process: int | None = None
@@ -61,6 +64,11 @@ def placement() -> Placement:
 def profiled_steps() -> int:
     """Return how many steps of a training are traced."""
     return _chosen.profile
+
+
+def accumulate() -> int:
+    """Return the number of parts in which the runs of this process compute a batch."""
+    return _chosen.accumulate
 
 
 def placed(trained: Any) -> Any:

@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from rnnjax.models.interface import Batch
 from rnnjax.train import Schedule, fit, init_state, load_best, make_train_step, model_loss
-from rnnjax.train.hosts import is_first, own_copy
+from rnnjax.train.hosts import check_same, is_first, own_copy
 from rnnjax.train.step import LossFn
 from rnnjax_experiments.shared.going_on import going_on
-from rnnjax_experiments.shared.hardware import placement, profiled_steps
+from rnnjax_experiments.shared.hardware import accumulate, placement, profiled_steps
 from rnnjax_experiments.shared.run_folder import claim
 from rnnjax_experiments.shared.tensorboard import events_in
 
@@ -73,15 +73,17 @@ def train(
     if source is not None:
         start, origin = going_on(start, source, out)
     claim(out, experiment, data, origin)
+    check_same(accumulate=accumulate())
     if is_first():
         start.save(out)
     optimizer = experiment.optimizer.make(schedule.total_steps, steps_per_epoch)
     events = events_in(out / "tensorboard") if tensorboard and is_first() else nullcontext()
+    loss_fn = loss_fn or model_loss(start.model)
     with events as on_record:
         result = fit(
             out,
             init_state(start.params, optimizer, carry),
-            make_train_step(loss_fn or model_loss(start.model), optimizer, experiment.seed),
+            make_train_step(loss_fn, optimizer, experiment.seed, accumulate()),
             batch_at,
             lambda params: evaluate(_with_params(start, params)),
             schedule,

@@ -104,11 +104,23 @@ def test_each_array_lies_where_it_should(tmp_path):
     assert specs["kernel"] == PartitionSpec(None, "model")
     assert specs["bias"] == PartitionSpec("model")
     assert {*jax.tree.leaves(specs["rnn"])} == {PartitionSpec()}
-    assert {leaf.sharding.spec for leaf in jax.tree.leaves(state.carry)} == {PartitionSpec("data")}
+    # Devices that share a table do not compute the same rows.
+    rows = PartitionSpec(("data", "model"))
+    assert {leaf.sharding.spec for leaf in jax.tree.leaves(state.carry)} == {rows}
     # The moments of AdamW: two for each parameter, in its place.
     found = [leaf.sharding.spec for leaf in jax.tree.leaves(state.opt_state)]
     assert found.count(PartitionSpec("model")) == 4
     assert found.count(PartitionSpec(None, "model")) == 2
+
+
+def test_parts_of_a_batch_are_divided_over_devices(tmp_path):
+    task = language_model(tied=False)
+    alone = task.run(tmp_path / "alone", None, steps=4)[0]
+    loss_fn = rx.train.model_loss(task.model)
+    task.step = make_train_step(loss_fn, task.optimizer, seed=1, accumulate=2)
+    losses, state = task.run(tmp_path / "parts", placement(2, 1), steps=4)
+    np.testing.assert_allclose(losses, alone, rtol=2e-5)
+    assert {leaf.sharding.spec for leaf in jax.tree.leaves(state.carry)} == {PartitionSpec("data")}
 
 
 def test_a_run_resumes_on_another_number_of_devices(tmp_path):
