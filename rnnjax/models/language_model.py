@@ -11,10 +11,10 @@ from jax import Array
 from jax.nn import initializers
 
 from rnnjax.cells.base import Core, Initializer, State, output_size
-from rnnjax.checks import check_range, check_rate, check_steps, check_tokens
+from rnnjax.checks import check_positive, check_range, check_rate, check_steps, check_tokens
 from rnnjax.closures import as_value
 from rnnjax.linen import RNN
-from rnnjax.losses import linear_cross_entropy
+from rnnjax.losses import linear_cross_entropy, sampled_cross_entropy
 from rnnjax.models.embedding import Embedding
 from rnnjax.models.interface import Batch, BatchLoss, entries
 from rnnjax.models.recurrent import Recurrent
@@ -41,6 +41,9 @@ class LanguageModel(Recurrent):
         belongs to `Stack`.
       embedding_init: initialiser of the embedding `(vocab_size, embed_size)`.
       kernel_init: initialiser of the output layer and of the projection.
+      num_sampled: with a "dropout" rng, `batch_loss` compares each target with so many random
+        tokens, not with all: see `rnnjax.losses.sampled_cross_entropy`. They must be numbered by
+        decreasing frequency.
       dtype: compute dtype of embedding and output layer; the core has its own. Logits are float32.
       implementation: see `rnnjax.unroll`.
 
@@ -62,11 +65,14 @@ class LanguageModel(Recurrent):
         initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
     )
     kernel_init: Initializer = as_value(initializers.lecun_normal())
+    num_sampled: int | None = None
     dtype: Any = None
 
     def setup(self) -> None:
         """Check the attributes and make the parts."""
         check_rate("dropout", self.dropout)
+        if self.num_sampled is not None:
+            check_positive(num_sampled=self.num_sampled)
         if self.is_initializing():  # once is enough, as it traces the core
             check_steps("core", self.core)
         if self.tie_embeddings and self.embed_size is None:
@@ -170,8 +176,14 @@ class LanguageModel(Recurrent):
             (fresh,) = entries(batch, "fresh")
             start = self.initial_state(tokens.shape[:1])
             carry = jax.tree.map(lambda a, b: jnp.where(fresh, a, b), start, carry)
-        masks = {"mask": batch.get("mask"), "resets": batch.get("resets")}
-        final, nats, count = self.cross_entropy(tokens, targets, carry, **masks)
+        mask, resets = batch.get("mask"), batch.get("resets")
+        if self.num_sampled is None or not self.has_rng("dropout"):
+            found = self.cross_entropy(tokens, targets, carry, mask=mask, resets=resets)
+            final, nats, count = found
+            return BatchLoss(nats, count, final)
+        final, head = self.head(tokens, carry, resets=resets)
+        key, drawn = self.make_rng("dropout"), self.num_sampled
+        nats, count = sampled_cross_entropy(*head, targets, key, num_sampled=drawn, mask=mask)
         return BatchLoss(nats, count, final)
 
     def head(

@@ -8,6 +8,7 @@ from typing import Any
 from jax.nn import initializers
 
 import rnnjax as rx
+from rnnjax.checks import check_positive
 from rnnjax.data.vocabularies.vocabulary import Kind
 from rnnjax.models import LanguageModel
 from rnnjax.train import Optimizer
@@ -35,10 +36,15 @@ class LanguageModelExperiment(CoreOrWindowConfig):
     """Width of each layer."""
     layers: int = 2
     """Number of layers."""
+    projection_size: int | None = None
+    """Width to which each layer of cell "lstm" projects its output; None: it does not."""
     embed_size: int | None = 64
     """Width of the token embedding; None feeds one-hot vectors to the first layer."""
     tie_embeddings: bool = False
     """Use the embedding as the output layer."""
+    num_sampled: int | None = None
+    """Random tokens with which training compares a target, in a vocabulary that is too large for
+    all; None: all."""
     dropout: float = 0.0
     """Dropout on the embedding and on the last layer's outputs."""
     layer_dropout: float = 0.0
@@ -65,6 +71,19 @@ class LanguageModelExperiment(CoreOrWindowConfig):
         super().check()
         if not 0 < self.epochs < math.inf:
             raise ValueError(f"epochs must be positive, got {self.epochs}")
+        if self.num_sampled is not None:
+            check_positive(num_sampled=self.num_sampled)
+            if self.vocabulary != "word":
+                raise ValueError(
+                    f"num_sampled must be None for vocabulary {self.vocabulary!r}: only words are "
+                    "numbered by frequency"
+                )
+        if self.projection_size is not None:
+            check_positive(projection_size=self.projection_size)
+            if self.cell != "lstm":
+                raise ValueError(
+                    f"projection_size must be None for cell {self.cell!r}: lstm has it"
+                )
 
     def model(self, vocab_size: int) -> LanguageModel:
         """Return the model for a vocabulary of `vocab_size` tokens."""
@@ -75,6 +94,7 @@ class LanguageModelExperiment(CoreOrWindowConfig):
             embed_size=self.embed_size,
             tie_embeddings=self.tie_embeddings,
             dropout=self.dropout,
+            num_sampled=self.num_sampled,
             embedding_init=uniform or initializers.normal(0.1),
             kernel_init=uniform or initializers.lecun_normal(),
             dtype=self.dtype,
@@ -90,6 +110,8 @@ class LanguageModelExperiment(CoreOrWindowConfig):
         kind = rx.Window if self.cell == "window" else CELLS[self.cell]
         known = {each.name for each in dataclasses.fields(kind)}
         options = {name: value for name, value in options.items() if name in known}
+        if self.projection_size is not None:
+            options["projection_size"] = self.projection_size
         return self.make_cell(self.hidden_size, **options)
 
     def _uniform(self) -> Any:
@@ -205,6 +227,21 @@ PRESETS = {
     "large": LARGE,
     "tied": TIED,
     "pieces": replace(TIED, vocabulary="piece"),
+    "billion": LanguageModelExperiment(
+        vocabulary="word",
+        vocab_max=793_472,  # one more than theirs, so that 2 to 128 devices divide the tables
+        hidden_size=2048,
+        projection_size=512,
+        embed_size=512,
+        num_sampled=8192,
+        dropout=0.1,
+        layer_dropout=0.1,
+        batch_size=512,
+        chunk=20,
+        epochs=5,
+        evaluations=20,
+        optimizer=Optimizer(learning_rate=1e-3),
+    ),
 }
 DESCRIPTIONS = {
     "manual": "Characters of Python's own reference manual; the default, a few minutes on a CPU.",
@@ -215,5 +252,6 @@ DESCRIPTIONS = {
     "medium": "Words, 2 x 650 LSTM (Zaremba et al. 2014, medium; Penn Treebank test 82.7).",
     "large": "Words, 2 x 1500 LSTM (Zaremba et al. 2014, large; Penn Treebank test 78.4).",
     "tied": "Words, 2 x 200 LSTM with tied embeddings, 6 epochs: made for WikiText-2.",
+    "billion": "793,472 words, 2 x 2048 LSTM projected to 512, sampled softmax: for many devices.",
     "pieces": "The same with pieces of words, into which any text can be cut.",
 }

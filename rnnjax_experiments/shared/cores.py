@@ -63,7 +63,8 @@ class CellConfig:
         """Return a cell; `options` are the cell's own."""
         if self.reset_before:
             options["reset_after"] = False
-        return CELLS[self.cell](hidden_size, dtype=self.dtype, **options)
+        kind = rx.ProjectedLSTM if "projection_size" in options else CELLS[self.cell]
+        return kind(hidden_size, dtype=self.dtype, **options)
 
 
 @dataclass(frozen=True)

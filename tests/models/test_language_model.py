@@ -303,3 +303,26 @@ def test_tabulate_and_concrete_tokens_under_a_trace():
     assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
     with pytest.raises(ValueError, match="values from 0 to 5"):
         jax.eval_shape(lambda: model.init(jax.random.key(0), np.array([[0, 5]])))
+
+
+def test_training_samples_tokens_and_evaluation_reads_all():
+    batch = {"inputs": TOKENS[:, :-1], "targets": TOKENS[:, 1:]}
+    batch["mask"] = np.arange(8)[None] < [[8], [5], [0]]
+
+    def nats(num_sampled, **rngs):
+        model, variables = make(embed_size=5, num_sampled=num_sampled)
+        loss = model.apply(variables, batch, method="batch_loss", rngs=rngs)
+        assert loss.number == 13
+        return float(loss.mean)
+
+    every, keys = nats(None), [jax.random.key(seed) for seed in (0, 1)]
+    assert nats(2) == every
+    few = [nats(2, dropout=key) for key in keys]
+    assert few[0] != few[1]
+    # A large sample has the norm of all tokens, to its own error.
+    np.testing.assert_allclose(nats(20_000, dropout=keys[0]), every, rtol=0.02)
+
+
+def test_a_sample_has_tokens():
+    with pytest.raises(ValueError, match="num_sampled must be an integer of at least 1, got 0"):
+        make(num_sampled=0)
