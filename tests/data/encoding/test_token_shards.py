@@ -21,6 +21,7 @@ from rnnjax.data import (
 
 RANDOM = np.random.default_rng(0)
 LINES = ["", *(" ".join(map(str, RANDOM.integers(0, 90, 1 + n % 13))) for n in range(700))]
+LINES[99] = " ".join(map(str, range(80)))  # a line of several blocks
 TEXT = "\n".join(LINES * 2) + "\n"
 
 

@@ -8,25 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data import LargeText, Vocabulary
+from rnnjax.data.batches.packed_sentences import without_empty
 
 SPACES = " \n\r\t\x0b\x1c\u0085\u00a0\u2003\u2028\u3000"
 TEXTS = st.lists(
     st.one_of(
         st.text("abe'1\u0301\u00e9\uac00\u11a8😀", max_size=9),
         st.text(SPACES, min_size=1, max_size=3),
-        st.sampled_from([" ", " ", "\n", "<unk>"]),
+        st.sampled_from([" ", "  ", " \n", "\n", "<unk>"]),
     ),
     max_size=60,
 ).map("".join)
-PIECES = Vocabulary.pieces("a be bee a'b 1é abe be\n" * 3, 270)
+PIECES = Vocabulary.pieces("a  be  \u2003 bee a'b 1é   abe \u00a0 be \n" * 3, 280)
 
 
-def encoded(text, vocabulary, size, anywhere=False):
+def encoded(text, vocabulary, size, anywhere=False, sentences=False):
     found = []
     for block in text.blocks(size=size, anywhere=anywhere):
         assert len(block.data) <= size + 1  # a newline that the file lacked
         ids = vocabulary.encode(block.text)
-        found.append(ids[:-1] if block.goes_on and vocabulary.kind == "word" else ids)
+        ids = ids[:-1] if block.goes_on and vocabulary.kind == "word" else ids
+        found.append(without_empty(ids, vocabulary.start) if sentences else ids)
     return np.concatenate([np.zeros(0, np.int32), *found])
 
 
@@ -47,21 +49,25 @@ def test_the_tokens_of_blocks_are_those_of_the_text(tmp_path_factory, text, size
     for vocabulary in kinds:
         try:
             ids = encoded(large, vocabulary, size)
+            lines = encoded(large, vocabulary, size, sentences=True)
         except ValueError as error:
             assert "must have a line end or a space" in str(error)  # noqa: PT017
             assert max(len(line.encode()) for line in text.split("\n")) > size - 6
         else:
             np.testing.assert_array_equal(ids, vocabulary.encode(whole))
+            np.testing.assert_array_equal(lines, without_empty(ids, vocabulary.start))
 
 
-def test_a_line_of_many_blocks_is_one_line(tmp_path):
-    text = "wörd\u00a0 two  three " * 300
-    (tmp_path / "one.txt").write_text(text, encoding="utf-8")
-    large = LargeText.find(tmp_path / "one.txt", (1, 0, 0))
-    assert len(list(large.blocks(size=100))) > 50
+def test_a_long_line_is_cut_where_no_token_goes_on(tmp_path):
+    text = ("a  bé \u2003 be   \u00a0 bee \u3000a " * 9 + "\n") * 2
+    (tmp_path / "long.txt").write_text(text, encoding="utf-8")
+    large = LargeText.find(tmp_path / "long.txt", (1, 0, 0))
     for vocabulary in (Vocabulary.words(text), Vocabulary.characters(text), PIECES):
-        whole = vocabulary.encode(text + "\n")
-        np.testing.assert_array_equal(encoded(large, vocabulary, 100), whole)
+        whole = vocabulary.encode(text)
+        for size in range(40, 120):
+            for sentences in (False, True):
+                ids = encoded(large, vocabulary, size, sentences=sentences)
+                np.testing.assert_array_equal(ids, whole)
 
 
 def test_a_line_without_spaces_is_cut_between_letters_where_that_is_no_harm(tmp_path):
