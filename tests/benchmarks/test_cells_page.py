@@ -18,7 +18,7 @@ def test_the_page_is_as_the_code_says():
     [
         ("LSTM", "4nh + 4h² + 4h", 6, "fused"),  # four sums, h and c
         ("GRU", "3nh + 3h² + 4h", 5, "fused"),  # two sums, both parts of n, and h
-        ("ProjectedLSTM", "4nh + 2.5h² + 4h", 5.5, "fused"),
+        ("ProjectedLSTM", "4nh + 2.5h² + 4h", 6, "fused"),
         ("UGRNN", "2nh + 2h² + 2h", 3, "fused"),
     ],
 )
