@@ -194,10 +194,15 @@ def _run_fwd(
     final, (states, gates, rounded) = plan.forward(plan, params, xs, state, masks)
     kept = Kept(params, xs, state, masks, states if rounded is None else rounded, gates)
     dtype = _dtype(plan, kept)
-    if plan.residual_dtype == jnp.dtype(dtype).name and gradients.is_default(plan.cell, "emit"):
-        # The output is h in this dtype. So the loop need not write an h of all digits too.
+    if plan.residual_dtype == jnp.dtype(dtype).name and _emits_h(plan):
+        # The default output is h in this dtype. So the loop need not write an h of all digits too.
         states = states._replace(h=_widened(plan, dtype, kept.states.h))
     return (final, _steps(plan, params, xs, states)), kept
+
+
+def _emits_h(plan: Plan) -> bool:
+    """Return whether nothing of a state is shown but its h as the output."""
+    return gradients.is_default(plan.cell, "emit") and not plan.return_states
 
 
 def _steps(plan: Plan, params: Params, xs: Array, states: State) -> Steps:

@@ -75,6 +75,11 @@ def test_outputs_in_the_residual_dtype_are_those_that_are_kept():
     got, rounded, _ = evaluate(core, Fused(residual_dtype="bfloat16"), **MASKS)
     assert_close(got, want, 0, 0)
     assert_close(rounded, gradients, 5e-2, 2e-2)
+    params, xs = random_params(core, dtype=np.float32), random_inputs(5, (3,), dtype=np.float32)
+    run = lambda p, **how: rx.unroll(core, p, xs, return_states=True, **how)  # noqa: E731
+    exact, _ = jax.vjp(run, params)
+    states, _ = jax.vjp(lambda p: run(p, implementation=Fused(residual_dtype="bfloat16")), params)
+    assert_close(states, exact, 1e-6, 1e-6)  # of all digits
 
 
 def test_the_error_of_bfloat16_is_that_of_its_digits():
