@@ -101,8 +101,12 @@ def test_the_library_knows_no_script():
 
 @pytest.mark.parametrize("package", ["rnnjax", "rnnjax_experiments"])
 def test_nothing_experimental_or_private_is_imported(package):
-    parts = {(name, part) for _, name in imports(package) for part in name.split(".")}
-    assert not {name for name, part in parts if part in ("experimental", "_src")}
+    parts = {(path, name, part) for path, name in imports(package) for part in name.split(".")}
+    found = {(path, name) for path, name, part in parts if part in ("experimental", "_src")}
+    # cuDNN's LSTM is nowhere else in JAX; its kernel imports it when it is run.
+    cudnn = ROOT / "rnnjax" / "sequence" / "kernels" / "cudnn.py"
+    assert {path for path, _ in found} <= {cudnn}
+    assert {name for _, name in found} <= {"jax.experimental", "jax.experimental.rnn"}
 
 
 def test_what_tasks_share_knows_no_task():

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.custom_batching import custom_vmap
-from jax.experimental import rnn
 from jax.lax import Precision
 
 from rnnjax.cells.base import Core, Params, State
@@ -134,12 +133,19 @@ def _lstm(sizes: Sizes, *inputs: Array) -> tuple[Array, Array, Array]:
 
 
 def _lstm_fwd(sizes: Sizes, *inputs: Array) -> tuple[Any, Any]:
-    return _only(partial(rnn.lstm_fwd, **sizes._asdict()))(*inputs)
+    return _only(partial(_jax_rnn().lstm_fwd, **sizes._asdict()))(*inputs)
 
 
 def _lstm_bwd(sizes: Sizes, kept: Any, cotangents: Any) -> tuple[Any, ...]:
-    *gradients, _ = _only(partial(rnn.lstm_bwd, *sizes))(kept, cotangents)
+    *gradients, _ = _only(partial(_jax_rnn().lstm_bwd, *sizes))(kept, cotangents)
     return *gradients, None
+
+
+def _jax_rnn() -> Any:
+    """Return JAX's module, imported here because an experimental one may go."""
+    from jax.experimental import rnn
+
+    return rnn
 
 
 _lstm.defvjp(_lstm_fwd, _lstm_bwd)
