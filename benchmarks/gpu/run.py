@@ -13,6 +13,8 @@ from benchmarks.gpu.plan import ROUNDS, SECONDS, Wave
 from benchmarks.gpu.processes import Process
 from benchmarks.gpu.results import NO_TIMES, Results
 
+START = 60.0  # seconds to wait for those that start slowly, and are needed later
+
 
 def run(waves: Sequence[Wave], results: Results, deadline: float) -> None:
     """Measure the waves until the deadline, a time of `time.monotonic`, and report after each."""
@@ -51,7 +53,7 @@ class _Runner:
         if following is not None:
             reference.store(following, self._references)
         ready = [name for name, done in zip(names, futures, strict=True) if done.result()]
-        wait(self._started.values())  # nothing may run beside what is measured
+        wait(self._started.values(), START)  # nothing should run beside what is measured
         for _ in range(ROUNDS):
             self._results.begin_round()
             ready = [name for name in ready if self._measure(case, name)]
