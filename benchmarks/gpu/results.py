@@ -82,6 +82,8 @@ class Results:
         reason = next((line[each] for each in NO_TIMES if each in line), None)
         if reason:
             self._reasons[key] = reason
+        else:
+            self._reasons.pop(key, None)  # it failed before
 
 
 def _gpu() -> str | None:

@@ -155,7 +155,12 @@ def test_what_has_a_result_is_not_asked_again(tmp_path):
     results.add(CASE, "rnnjax-scan", {"skipped": "rnnjax-scan: cannot"})
     results.add(CASE, "torch", {"disagrees": "torch: far off"})
     results.add(CASE, "flax-linen", {"failed": "flax-linen: died"})
-    assert Results(tmp_path, resume=True).missing(wave) == (BASE, "flax-linen")
+    results = Results(tmp_path, resume=True)
+    assert results.missing(wave) == (BASE, "flax-linen")
+    assert "flax-linen: died" in results.report([wave])
+    times = {program: {"ms": 1.0} for program in ("training", "inference")}
+    results.add(CASE, "flax-linen", {"programs": times})
+    assert "flax-linen: died" not in results.report([wave])
     with pytest.raises(SystemExit, match=r"gpu.jsonl is there: --resume goes on with it"):
         Results(tmp_path)
 
