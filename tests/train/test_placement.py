@@ -20,11 +20,11 @@ placement = Placement.of
 class Task:
     """A model with its batches, and runs of it."""
 
-    def __init__(self, model, batch_at, carry=None, **init):
+    def __init__(self, model, batch_at, carry=None, loss_fn=None, params=None, **init):
         self.model, self.batch_at, self.carry = model, batch_at, carry
-        self.params = model.init(jax.random.key(0), **init)["params"]
+        self.params = params or model.init(jax.random.key(0), **init)["params"]
         self.optimizer = Optimizer(learning_rate=0.01).make(20, 20)
-        self.step = make_train_step(rx.train.model_loss(model), self.optimizer, seed=1)
+        self.step = make_train_step(loss_fn or rx.train.model_loss(model), self.optimizer, 1)
 
     def run(self, folder, placed, steps):
         params, carry = jax.tree.map(jnp.copy, (self.params, self.carry))
@@ -68,7 +68,36 @@ def classifier():
     return Task(model, at, words=batch["words"], lengths=batch["lengths"])
 
 
+def sentences():
+    tokens = rx.data.whole_sentences(TEXT, end=0)
+    packed = rx.data.PackedSentences(tokens, batch_size=4, length=7, end=0, seed=0)
+    model = LanguageModel(12, WIDE, embed_size=6, num_sampled=4)
+    return Task(model, packed.at, model.initial_state((4,)), tokens=jnp.ones((1, 1), int))
+
+
+def adaptive():
+    model = LanguageModel(12, rx.GRU(6), embed_size=6, dropout=0.3)
+    head = rx.losses.AdaptiveSoftmax(12, cutoffs=(3, 6))
+    variables = model.init(jax.random.key(0), jnp.ones((1, 1), int))
+    params = {"model": variables["params"], "adaptive": head.init(jax.random.key(1), 6)}
+
+    def loss_fn(params, carry, batch, key):
+        final, features = model.apply(
+            {"params": params["model"]},
+            batch["inputs"],
+            jax.tree.map(lambda leaf: jnp.where(batch["fresh"], 0, leaf), carry),
+            rngs={"dropout": key},
+            method="features",
+        )
+        found = head.cross_entropy(params["adaptive"], features, batch["targets"], batch["mask"])
+        return rx.models.BatchLoss(*found, final)
+
+    return Task(model, CHUNKS.at, model.initial_state((4,)), loss_fn, params)
+
+
 TASKS = {
+    "resets, sampled": sentences,
+    "adaptive": adaptive,
     "tied": lambda: language_model(tied=True),
     "untied": lambda: language_model(tied=False),
     "lengths": classifier,
