@@ -111,7 +111,11 @@ TASKS = {
         pytest.param([(2, 1), (4, 1), (4, 4)], 100, marks=pytest.mark.full),
     ],
 )
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "name",
+    ["resets, sampled", "lengths"]
+    + [pytest.param(name, marks=pytest.mark.full) for name in ("adaptive", "tied", "untied")],
+)
 def test_every_number_of_devices_gives_the_losses_of_one(name, devices_of, steps, tmp_path):
     task = TASKS[name]()
     alone = task.run(tmp_path / "alone", None, steps)[0]
