@@ -95,8 +95,7 @@ def test_noise_in_the_recurrence_is_off_by_default_and_wraps_each_cell():
 @pytest.mark.parametrize(
     ("cell", "options"),
     [
-        ("gru", {"zoneout": 0.1, "reset_before": True}),
-        ("gru", {"recurrent_dropout": 0.1, "reset_before": True}),
+        ("mogrifierlstm", {"recurrent_dropout": 0.1}),
         ("mingru", {"weight_drop": 0.1}),
         ("mingru", {"zoneout": 0.1}),
         ("slstm", {"zoneout": 0.1}),

@@ -43,7 +43,7 @@ PRINTED = [page for page in ["README.md", *PAGES] if commands_of(page)]
     [pytest.param(p, marks=[] if p == "docs/courses.md" else pytest.mark.full) for p in PRINTED],
 )
 def test_commands_are_as_printed(page, monkeypatch):
-    monkeypatch.setattr(host, "tune", lambda: "")
+    monkeypatch.setattr(host, "tune", lambda *_: "")
     # The run of --from is not there.
     monkeypatch.setattr(command_line, "settings_of_run", lambda commands: commands)
     for task, words, complete in commands_of(page):
