@@ -18,9 +18,9 @@ from rnnjax.trained import TrainedMaskedModel
 from rnnjax_experiments.distill.plots import plot_trade
 from rnnjax_experiments.distill.presets import MaskedStudents, settings
 from rnnjax_experiments.distill.report import BATCHES, Row, gain, median_ms, spread
-from rnnjax_experiments.mlm.data import Text, split
+from rnnjax_experiments.mlm.data import Text, make_rows, split
 from rnnjax_experiments.mlm.presets import PretrainingExperiment
-from rnnjax_experiments.mlm.training import masked_batches, train_masked
+from rnnjax_experiments.mlm.training import encode_texts, masked_batches, train_masked
 from rnnjax_experiments.shared.cluster import check_alone
 from rnnjax_experiments.shared.command_line import print_table
 from rnnjax_experiments.shared.run_folder import digest
@@ -52,7 +52,9 @@ class School:
     def held_out(self) -> MaskedBatches:
         """The texts to measure on, with the same hidden tokens for all models."""
         one = self.students.student(self.students.students[0], self.experiment, seed=0)
-        return masked_batches(one, self.teacher.subwords, split(self.texts)[1])
+        held_out = split(self.texts)[1]
+        rows = make_rows(self.teacher.subwords, held_out, one.max_length, one.languages)
+        return masked_batches(one, rows)
 
     def train(self, name: str, seed: int, *, taught: bool) -> TrainedMaskedModel:
         """Return a student of that size, trained, or as its run left it."""
@@ -61,17 +63,19 @@ class School:
         experiment = self.students.student(name, self.experiment, seed)
         model = MaskedLanguageModel(experiment.config())
         start = TrainedMaskedModel(model, None, self.teacher.subwords, self.teacher.languages)
+        rows = encode_texts(experiment, self.teacher.subwords, self.texts)
         options: dict[str, Any] = {}
         if taught:
             check_alone("teaching in every update")
             teaching = settings(self.students)
+            read = digest(rows.digest + repr(teaching), self.teacher.params)
+            rows = rows._replace(digest=read)
             options = {
-                "taught": digest(repr(teaching), self.teacher.params),
                 "loss_fn": taught_masked_loss(model, self.teacher.model, **teaching),
                 "beside": {"teacher": self.teacher.params},
             }
         run = self.out / f"{name}-{how}-{seed}"
-        return train_masked(experiment, start.initialized(seed), self.texts, run, **options)
+        return train_masked(experiment, start.initialized(seed), rows, run, **options)
 
     def nats(self, trained: TrainedMaskedModel) -> float:
         """Return what a hidden token of the held-out texts costs a model."""

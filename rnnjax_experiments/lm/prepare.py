@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from rnnjax.baselines import Spelling
 from rnnjax.checks import check_positive
@@ -26,6 +24,7 @@ from rnnjax.data.vocabularies.vocabulary import Kind
 from rnnjax_experiments.lm.data import SPELLING
 from rnnjax_experiments.lm.presets import DESCRIPTIONS, MOST_PIECES, PRESETS
 from rnnjax_experiments.shared.command_line import presets
+from rnnjax_experiments.shared.reading import watched
 from rnnjax_experiments.shared.run_folder import claim
 
 _RARE = 100_000  # words from which the spelling of unknown ones is learnt
@@ -82,21 +81,13 @@ def prepare(
     check_positive(processes=processes)
     text = LargeText.find(data, preparation.split)
     claim(out, preparation, _digest(text))
-    columns = BarColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(TextColumn("{task.description}"), *columns) as bar:
-
-        def watched(doing: str) -> Iterator[Block]:
-            task = bar.add_task(doing, total=text.size)
-            for block in text.blocks(anywhere=preparation.vocabulary in ("char", "byte")):
-                yield block
-                bar.advance(task, len(block.data))
-
+    with watched(text, anywhere=preparation.vocabulary in ("char", "byte")) as blocks:
         if (out / VOCABULARY).exists():
             vocabulary = Vocabulary.load(out / VOCABULARY)
         else:
-            vocabulary = _count(preparation, text, watched("counting"), processes, out)
+            vocabulary = _count(preparation, text, blocks("counting"), processes, out)
         sentences = preparation.sentences
-        write_shards(out, watched("encoding"), vocabulary, sentences=sentences, processes=processes)
+        write_shards(out, blocks("encoding"), vocabulary, sentences=sentences, processes=processes)
     corpus = open_shards(out)
     size = sum(path.stat().st_size for split in corpus[2:5] for path in split.files)
     print(

@@ -18,7 +18,8 @@ from rnnjax.data import (
 )
 from rnnjax.data.batches.parallel import read_parallel
 from rnnjax.data.encoding.pieces import Row
-from rnnjax.data.readers.lines import read_lines
+from rnnjax.data.readers.large_text import Block
+from rnnjax.data.readers.lines import read_lines, whole_line
 from rnnjax_experiments.corpora.docstrings import library_texts
 
 _LANGUAGE = re.compile(r"([A-Za-z][\w-]{1,11})=(.+)", re.DOTALL)
@@ -32,11 +33,25 @@ class Text(NamedTuple):
     place: str = ""  # file and line
 
 
+class Rows(NamedTuple):
+    """Texts as rows of pieces.
+
+    Attributes:
+      train: to train on.
+      held_out: to evaluate on.
+      digest: a digest of all.
+    """
+
+    train: Encoded
+    held_out: Encoded
+    digest: str
+
+
 def read_texts(files: Sequence[str]) -> list[Text]:
     """Read files with a text a line, their language perhaps before an equals sign."""
     texts = []
     for name in files:
-        language, path = _language(name)
+        language, path = read_language(name)
         for number, line in read_lines(path):
             if line.strip():
                 texts.append(Text((line,), language, f"{path}, line {number}"))
@@ -54,7 +69,7 @@ def read_pair_files(files: Sequence[str]) -> list[Text]:
         raise ValueError(f"pairs must be files in twos, got {len(files)}")
     texts = []
     for first, second in zip(files[::2], files[1::2], strict=True):
-        (language, path), (other, path_2) = _language(first), _language(second)
+        (language, path), (other, path_2) = read_language(first), read_language(second)
         if len(language) != len(other):
             raise ValueError(
                 f"pairs must both have a language, as in en=file, or neither, got {first} and "
@@ -74,11 +89,14 @@ def split(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
     kept: list[Text] = []
     held_out: list[Text] = []
     for text in texts:
-        out = any(zlib.crc32(part.encode()) % 50 == 0 for part in text.parts)
-        (held_out if out else kept).append(text)
+        (held_out if _is_held_out(text) else kept).append(text)
     if not kept or not held_out:
         raise ValueError(f"{len(texts)} texts are too few to train on and to hold a fiftieth out")
     return kept, held_out
+
+
+def _is_held_out(text: Text) -> bool:
+    return any(zlib.crc32(part.encode()) % 50 == 0 for part in text.parts)
 
 
 def switched(texts: Sequence[Text], copies: int, share: float, seed: int) -> list[Text]:
@@ -128,10 +146,23 @@ def make_rows(
     names += ["languages"] if languages else []
     names += ["positions"] if any(len(row) == 2 for row in rows) else []
     inputs = {name: columns[name] for name in names}
-    return Encoded(starts, inputs, {}, marks={"word_starts": columns["word_starts"]})
+    marks = {"word_starts": columns["word_starts"]}
+    # The default of `wholes` cannot be sent from one process to another.
+    return Encoded(starts, inputs, {}, wholes={}, marks=marks)
 
 
-def _language(name: str) -> tuple[tuple[str, ...], str]:
+def encode_block(
+    subwords: Subwords, max_length: int, held_out: bool, block: Block
+) -> Encoded | None:
+    """Return those texts of a block that are held out, or the others; None if there are none."""
+    place = f"{block.path}, after byte {block.offset:,}"
+    lines = (whole_line(line, place) for line in block.text.split("\n"))
+    texts = [Text((line,), ()) for line in lines if line.strip()]
+    some = [text for text in texts if _is_held_out(text) == held_out]
+    return make_rows(subwords, some, max_length, ()) if some else None
+
+
+def read_language(name: str) -> tuple[tuple[str, ...], str]:
     """Return the language that is said, if any, and the path."""
     match = _LANGUAGE.fullmatch(name)
     return ((match[1],), match[2]) if match else ((), name)

@@ -109,7 +109,7 @@ def test_pairs_are_trained_on_beside_texts(texts, cli, tmp_path):
     call = ("train", "pairs", "--text", *files(texts), "--pairs", *files(texts), *TINY, *small)
     code, out, err = cli(*call, "--out", tmp_path / "run")
     assert code == 0, err
-    (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) texts", out)[0])
+    (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) rows", out)[0])
     assert kept + held_out == 600  # 200 of each language, and the pairs
     stored = json.loads((tmp_path / "run" / "config.json").read_text())
     assert stored["languages"] == ["en", "nl"]
@@ -151,7 +151,7 @@ def test_an_encoder_may_start_from_neighbours_and_read_switched_pairs(texts, cli
     call = ("train", "pairs", "--pairs", *files(texts), *TINY, *small, "--lowercase")
     code, out, err = cli(*call, "--vectors", "neighbours", "--out", tmp_path / "run")
     assert code == 0, err
-    (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) texts", out)[0])
+    (kept, held_out) = map(int, re.findall(r"(\d+) / (\d+) rows", out)[0])
     assert kept == 3 * (200 - held_out)
     tokenizer = Subwords.load(tmp_path / "run" / "tokenizer.json")
     assert tokenizer.encode("THE").ids.tolist() == tokenizer.encode("the").ids.tolist()

@@ -92,7 +92,7 @@ def sample_text(blocks: Iterable[Block], size: int, most: int = 2**26) -> str:
       'hello\n'
     """
     training = (block for block in blocks if block.split == 0)
-    return "".join(block.text for block in islice(training, 0, None, -(-size // most)))
+    return "".join(block.text for block in islice(training, 0, None, max(1, -(-size // most))))
 
 
 def _groups(blocks: Iterable[Block]) -> Iterator[list[Block]]:

@@ -76,6 +76,9 @@ class Subwords:
         # A "[MASK]" in a text is text. The file does not store this setting.
         self.tokenizer.encode_special_tokens = True
 
+    def __reduce__(self) -> tuple[type["Subwords"], tuple[Any]]:
+        return Subwords, (self.tokenizer,)  # a copy, too, is given the setting above
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Subwords) and self.tokenizer.to_str() == other.tokenizer.to_str()
 

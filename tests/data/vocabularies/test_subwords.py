@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -257,3 +258,11 @@ def test_lower_case_reads_capitals_as_small_letters(tmp_path):
     subwords.save(tmp_path / "tokenizer.json")
     loaded = Subwords.load(tmp_path / "tokenizer.json")
     assert loaded.encode("The Low").ids.tolist() == subwords.encode("the low").ids.tolist()
+
+
+def test_a_copy_for_another_process_reads_special_tokens_as_text():
+    subwords = Subwords.train(["[MASK] and [SEP]"], 40)
+    copy = pickle.loads(pickle.dumps(subwords))
+    assert copy == subwords
+    assert copy.encode("[MASK]").ids.tolist() == subwords.encode("[MASK]").ids.tolist()
+    assert MASK not in copy.encode("[MASK]").ids
