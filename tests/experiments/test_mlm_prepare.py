@@ -78,9 +78,7 @@ def test_files_of_any_form_give_the_rows_of_their_text(cli, tmp_path):
     subwords = Subwords.load(tmp_path / "one" / "tokenizer.json")
     rows, again = open_rows(tmp_path / "one"), open_rows(tmp_path / "two")
     assert rows.digest == again.digest
-    for found, wanted in zip(
-        rows[:2], split(read_texts([str(path) for path in texts])), strict=True
-    ):
+    for found, some in zip(rows[:2], split(read_texts([str(path) for path in texts])), strict=True):
         assert_same_rows(found, make_rows(subwords, some, 24, ()))
 
 
