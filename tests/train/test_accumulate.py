@@ -197,7 +197,6 @@ def test_parts_count_as_their_targets_and_a_part_without_any_not_at_all():
     assert (metrics["loss"], metrics["grad_norm"], state.params["w"]) == (0, 0, 0.5)
 
 
-@pytest.mark.fast
 def test_an_update_is_skipped_if_one_part_is_not_finite():
     params, carry = {"w": jnp.float32(0.5)}, jnp.zeros(8)
     bad = {"xs": np.where(np.arange(8) == 6, np.nan, LINE["xs"]), "ys": LINE["ys"]}
